@@ -1,0 +1,40 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// Who may import whom is design §4 and ARCHITECTURE.md; TidyTests holds the rules that a machine can hold.
+
+let pure: [Target.Dependency] = [
+  .product(name: "OrderedCollections", package: "swift-collections")
+]
+let numerics: Target.Dependency = .product(name: "RealModule", package: "swift-numerics")
+let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
+let domains: [Target.Dependency] = ["Kernel", "Statistics", "MergeQueues", "Promotions", "Rollouts"]
+
+let package = Package(
+  name: "plimsoll",
+  platforms: [.macOS(.v15)],
+  dependencies: [
+    .package(url: "https://github.com/hummingbird-project/hummingbird", exact: "2.28.1"),
+    .package(url: "https://github.com/hummingbird-project/swift-mustache", exact: "2.1.1"),
+    .package(url: "https://github.com/swift-server/async-http-client", exact: "1.37.0"),
+    .package(url: "https://github.com/groue/GRDB.swift", exact: "7.10.0"),
+    .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
+    .package(url: "https://github.com/apple/swift-crypto", exact: "4.5.2"),
+    .package(url: "https://github.com/apple/swift-numerics", exact: "1.1.1"),
+    .package(url: "https://github.com/apple/swift-collections", exact: "1.6.0"),
+    .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
+    .package(url: "https://github.com/swiftlang/swift-subprocess", exact: "1.0.2"),
+  ],
+  targets: [
+    // Pure: no Foundation, no clock, no chance, no task, no I/O.
+    .target(name: "Kernel"),
+
+    // The asynchronous shell (docs/decisions/0002): drives the engine, carries out effects through ports.
+
+    // The world.
+
+
+    .testTarget(name: "KernelTests", dependencies: ["Kernel"]),
+  ]
+)

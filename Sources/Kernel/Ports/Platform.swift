@@ -1,0 +1,100 @@
+/// A (service, environment, digest, configuration hash) placed and serving (glossary).
+package struct Deployment: Codable, Hashable, Sendable {
+  package let service: ServiceName
+  package let environment: EnvironmentName
+  package let digest: Digest
+  package let commit: CommitID
+  /// Keyed hash of the injected configuration: part of the deployment's identity.
+  package let configuration: Digest
+  /// The sealed snapshot in the blob store, kept as long as this deployment is a rollback target.
+  package let sealedConfiguration: Digest
+  package init(
+    service: ServiceName, environment: EnvironmentName, digest: Digest, commit: CommitID, configuration: Digest,
+    sealedConfiguration: Digest
+  ) {
+    self.service = service
+    self.environment = environment
+    self.digest = digest
+    self.commit = commit
+    self.configuration = configuration
+    self.sealedConfiguration = sealedConfiguration
+  }
+  package var id: DeploymentID { DeploymentID(service, environment, digest, configuration: configuration) }
+}
+
+/// Why an instance ended or never served.
+package enum InstanceEnd: Codable, Equatable, Sendable {
+  case exited(code: Int)
+  case signalled(number: Int)
+  /// Killed by the kernel for memory (cgroup or kernel log evidence).
+  case outOfMemory
+  /// Did not answer its readiness path within the limit.
+  case neverReady(afterMs: Int64)
+  /// Could not be started at all.
+  case failedToStart(reason: String)
+}
+
+/// Where an instance listens on loopback.
+package struct Endpoint: Codable, Hashable, Sendable, Comparable {
+  package let instance: Int
+  package let port: Int
+  package init(instance: Int, port: Int) {
+    self.instance = instance
+    self.port = port
+  }
+  package static func < (left: Endpoint, right: Endpoint) -> Bool {
+    (left.instance, left.port) < (right.instance, right.port)
+  }
+}
+
+/// What a platform tells about one deployment while it keeps it running.
+package enum PlatformReport: Equatable, Sendable {
+  /// All instances ready; `digest` is what the release folder hashes to now.
+  case ready(endpoints: [Endpoint], digest: Digest)
+  /// One instance ended; it is started again after a back-off. `inRow` counts ends without a stable run between.
+  case ended(instance: Int, end: InstanceEnd, inRow: Int, logTail: String, at: Instant)
+  /// The set of ready endpoints changed.
+  case endpoints([Endpoint])
+}
+
+/// How to run a service; resolved by the platform's owner from `plimsoll.yaml`, never from the ledger.
+package struct RunSpecification: Equatable, Sendable {
+  package let command: String
+  package let readinessPath: String
+  package let readinessLimit: Span
+  package let instances: Int
+  /// How long an instance may take to finish its requests after SIGTERM.
+  package let stopLimit: Span
+  /// The name of the variable that receives the port.
+  package let portVariable: String
+  /// Resident memory above which an instance is reported and restarted; nil for none.
+  package let memoryLimitBytes: Int64?
+  package init(
+    command: String, readinessPath: String, readinessLimit: Span, instances: Int, stopLimit: Span,
+    portVariable: String = "PORT", memoryLimitBytes: Int64? = nil
+  ) {
+    self.command = command
+    self.readinessPath = readinessPath
+    self.readinessLimit = readinessLimit
+    self.instances = instances
+    self.stopLimit = stopLimit
+    self.portVariable = portVariable
+    self.memoryLimitBytes = memoryLimitBytes
+  }
+}
+
+/// Runs deployments. Kind: *by content*: instances are found by deployment id and adopted, not started twice.
+package protocol Platform: Sendable {
+  /// Keeps the deployment running and reports until the calling task is cancelled; cancelling stops the supervision,
+  /// **not** the instances. `configuration` is the opened snapshot.
+  func keepRunning(
+    _ deployment: Deployment, _ specification: RunSpecification, configuration: [EnvironmentVariable], fence: Fence,
+    report: @escaping @Sendable (PlatformReport) async -> Void
+  ) async throws(Outage)
+  /// Stops all instances (SIGTERM, limit, SIGKILL to the group) and removes the release folder. Safe to repeat.
+  func retire(_ deployment: Deployment, fence: Fence) async throws(Outage)
+  /// By lookup: the ready endpoints now.
+  func endpoints(of deployment: DeploymentID) async -> [Endpoint]
+  /// By lookup: deployments of which something still runs, sorted.
+  func running(_ service: ServiceName, _ environment: EnvironmentName) async throws(Outage) -> [DeploymentID]
+}

@@ -1,0 +1,33 @@
+/// The nearest of `candidates` to `word` by edit distance, when it is near enough to be a slip of the hand:
+/// at most a third of the longer word's length, and at most three edits.
+package func nearestMatch(to word: String, among candidates: some Sequence<String>) -> String? {
+  var best: (distance: Int, candidate: String)?
+  for candidate in candidates {
+    let distance = editDistance(Array(word.lowercased()), Array(candidate.lowercased()))
+    let allowed = min(3, max(1, max(word.count, candidate.count) / 3))
+    guard distance <= allowed else { continue }
+    if let best, (best.distance, best.candidate) <= (distance, candidate) { continue }
+    best = (distance, candidate)
+  }
+  return best?.candidate
+}
+
+/// Levenshtein distance with adjacent transpositions (optimal string alignment); O(n·m).
+package func editDistance(_ left: [Character], _ right: [Character]) -> Int {
+  if left.isEmpty || right.isEmpty { return max(left.count, right.count) }
+  var beforeLast = [Int](repeating: 0, count: right.count + 1)
+  var last = Array(0...right.count)
+  for row in 1...left.count {
+    var current = [row] + [Int](repeating: 0, count: right.count)
+    for column in 1...right.count {
+      let cost = left[row - 1] == right[column - 1] ? 0 : 1
+      current[column] = min(last[column] + 1, current[column - 1] + 1, last[column - 1] + cost)
+      if row > 1, column > 1, left[row - 1] == right[column - 2], left[row - 2] == right[column - 1] {
+        current[column] = min(current[column], beforeLast[column - 2] + 1)
+      }
+    }
+    beforeLast = last
+    last = current
+  }
+  return last[right.count]
+}
