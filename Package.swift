@@ -29,6 +29,7 @@ let package = Package(
   targets: [
     // Pure: no Foundation, no clock, no chance, no task, no I/O.
     .target(name: "Kernel"),
+    .target(name: "Statistics", dependencies: ["Kernel", numerics]),
 
     // The asynchronous shell (docs/decisions/0002): drives the engine, carries out effects through ports.
 
@@ -36,5 +37,6 @@ let package = Package(
 
 
     .testTarget(name: "KernelTests", dependencies: ["Kernel"]),
+    .testTarget(name: "StatisticsTests", dependencies: ["Statistics", numerics]),
   ]
 )
