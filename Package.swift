@@ -30,6 +30,7 @@ let package = Package(
     // Pure: no Foundation, no clock, no chance, no task, no I/O.
     .target(name: "Kernel"),
     .target(name: "Statistics", dependencies: ["Kernel", numerics]),
+    .target(name: "MergeQueues", dependencies: ["Kernel"] + pure),
 
     // The asynchronous shell (docs/decisions/0002): drives the engine, carries out effects through ports.
 
@@ -38,5 +39,6 @@ let package = Package(
 
     .testTarget(name: "KernelTests", dependencies: ["Kernel"]),
     .testTarget(name: "StatisticsTests", dependencies: ["Statistics", numerics]),
+    .testTarget(name: "MergeQueuesTests", dependencies: ["Kernel", "MergeQueues"], exclude: ["Goldens"]),
   ]
 )

@@ -1,0 +1,31 @@
+import Kernel
+
+extension MergeQueue {
+  /// An entry that left the queue, kept for pages.
+  package struct FinishedEntry: Codable, Equatable, Sendable {
+    package let facts: EntryFacts
+    package let outcome: Outcome
+    package let at: Instant
+
+    package enum Outcome: Codable, Equatable, Sendable {
+      case landed(commit: CommitID)
+      case ejected(Ejection)
+      case withdrawn(reason: String)
+    }
+
+    package init(facts: EntryFacts, outcome: Outcome, at: Instant) {
+      self.facts = facts
+      self.outcome = outcome
+      self.at = at
+    }
+
+    /// What became of it, for a person.
+    package var sentence: String {
+      switch outcome {
+      case .landed(let commit): "#\(facts.id) landed as \(commit.short)."
+      case .ejected(let ejection): ejection.sentence
+      case .withdrawn(let reason): "#\(facts.id) was withdrawn: \(reason)."
+      }
+    }
+  }
+}
