@@ -31,6 +31,7 @@ let package = Package(
     .target(name: "Kernel"),
     .target(name: "Statistics", dependencies: ["Kernel", numerics]),
     .target(name: "MergeQueues", dependencies: ["Kernel"] + pure),
+    .target(name: "Promotions", dependencies: ["Kernel"] + pure),
 
     // The asynchronous shell (docs/decisions/0002): drives the engine, carries out effects through ports.
 
@@ -40,5 +41,6 @@ let package = Package(
     .testTarget(name: "KernelTests", dependencies: ["Kernel"]),
     .testTarget(name: "StatisticsTests", dependencies: ["Statistics", numerics]),
     .testTarget(name: "MergeQueuesTests", dependencies: ["Kernel", "MergeQueues"], exclude: ["Goldens"]),
+    .testTarget(name: "PromotionsTests", dependencies: ["Kernel", "Promotions"], exclude: ["Goldens"]),
   ]
 )
