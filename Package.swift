@@ -32,6 +32,7 @@ let package = Package(
     .target(name: "Statistics", dependencies: ["Kernel", numerics]),
     .target(name: "MergeQueues", dependencies: ["Kernel"] + pure),
     .target(name: "Promotions", dependencies: ["Kernel"] + pure),
+    .target(name: "Rollouts", dependencies: ["Kernel", "Statistics"] + pure),
 
     // The asynchronous shell (docs/decisions/0002): drives the engine, carries out effects through ports.
 
@@ -42,5 +43,7 @@ let package = Package(
     .testTarget(name: "StatisticsTests", dependencies: ["Statistics", numerics]),
     .testTarget(name: "MergeQueuesTests", dependencies: ["Kernel", "MergeQueues"], exclude: ["Goldens"]),
     .testTarget(name: "PromotionsTests", dependencies: ["Kernel", "Promotions"], exclude: ["Goldens"]),
+    .testTarget(
+      name: "RolloutsTests", dependencies: ["Kernel", "Statistics", "Rollouts", numerics], exclude: ["Goldens"]),
   ]
 )

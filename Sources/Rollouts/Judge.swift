@@ -1,0 +1,262 @@
+import Kernel
+import Statistics
+
+/// Turns evidence into a verdict, bin by bin, for one canary from its first request to the end of its watch.
+///
+/// One judge serves all steps of a rollout, because the false-rollback budget is for the whole deployment. Each rule
+/// (`JudgePlan`) has an anytime-valid test: looking after every bin costs nothing. Beyond the mathematics:
+///
+/// - **One burst never convicts.** Of the bin with the most bad requests all bad ones but one are left out, so that at
+///   least two bins must tell. Leaving bad requests out only lowers an e-value, so validity holds; a steady failure
+///   loses one bin's time (a quarter of a second), a sparse one nothing. A burst does delay *good*.
+/// - **An incident is not the release.** When the control fails too, no verdict is bad until the canary's share of the
+///   bad requests is more than its traffic explains (`JudgeVeto`). When it has passed, *good* and *bad* rest on the
+///   windows of recent time that begin after it (`JudgeViews`): the whole never forgets it.
+/// - **Late trouble counts.** Beside the whole, windows of recent time are judged (`MixtureWindows`).
+/// - Repeated and late bins change nothing; a broken source adds nothing; *bad* is final.
+///
+/// A copy is a fork; `checkpoint` resumes another judge with the same verdicts. O(rules · candidates) a bin.
+package struct Judge: Sendable {
+  package let policy: JudgePolicy
+  package let baseline: Baseline
+  package let canary: DeploymentID
+  package let control: DeploymentID?
+  /// The picture: at most one point a second and `EvidencePath.longestPath` points, coarser as the watch grows long;
+  /// it goes on after a conviction and begins anew with a resumed judge.
+  package private(set) var path: [EvidencePoint] = []
+
+  private let plan: JudgePlan
+  private let needed: Int
+  /// The same for a verdict that rests on one window of recent time, whose share of the budget is smaller.
+  private let neededRecently: Int
+  private var tests: [TestState]
+  private var whole: WindowTotals
+  private var recent: WindowTotals
+  private var recentWindows: Int
+  private var calmBefore: Int?
+  private var through: Instant?
+  private var conviction: Conviction?
+  private var brokenReason: String?
+  private var pending = EvidencePath()
+
+  /// Long enough to see a slow failure of one request in a few at 10 requests/s, short enough that calm does not
+  /// drown what comes after it.
+  package static let recentSpan = Span.seconds(30)
+  /// After so many windows (40 minutes) each lasts at least an eighth of the watch, so that the windows that there is
+  /// budget for reach for days, and no incident stays in the last one: (9/8)^40 times 40 minutes.
+  static let shortWindows = 80
+  static let longWindowsInWatch: Int64 = 8
+  /// *Good* needs every test's e-value at or below 1.
+  package static let calm = 0.0
+
+  /// - Parameter resuming: a checkpoint of the same deployment; its baseline replaces `baseline`, because the test
+  ///   began against it.
+  package init(
+    policy: JudgePolicy, baseline: Baseline, canary: DeploymentID, control: DeploymentID?,
+    resuming checkpoint: JudgeCheckpoint? = nil
+  ) {
+    self.policy = policy
+    self.baseline = checkpoint?.baseline ?? baseline
+    self.canary = canary
+    self.control = control
+    plan = JudgePlan(policy: policy, baseline: self.baseline)
+    needed = max(policy.minimumRequests, plan.requests(toSee: policy.mustDetectRatio) ?? 0)
+    neededRecently = max(
+      policy.minimumRequests,
+      plan.requests(toSee: policy.mustDetectRatio, viewCost: JudgePlan.recentCost) ?? 0)
+    whole = checkpoint?.whole ?? .empty
+    recent = checkpoint?.recent ?? .empty
+    recentWindows = checkpoint?.recentWindows ?? 1
+    calmBefore = checkpoint?.calmBefore
+    through = checkpoint?.through
+    conviction = checkpoint?.conviction
+    let resumed = checkpoint?.tests ?? []
+    tests = plan.lines.map { line in
+      let before = resumed.first { $0.rule == line.rule }
+      return TestState(
+        rule: line.rule, whole: before?.whole ?? .zero, recent: before?.recent ?? .zero,
+        logEvidence: before?.logEvidence ?? 0, threshold: line.threshold, peak: before?.peak ?? 0)
+    }
+  }
+
+  package var checkpoint: JudgeCheckpoint {
+    JudgeCheckpoint(
+      tests: tests, baseline: baseline, whole: whole, recent: recent, recentWindows: recentWindows,
+      through: through, conviction: conviction, calmBefore: calmBefore)
+  }
+
+  /// The verdict on all bins so far, this one included.
+  package mutating func absorb(_ bin: EvidenceBin) -> Verdict {
+    if let through, bin.from < through { return verdict }
+    guard bin.to > bin.from else { return verdict }
+    through = bin.to
+    brokenReason = unsoundness(of: bin)
+    guard brokenReason == nil else { return verdict }
+    guard conviction == nil else {
+      // The picture goes on, to show how traffic came back; the evidence stays as it convicted.
+      pending.absorb(bin, canary: canary, control: control, tests: tests, into: &path)
+      return verdict
+    }
+    beginRecentWindow(at: bin.from)
+    count(bin)
+    for index in tests.indices { weigh(index) }
+    pending.absorb(bin, canary: canary, control: control, tests: tests, into: &path)
+    conviction = convict(at: bin.to)
+    if conviction != nil { pending.close(at: bin.to, tests: tests, into: &path) }
+    return verdict
+  }
+
+  /// The verdict now, without new evidence.
+  package var verdict: Verdict {
+    if let conviction { return .bad(conviction) }
+    if let brokenReason { return .sourceBroken(reason: brokenReason) }
+    let views = views(at: through ?? Instant(milliseconds: 0))
+    let isCalm = views.allSatisfy { $0.isCalm || $0.isCalmSinceIncident }
+    guard let incident = views.first(where: { !$0.isCalm && $0.isWholeExplained }) else {
+      return verdict(views, isCalm: isCalm, restingOn: whole.canary.requests, of: needed, since: nil)
+    }
+    let requests = max(recent.canary.requests, calmBefore ?? 0)
+    return verdict(views, isCalm: isCalm, restingOn: requests, of: neededRecently, since: incident.line.rule)
+  }
+
+  /// - Parameter incident: the rule by which an incident of both arms was seen, when `requests` came after it.
+  private func verdict(
+    _ views: [JudgeViews], isCalm: Bool, restingOn requests: Int, of needed: Int, since incident: Rule?
+  ) -> Verdict {
+    let viewCost = incident == nil ? MixtureWindows.wholeCost : JudgePlan.recentCost
+    let ratio = plan.detectableRatio(within: requests, viewCost: viewCost)
+    guard requests >= needed, isCalm else {
+      let sentence =
+        views.first { $0.isIncident }.map { JudgeSentences.incident($0.line.rule, recent) }
+        ?? JudgeSentences.scarcity(requests: requests, needed: needed, policy: policy, since: incident)
+      return .notEnoughEvidence(
+        Scarcity(requests: requests, needed: needed, detectableRatio: ratio, sentence: sentence))
+    }
+    return .good(
+      Power(
+        requests: requests, needed: needed, detectableRatio: ratio,
+        sentence: JudgeSentences.power(requests: requests, ratio: ratio, since: incident)))
+  }
+
+  private func views(at now: Instant) -> [JudgeViews] {
+    let followsIncident = recentWindows > 1 && calmBefore == nil
+    return zip(plan.lines, tests).map { line, state in
+      JudgeViews(line, state, whole: whole, recent: recent, followsIncident: followsIncident, at: now)
+    }
+  }
+
+  private func unsoundness(of bin: EvidenceBin) -> String? {
+    if case .broken(let reason) = bin.source { return reason }
+    for arm in bin.arms where min(arm.counts.requests, arm.counts.errors, arm.counts.slow) < 0 {
+      return "the counts of \(arm.deployment) are below zero"
+    }
+    return nil
+  }
+
+  /// A window ends when it is old enough to have shown a failure and nothing in it is suspicious, or what is suspicious
+  /// was an incident: kept, that would hide what comes after it for as long as it weighs more.
+  private mutating func beginRecentWindow(at now: Instant) {
+    if whole.since == nil { whole.since = now }
+    guard let since = recent.since else {
+      recent.since = now
+      return
+    }
+    guard now - since >= leastWindow(at: now), recent.canary.requests >= needed,
+      recentWindows < MixtureWindows.mostRecentWindows
+    else { return }
+    let views = views(at: now)
+    guard views.allSatisfy({ $0.isRecentCalm || $0.isRecentExplained }) else { return }
+    if views.contains(where: \.isWholeExplained), recent.canary.requests < neededRecently { return }
+    calmBefore = views.allSatisfy(\.isRecentCalm) ? recent.canary.requests : nil
+    recentWindows += 1
+    recent = .empty
+    recent.since = now
+    for index in tests.indices { tests[index].recent = .zero }
+  }
+
+  private func leastWindow(at now: Instant) -> Span {
+    guard recentWindows >= Judge.shortWindows, let since = whole.since else { return Judge.recentSpan }
+    return max(Judge.recentSpan, Span(milliseconds: (now - since).milliseconds / Judge.longWindowsInWatch))
+  }
+
+  private mutating func count(_ bin: EvidenceBin) {
+    let counts = bin.counts(of: canary).consistent
+    let arm = bin.arms.first { $0.deployment == canary }
+    let controlCounts = control.map { bin.counts(of: $0).consistent } ?? .zero
+    whole.add(canary: counts, control: controlCounts, arm: arm)
+    recent.add(canary: counts, control: controlCounts, arm: arm)
+    for index in tests.indices {
+      let events = tests[index].rule.events(in: counts)
+      tests[index].whole.add(requests: counts.requests, events: events)
+      tests[index].recent.add(requests: counts.requests, events: events)
+    }
+  }
+
+  private mutating func weigh(_ index: Int) {
+    let line = plan.lines[index]
+    let wholeEvidence = line.evidence(of: tests[index].whole)
+    // Until the first restart both views are one.
+    let isOne = tests[index].recent == tests[index].whole
+    let recentEvidence = isOne ? wholeEvidence : line.evidence(of: tests[index].recent)
+    tests[index].logEvidence = MixtureWindows.combined(whole: wholeEvidence, recent: recentEvidence)
+    tests[index].peak = max(tests[index].peak, tests[index].logEvidence)
+  }
+
+  private func convict(at now: Instant) -> Conviction? {
+    guard tests.contains(where: { $0.logEvidence >= $0.threshold }) else { return nil }
+    // The clearest case speaks: the most evidence beyond its threshold, the first rule on a tie.
+    let clearest = views(at: now).filter(\.convicts).max {
+      ($0.openEvidence - $0.line.threshold, $1.line.rule) < ($1.openEvidence - $1.line.threshold, $0.line.rule)
+    }
+    guard let clearest else { return nil }
+    let line = clearest.line
+    let totals = clearest.isRecentOpen ? recent : whole
+    let events = line.rule.events(in: totals.canary)
+    let baselineRate =
+      switch line.rule {
+      case .errorRate: baseline.errorRate
+      case .latency: baseline.slowRate
+      case .ceiling: policy.ceiling
+      }
+    return Conviction(
+      rule: line.rule, observed: totals.canary, rate: Double(events) / Double(max(totals.canary.requests, 1)),
+      baselineRate: baselineRate, logEvidence: clearest.openEvidence, threshold: line.threshold,
+      firstBadAt: totals.firstBadAt, lastBadAt: totals.lastBadAt, decidedAt: now,
+      sentence: JudgeSentences.conviction(line.rule, totals.canary, baseline: baseline, policy: policy))
+  }
+}
+
+extension Rule {
+  /// What this rule counts against a deployment.
+  func events(in counts: RequestCounts) -> Int {
+    switch self {
+    case .errorRate, .ceiling: counts.errors
+    case .latency: counts.slow
+    }
+  }
+}
+
+extension RequestCounts {
+  /// A request that was counted as hanging may fail in a later bin, which then knows of more bad requests than
+  /// requests: it counts once more.
+  fileprivate var consistent: RequestCounts {
+    RequestCounts(requests: max(requests, errors, slow), errors: errors, slow: slow, hanging: hanging)
+  }
+}
+
+extension WindowCounts {
+  fileprivate mutating func add(requests: Int, events: Int) {
+    self.requests += requests
+    self.events += events
+    worstBin = max(worstBin, events)
+  }
+}
+
+extension WindowTotals {
+  fileprivate mutating func add(canary: RequestCounts, control: RequestCounts, arm: ArmEvidence?) {
+    self.canary = self.canary + canary
+    self.control = self.control + control
+    firstBadAt = firstBadAt ?? arm?.firstBadAt
+    lastBadAt = arm?.lastBadAt ?? lastBadAt
+  }
+}

@@ -1,0 +1,48 @@
+import Kernel
+import Statistics
+
+/// Says that a worsening is an incident of both arms, not the release's doing.
+///
+/// Given all bad requests of both arms, how many of them the canary has follows its share of the traffic if both are
+/// alike (conditional binomial; Przyborowski and Wilenski, Biometrika 31, 1940). The veto holds while that explains
+/// what is seen. It can only keep a canary, so it cannot add false rollbacks; it never outlasts a canary that is truly
+/// worse, whose share goes on growing.
+enum JudgeVeto {
+  /// Fewer concurrent requests say nothing about the control.
+  static let enoughControlRequests = 50
+  /// A single bad request of the control is its usual noise.
+  static let leastControlEvents = 2
+  /// A canary that has more than its share by chance one time in a hundred or less is held to be worse. It is looked
+  /// at after every bin: 0.1 convicted a quarter to a half of the healthy canaries in ten minutes of an incident
+  /// (simulated, both arms failing 5 % or 40 %).
+  static let explained = 0.01
+  /// The same for each window after an incident's first: an incident of ten minutes has twenty, and each looks anew.
+  static let explainedAfterIncident = 0.001
+  /// How long the control may take to show that an incident goes on, before its silence counts as none.
+  static let silence = Span.seconds(10)
+
+  static func holds(for rule: Rule, in totals: WindowTotals) -> Bool {
+    guard totals.control.requests >= enoughControlRequests, rule.events(in: totals.control) >= leastControlEvents
+    else { return false }
+    return chance(rule, totals) > explained
+  }
+
+  /// The same for a window that began amid or after an incident: a young one has seen little of the control, and that
+  /// is no reason to think the incident over.
+  static func holdsAfterIncident(for rule: Rule, in totals: WindowTotals, at now: Instant) -> Bool {
+    let isYoung = totals.since.map { now - $0 < silence } ?? true
+    let control = totals.control
+    guard isYoung || control.requests >= enoughControlRequests || rule.events(in: control) >= leastControlEvents
+    else { return false }
+    return chance(rule, totals) > explainedAfterIncident
+  }
+
+  /// The chance that a canary like the control has as many of the bad requests, or more. O(sqrt(bad requests)).
+  private static func chance(_ rule: Rule, _ totals: WindowTotals) -> Double {
+    let canaryEvents = rule.events(in: totals.canary)
+    guard canaryEvents > 0 else { return 1 }
+    let share = Double(totals.canary.requests) / Double(totals.canary.requests + totals.control.requests)
+    let events = canaryEvents + rule.events(in: totals.control)
+    return Binomial.upperTail(events: canaryEvents, trials: events, rate: share)
+  }
+}

@@ -1,0 +1,287 @@
+import Kernel
+
+extension Rollout {
+  package static func decide(_ input: Input, in state: State, _ turn: TurnContext) throws(Refusal) -> [Event] {
+    let events: [Event]
+    switch input {
+    case .configure(let policy): events = try configure(policy, in: state)
+    case .offer(let offer): events = take(offer, in: state, turn)
+    case .sealed(let ordinal, let configuration, let sealed):
+      events = start(ordinal, configuration: configuration, sealed: sealed, in: state, turn)
+    case .baselineMeasured(let id, let baseline): events = measured(id, baseline, in: state)
+    case .ready(let deployment, let digest, let endpoints):
+      events = ready(deployment, digest, endpoints, in: state, turn)
+    case .instanceEnded(let deployment, instance: _, let end, let inRow, let at):
+      events = ended(deployment, end, inRow, at, in: state, turn)
+    case .routed(let shares, let at): events = routed(shares, at: min(at, turn.now), in: state)
+    case .judged(let id, let verdict, let checkpoint, let at):
+      events = judged(id, verdict, checkpoint, at: min(at, turn.now), in: state, turn)
+    case .aftermath(let id, let aftermath): events = collected(id, aftermath, in: state)
+    case .woke(let key): events = woke(key, in: state, turn)
+    case .retired(let deployment):
+      events = state.retiring.contains { $0.id == deployment } ? [.retired(deployment)] : []
+    case .announced(let id, let target):
+      let waits = state.announcements.contains { $0.id == id && $0.targets.contains(target) }
+      events = waits ? [.announced(id: id, target: target)] : []
+    case .rollBack(let request): events = try rollBack(request, in: state, turn)
+    case .lift(let digest, let reason): events = try lift(digest, reason, in: state)
+    case .exhausted(let key, let why): events = exhausted(key, clipped(why), in: state)
+    }
+    return settle(events, in: state, turn)
+  }
+
+  // MARK: Consequences
+
+  /// Appends what follows at once from `events`: an observation that came early is not asked for again, so nothing may
+  /// wait for it. Ends, because each consequence leaves its phase or shortens a list.
+  private static func settle(_ events: [Event], in state: State, _ turn: TurnContext) -> [Event] {
+    guard !events.isEmpty else { return [] }
+    var all = events
+    var after = state
+    for event in events { evolve(&after, event) }
+    while true {
+      let next = consequences(of: after, turn)
+      if next.isEmpty { return all }
+      for event in next { evolve(&after, event) }
+      all += next
+    }
+  }
+
+  private static func consequences(of state: State, _ turn: TurnContext) -> [Event] {
+    if state.announcements.count > announcementLimit, let oldest = state.announcements.first {
+      let why = "more than \(announcementLimit) announcements wait; this one was the oldest"
+      return oldest.targets.map { .announcementAbandoned(id: oldest.id, target: $0, why: why) }
+    }
+    switch state.phase {
+    case .idle, .stepping, .watching: return []
+    case .sealing(let offer):
+      // The override lifts what was condemned when it was given, not what was condemned since.
+      return state.condemns(offer.digest) ? [.refusedCondemned(offer)] : []
+    case .placing(let course):
+      guard course.endpoints != nil, !course.needsBaseline else { return [] }
+      return leaving(course, in: state, turn) + [stepEntry(course, 0, turn)]
+    case .finalWatch(let course, let since):
+      // A rollback's target was judged when it was new; its own watch would only keep the condemned version around.
+      return course.start.kind == .rollback ? completed(course, verdict: nil, at: since, in: state) : []
+    case .restoring(let course, _):
+      let shares = state.wantedShares
+      if shares.isEmpty { return [.restored(course.id, to: nil, at: turn.now)] }
+      guard let routed = state.routed, routed.shares == shares else { return [] }
+      return [.restored(course.id, to: state.knownGood.first?.deployment, at: max(routed.at, decidedAt(state)))]
+    case .reporting(let course, let condemnation, let restoredAt):
+      guard course.exposedSince == nil else { return [] }
+      let to = state.knownGood.first?.deployment
+      return [.reported(RollbackReport(condemnation, to: to, restoredAt: restoredAt, aftermath: nil))]
+    }
+  }
+
+  private static func decidedAt(_ state: State) -> Instant {
+    switch state.phase {
+    case .restoring(_, let condemnation), .reporting(_, let condemnation, restoredAt: _): condemnation.decidedAt
+    case .idle, .sealing, .placing, .stepping, .watching, .finalWatch: Instant(milliseconds: 0)
+    }
+  }
+
+  /// A rollback condemns the version that it leaves in the turn that takes its traffic away, not before: until then it
+  /// is the only one that serves.
+  private static func leaving(_ course: Course, in state: State, _ turn: TurnContext) -> [Event] {
+    guard course.start.kind == .rollback, let left = course.start.knownGood, !state.condemns(left) else { return [] }
+    let sentence = course.start.reason ?? "A person rolled it back."
+    return [
+      .condemned(
+        Condemnation(
+          rollout: course.id, deployment: left,
+          scope: left.digest == course.canary.digest ? .configuration : .digest, cause: .operator, rule: "operator",
+          sentence: sentence, conviction: nil, decidedAt: turn.now))
+    ]
+  }
+
+  // MARK: Policy
+
+  private static func configure(_ policy: Policy, in state: State) throws(Refusal) -> [Event] {
+    if let fault = policy.fault { throw Refusal(.malformed, fault) }
+    if let old = state.policy, (old.service, old.environment) != (policy.service, policy.environment) {
+      throw Refusal(
+        .malformed,
+        "This stream delivers \(old.service) to \(old.environment), not \(policy.service) to \(policy.environment): "
+          + "configure that one.")
+    }
+    return state.policy == policy ? [] : [.configured(policy)]
+  }
+
+  // MARK: Offers: newer wins
+
+  private static func take(_ offer: Offer, in state: State, _ turn: TurnContext) -> [Event] {
+    if let serving = state.knownGood.first, serving.offer.isSame(as: offer) {
+      return [.confirmed(offer, deployment: serving.deployment, at: turn.now)]
+    }
+    if isUnderway(offer, in: state) { return [] }
+    if let newest = state.newest, offer.ordinal < newest.ordinal {
+      return [.superseded(offer, by: newest.commit)]
+    }
+    var events: [Event] = []
+    if offer.override, state.condemned.contains(where: { $0.digest == offer.digest }) {
+      events.append(.lifted(offer.digest, reason: "offered again with an override by \(offer.author)"))
+    } else if state.condemns(offer.digest) {
+      return [.refusedCondemned(offer)]
+    }
+    if let waiting = waitingOffer(in: state) { events.append(.superseded(waiting, by: offer.commit)) }
+    return events + [.offered(offer)]
+  }
+
+  private static func waitingOffer(in state: State) -> Offer? {
+    if case .sealing(let offer) = state.phase { return offer }
+    return state.pending
+  }
+
+  private static func isUnderway(_ offer: Offer, in state: State) -> Bool {
+    if let waiting = waitingOffer(in: state), waiting.isSame(as: offer) { return true }
+    return state.live?.start.offer.isSame(as: offer) ?? false
+  }
+
+  // MARK: Start
+
+  private static func start(
+    _ ordinal: Int64, configuration: Digest, sealed: Digest, in state: State, _ turn: TurnContext
+  ) -> [Event] {
+    guard let policy = state.policy else { return [] }
+    switch state.phase {
+    case .idle, .placing, .stepping, .watching, .finalWatch, .restoring, .reporting: return []
+    case .sealing(let offer):
+      guard offer.ordinal == ordinal else { return [] }
+      let deployment = Deployment(
+        service: policy.service, environment: policy.environment, digest: offer.digest, commit: offer.commit,
+        configuration: configuration, sealedConfiguration: sealed)
+      if state.condemns(deployment) { return [.refusedCondemned(offer)] }
+      let serving = state.knownGood.first?.deployment
+      if let serving, serving.id == deployment.id {
+        return [.confirmed(offer, deployment: serving, at: turn.now)]
+      }
+      return [
+        .started(
+          RolloutStart(
+            id: state.nextRollout, kind: .forward, offer: offer, deployment: deployment, knownGood: serving,
+            steps: serving == nil ? [100] : policy.steps, at: turn.now))
+      ]
+    }
+  }
+
+  private static func measured(_ id: RolloutID, _ baseline: Baseline, in state: State) -> [Event] {
+    switch state.phase {
+    case .placing(let course): course.id == id && course.needsBaseline ? [.baselineMeasured(id, baseline)] : []
+    case .idle, .sealing, .stepping, .watching, .finalWatch, .restoring, .reporting: []
+    }
+  }
+
+  // MARK: Instances
+
+  private static func ready(
+    _ deployment: DeploymentID, _ digest: Digest, _ endpoints: Int, in state: State, _ turn: TurnContext
+  ) -> [Event] {
+    if let course = state.live, course.canary.id == deployment {
+      guard digest == course.canary.digest else {
+        let sentence =
+          "The release folder of \(deployment) holds \(digest.short), not \(course.canary.digest.short): "
+          + "it runs other bytes than were built."
+        return condemn(course, .infrastructure, "other bytes", sentence, in: state, turn)
+      }
+      switch state.phase {
+      case .placing: return course.endpoints == nil ? [.placed(course.id, digest: digest, endpoints: endpoints)] : []
+      case .idle, .sealing, .stepping, .watching, .finalWatch, .restoring, .reporting: return []
+      }
+    }
+    if let serving = state.knownGood.first?.deployment, serving.id == deployment, serving.digest != digest {
+      let why =
+        "the known-good version's release folder holds \(digest.short), not \(serving.digest.short): "
+        + "someone changed it; promote a new version or restore the folder"
+      return troubled(Effect.run(serving).key, why, in: state)
+    }
+    return []
+  }
+
+  private static func ended(
+    _ deployment: DeploymentID, _ end: InstanceEnd, _ inRow: Int, _ at: Instant, in state: State, _ turn: TurnContext
+  ) -> [Event] {
+    let noted = Event.instanceEnded(deployment, end: clipped(end), inRow: inRow, at: at)
+    if let course = state.live, course.canary.id == deployment {
+      guard inRow >= course.policy.crashLimit else { return course.endsNoted < notedEndsLimit ? [noted] : [] }
+      let rule = end == .outOfMemory ? "out of memory" : "crash loop"
+      let sentence = "An instance of \(course.canary.commit.short) ended \(inRow) times in a row: \(end.words)."
+      return [noted] + condemn(course, .infrastructure, rule, sentence, in: state, turn)
+    }
+    // The engine restarts the known-good for ever; the ledger hears of it now and then, not of every end.
+    guard let policy = state.policy, state.wantedRuns.contains(where: { $0.id == deployment }), inRow > 0,
+      inRow.isMultiple(of: policy.crashLimit)
+    else { return [] }
+    return [noted]
+  }
+
+  // MARK: Condemn and restore
+
+  /// Condemns the canary of a running rollout. The wanted shares follow from the state: known-good has everything.
+  static func condemn(
+    _ course: Course, _ cause: CauseClass, _ rule: String, _ sentence: String, conviction: Conviction? = nil,
+    in state: State, _ turn: TurnContext
+  ) -> [Event] {
+    let target = state.knownGood.first { $0.deployment.id != course.canary.id }
+    return [
+      .condemned(
+        Condemnation(
+          rollout: course.id, deployment: course.canary,
+          scope: target?.deployment.digest == course.canary.digest ? .configuration : .digest, cause: cause,
+          rule: rule, sentence: sentence, conviction: conviction, decidedAt: turn.now))
+    ]
+  }
+
+  private static func collected(_ id: RolloutID, _ aftermath: Aftermath?, in state: State) -> [Event] {
+    switch state.phase {
+    case .reporting(let course, let condemnation, let restoredAt):
+      guard course.id == id else { return [] }
+      let to = state.knownGood.first?.deployment
+      return [.reported(RollbackReport(condemnation, to: to, restoredAt: restoredAt, aftermath: aftermath))]
+    case .idle, .sealing, .placing, .stepping, .watching, .finalWatch, .restoring: return []
+    }
+  }
+
+  // MARK: What the world keeps failing at
+
+  private static func exhausted(_ key: EffectKey, _ why: String, in state: State) -> [Event] {
+    guard let effect = effects(of: state).first(where: { $0.key == key }) else { return [] }
+    switch effect {
+    case .measureBaseline(let id, _, slowerThan: _):
+      // Without a baseline the absolute rules still judge; waiting for ever would block every newer version.
+      return troubled(key, why, in: state) + [.baselineMeasured(id, .none)]
+    case .collectAftermath(let order):
+      return troubled(key, why, in: state) + collected(order.rollout, nil, in: state)
+    case .announce(let announcement, let target):
+      return [.announcementAbandoned(id: announcement.id, target: target, why: why)]
+    case .seal, .run, .route, .watch, .wake, .retire: return troubled(key, why, in: state)
+    }
+  }
+
+  private static func troubled(_ key: EffectKey, _ why: String, in state: State) -> [Event] {
+    state.trouble == Trouble(key: key, why: why) ? [] : [.troubled(key, why: why)]
+  }
+
+  private static func clipped(_ text: String) -> String { String(text.prefix(reasonLimit)) }
+
+  private static func clipped(_ end: InstanceEnd) -> InstanceEnd {
+    switch end {
+    case .failedToStart(let reason): .failedToStart(reason: clipped(reason))
+    case .exited, .signalled, .outOfMemory, .neverReady: end
+    }
+  }
+}
+
+extension InstanceEnd {
+  /// "exited with code 1", for a sentence.
+  package var words: String {
+    switch self {
+    case .exited(let code): "it exited with code \(code)"
+    case .signalled(let number): "it was ended by signal \(number)"
+    case .outOfMemory: "it ran out of memory"
+    case .neverReady(let afterMs): "it was not ready within \(Span(milliseconds: afterMs).words)"
+    case .failedToStart(let reason): "it could not be started (\(reason.prefix(Rollout.reasonLimit)))"
+    }
+  }
+}

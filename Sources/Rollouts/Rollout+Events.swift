@@ -1,0 +1,100 @@
+import Kernel
+
+extension Rollout {
+  package enum Kind: String, Codable, Sendable {
+    /// A newer artifact, step by step.
+    case forward
+    /// Back to a kept known-good, at once.
+    case rollback
+  }
+
+  package struct RolloutStart: Codable, Equatable, Sendable {
+    package let id: RolloutID
+    package let kind: Kind
+    package let offer: Offer
+    package let deployment: Deployment
+    /// Who serves until then; nil for a first deployment.
+    package let knownGood: Deployment?
+    /// The canary's shares in percent; the last is 100.
+    package let steps: [Int]
+    /// Only of a rollback: who asked and why, in one sentence.
+    package let reason: String?
+    package let at: Instant
+    package init(
+      id: RolloutID, kind: Kind, offer: Offer, deployment: Deployment, knownGood: Deployment?, steps: [Int],
+      reason: String? = nil, at: Instant
+    ) {
+      self.id = id
+      self.kind = kind
+      self.offer = offer
+      self.deployment = deployment
+      self.knownGood = knownGood
+      self.steps = steps
+      self.reason = reason
+      self.at = at
+    }
+  }
+
+  package enum Event: DomainEvent {
+    case configured(Policy)
+    case offered(Offer)
+    /// A newer one was taken; by its commit.
+    case superseded(Offer, by: CommitID)
+    case refusedCondemned(Offer)
+    /// The offered deployment already serves, as known-good: nothing to do, the promotion may go on.
+    case confirmed(Offer, deployment: Deployment, at: Instant)
+    case started(RolloutStart)
+    /// The start limit passed while nobody watched (Plimsoll was down): the canary gets it once more.
+    case startExtended(RolloutID, until: Instant)
+    case baselineMeasured(RolloutID, Baseline)
+    /// All instances are ready and run the very bytes.
+    case placed(RolloutID, digest: Digest, endpoints: Int)
+    /// The shares of this step are wanted from now on.
+    case stepEntered(RolloutID, index: Int, percent: Int, at: Instant)
+    case routed(shares: [TrafficShare], at: Instant)
+    /// The kind of verdict changed, or the periodic checkpoint.
+    case evidenceNoted(RolloutID, verdict: Verdict, checkpoint: JudgeCheckpoint, at: Instant)
+    /// `verdict` is nil where traffic is not judged.
+    case stepPassed(RolloutID, index: Int, verdict: Verdict?)
+    case condemned(Condemnation)
+    /// The router confirmed that the condemned version gets nothing; `to` is nil when nobody else could serve.
+    case restored(RolloutID, to: Deployment?, at: Instant)
+    case reported(RollbackReport)
+    /// The deployment is known-good now.
+    case completed(RolloutID, deployment: Deployment, at: Instant)
+    case retired(DeploymentID)
+    case lifted(Digest, reason: String)
+    case instanceEnded(DeploymentID, end: InstanceEnd, inRow: Int, at: Instant)
+    case announced(id: String, target: Int)
+    case announcementAbandoned(id: String, target: Int, why: String)
+    case troubled(EffectKey, why: String)
+
+    package var name: String {
+      switch self {
+      case .configured: "configured"
+      case .offered: "offered"
+      case .superseded: "superseded"
+      case .refusedCondemned: "refusedCondemned"
+      case .confirmed: "confirmed"
+      case .started: "started"
+      case .startExtended: "startExtended"
+      case .baselineMeasured: "baselineMeasured"
+      case .placed: "placed"
+      case .stepEntered: "stepEntered"
+      case .routed: "routed"
+      case .evidenceNoted: "evidenceNoted"
+      case .stepPassed: "stepPassed"
+      case .condemned: "condemned"
+      case .restored: "restored"
+      case .reported: "reported"
+      case .completed: "completed"
+      case .retired: "retired"
+      case .lifted: "lifted"
+      case .instanceEnded: "instanceEnded"
+      case .announced: "announced"
+      case .announcementAbandoned: "announcementAbandoned"
+      case .troubled: "troubled"
+      }
+    }
+  }
+}

@@ -1,0 +1,186 @@
+import Kernel
+
+extension Rollout {
+  /// Bookkeeping. An event that does not fit the phase changes nothing: it cannot come from `decide`.
+  package static func evolve(_ state: inout State, _ event: Event) {
+    let wantedBefore = state.wantedShares
+    apply(event, to: &state)
+    // Invariant: `routed` speaks of the shares wanted *now*. Shares A, then B, then A again were not confirmed by the
+    // first A: B may have reached the router in between.
+    if state.wantedShares != wantedBefore { state.routed = nil }
+  }
+
+  private static func apply(_ event: Event, to state: inout State) {
+    switch event {
+    case .configured(let policy):
+      state.policy = policy
+      state.trimKnownGood()
+      state.startPending()
+    case .offered(let offer):
+      state.take(offer)
+    case .superseded(let offer, by: _), .refusedCondemned(let offer):
+      state.drop(offer)
+      state.startPending()
+    case .confirmed(let offer, let deployment, at: _):
+      state.confirm(offer, deployment)
+    case .started(let start):
+      state.begin(start)
+    case .startExtended(let id, let until):
+      state.update(id) { course in
+        course.readyBy = until
+        course.extensions += 1
+      }
+    case .baselineMeasured(let id, let baseline):
+      state.update(id) { $0.baseline = baseline }
+    case .placed(let id, digest: _, let endpoints):
+      state.update(id) { $0.endpoints = endpoints }
+    case .stepEntered(let id, let index, percent: _, let at):
+      state.update(id) { $0.exposedSince = $0.exposedSince ?? at }
+      if let course = state.live, course.id == id { state.phase = .stepping(course, index: index) }
+    case .routed(let shares, let at):
+      state.routed = RoutedShares(shares: shares, at: at)
+      if case .stepping(let course, let index) = state.phase {
+        let isLast = index >= course.start.steps.count - 1
+        state.phase = isLast ? .finalWatch(course, since: at) : .watching(course, index: index, since: at)
+      }
+    case .evidenceNoted(let id, let verdict, let checkpoint, let at):
+      state.update(id) { $0.note = EvidenceNote(verdict: verdict, checkpoint: checkpoint, at: at) }
+    case .stepPassed: break
+    case .condemned(let condemnation):
+      state.condemn(condemnation)
+    case .restored(let id, to: _, let at):
+      if case .restoring(let course, let condemnation) = state.phase, course.id == id {
+        state.phase = .reporting(course, condemnation, restoredAt: at)
+      }
+    case .reported(let report):
+      state.report(report)
+    case .completed(let id, deployment: _, let at):
+      state.complete(id, at)
+    case .retired(let deployment):
+      state.retiring.removeAll { $0.id == deployment }
+    case .lifted(let digest, reason: _):
+      state.condemned.removeAll { $0.digest == digest }
+    case .instanceEnded(let deployment, end: _, inRow: _, at: _):
+      if let course = state.live, course.canary.id == deployment { state.update(course.id) { $0.endsNoted += 1 } }
+    case .announced(let id, let target), .announcementAbandoned(let id, let target, why: _):
+      for index in state.announcements.indices where state.announcements[index].id == id {
+        state.announcements[index].targets.removeAll { $0 == target }
+      }
+      state.announcements.removeAll { $0.targets.isEmpty }
+    case .troubled(let key, let why):
+      state.trouble = Trouble(key: key, why: why)
+    }
+  }
+}
+
+extension Rollout.State {
+  fileprivate mutating func take(_ offer: Rollout.Offer) {
+    if offer.ordinal >= newest?.ordinal ?? offer.ordinal { newest = offer }
+    switch phase {
+    case .idle:
+      pending = offer
+      startPending()
+    case .sealing:
+      phase = .sealing(offer)
+    case .placing, .stepping, .watching, .finalWatch, .restoring, .reporting:
+      pending = offer
+    }
+  }
+
+  fileprivate mutating func drop(_ offer: Rollout.Offer) {
+    if let waiting = pending, waiting.isSame(as: offer) { pending = nil }
+    if case .sealing(let sealing) = phase, sealing.isSame(as: offer) { phase = .idle }
+  }
+
+  fileprivate mutating func confirm(_ offer: Rollout.Offer, _ deployment: Deployment) {
+    if let index = knownGood.firstIndex(where: { $0.deployment.id == deployment.id }) {
+      let entry = knownGood[index]
+      knownGood[index] = KnownGood(
+        deployment: entry.deployment, offer: offer, rollout: entry.rollout, since: entry.since)
+    }
+    drop(offer)
+    startPending()
+  }
+
+  fileprivate mutating func begin(_ start: Rollout.RolloutStart) {
+    guard let policy else { return }
+    if case .sealing(let offer) = phase, start.kind == .rollback, pending == nil { pending = offer }
+    phase = .placing(Course(start: start, policy: policy))
+    nextRollout = max(nextRollout, start.id + 1)
+    retiring.removeAll { $0.id == start.deployment.id }
+    trouble = nil
+  }
+
+  fileprivate mutating func condemn(_ condemnation: Condemnation) {
+    let entry = CondemnedDigest(condemnation)
+    condemned.removeAll { $0.digest == entry.digest && $0.configuration == entry.configuration }
+    condemned.append(entry)
+    knownGood.removeAll { entry.covers($0.deployment) }
+    guard let course = live, course.canary.id == condemnation.deployment.id else { return }
+    phase = .restoring(course, condemnation)
+    if let target = knownGood.first { retiring.removeAll { $0.id == target.deployment.id } }
+  }
+
+  fileprivate mutating func report(_ report: RollbackReport) {
+    if case .reporting(let course, let condemnation, let restoredAt) = phase, course.id == report.rollout {
+      retire(course.canary)
+      if let left = course.start.knownGood { retire(left) }
+      end(
+        course,
+        .condemned(
+          condemnation.cause, rule: condemnation.rule, sentence: condemnation.sentence, restoredAt: restoredAt),
+        restoredAt)
+    }
+    let targets = policy?.announceTargets ?? 0
+    guard targets > 0, !announcements.contains(where: { $0.id == report.announcementID }) else { return }
+    announcements.append(PendingAnnouncement(announcement: report.announcement, targets: Array(0..<targets)))
+  }
+
+  fileprivate mutating func complete(_ id: RolloutID, _ at: Instant) {
+    guard let course = live, course.id == id else { return }
+    knownGood.removeAll { $0.deployment.id == course.canary.id }
+    knownGood.insert(
+      KnownGood(deployment: course.canary, offer: course.start.offer, rollout: id, since: at), at: 0)
+    trimKnownGood()
+    if let old = course.start.knownGood { retire(old) }
+    end(course, .completed, at)
+  }
+
+  /// What serves, or is about to, is never retired.
+  private mutating func retire(_ deployment: Deployment) {
+    guard deployment.id != knownGood.first?.deployment.id, !retiring.contains(where: { $0.id == deployment.id })
+    else { return }
+    retiring.append(deployment)
+  }
+
+  private mutating func end(_ course: Course, _ outcome: RolloutSummary.Outcome, _ at: Instant) {
+    history.insert(RolloutSummary(course: course, outcome: outcome, endedAt: at), at: 0)
+    history = Array(history.prefix(Rollout.historyLimit))
+    phase = .idle
+    trouble = nil
+    startPending()
+  }
+
+  fileprivate mutating func startPending() {
+    guard case .idle = phase, policy != nil, let offer = pending else { return }
+    pending = nil
+    phase = .sealing(offer)
+  }
+
+  fileprivate mutating func trimKnownGood() {
+    guard let policy else { return }
+    knownGood = Array(knownGood.prefix(policy.keep))
+  }
+
+  fileprivate mutating func update(_ id: RolloutID, _ change: (inout Course) -> Void) {
+    guard var course = live, course.id == id else { return }
+    change(&course)
+    switch phase {
+    case .idle, .sealing, .restoring, .reporting: break
+    case .placing: phase = .placing(course)
+    case .stepping(_, let index): phase = .stepping(course, index: index)
+    case .watching(_, let index, let since): phase = .watching(course, index: index, since: since)
+    case .finalWatch(_, let since): phase = .finalWatch(course, since: since)
+    }
+  }
+}

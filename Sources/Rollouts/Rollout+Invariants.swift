@@ -1,0 +1,77 @@
+import Kernel
+
+extension Rollout {
+  package static func violations(in state: State) -> [String] {
+    var found: [String] = []
+    func claim(_ holds: Bool, _ violation: @autoclosure () -> String) {
+      if !holds { found.append(violation()) }
+    }
+    let runs = state.wantedRuns
+    let shares = state.wantedShares
+    let total = shares.reduce(0) { $0 + $1.percent }
+    claim(total == 100 || total == 0, "shares sum to \(total), not to 100 or 0")
+    claim(shares.allSatisfy { (0...100).contains($0.percent) }, "a share is not within 0 to 100")
+    let deployments = known(in: state)
+    for share in shares where share.percent > 0 {
+      let deployment = deployments.first { $0.id == share.deployment }
+      claim(deployment != nil, "\(share.deployment) has a share, but nobody knows it")
+      claim(
+        deployment.map { !state.condemns($0) } ?? true, "\(share.deployment) is condemned and has \(share.percent) %")
+      claim(runs.contains { $0.id == share.deployment }, "\(share.deployment) has a share, but is not wanted to run")
+      claim(
+        !state.retiring.contains { $0.id == share.deployment }, "\(share.deployment) has a share while it is retired")
+    }
+    for run in runs {
+      claim(!state.condemns(run), "\(run.id) is condemned and wanted to run")
+      claim(!state.retiring.contains { $0.id == run.id }, "\(run.id) is wanted to run and to be retired")
+    }
+    if let course = state.live, let old = course.start.knownGood, !state.condemns(old) {
+      claim(runs.contains { $0.id == old.id }, "\(old.id) is the rollback target, but is not wanted to run")
+    }
+    if let routed = state.routed { claim(routed.shares == shares, "the confirmed shares are not the wanted ones") }
+    for entry in state.knownGood {
+      claim(!state.condemns(entry.deployment), "\(entry.deployment.id) is known-good and condemned")
+    }
+    claim(
+      state.knownGood.count <= (state.policy?.keep ?? 0),
+      "\(state.knownGood.count) known-good versions are kept, more than \(state.policy?.keep ?? 0)")
+    claim(state.history.count <= historyLimit, "\(state.history.count) ended rollouts are kept")
+    claim(state.announcements.count <= announcementLimit, "\(state.announcements.count) announcements wait")
+    claim(state.announcements.allSatisfy { !$0.targets.isEmpty }, "an announcement waits for nobody")
+    found += phaseViolations(in: state)
+    let keys = effects(of: state).map(\.key).sorted()
+    for (key, next) in zip(keys, keys.dropFirst()) where key == next { found.append("two effects have the key \(key)") }
+    return found
+  }
+
+  private static func phaseViolations(in state: State) -> [String] {
+    switch state.phase {
+    case .idle:
+      return state.pending != nil && state.policy != nil ? ["an offer waits although nothing runs"] : []
+    case .sealing(let offer):
+      return state.condemns(offer.digest) ? ["a condemned digest is being sealed"] : []
+    case .placing(let course):
+      return course.exposedSince == nil ? [] : ["rollout \(course.id) is placed and already exposed"]
+    case .stepping(let course, let index), .watching(let course, let index, since: _):
+      return exposure(course) + (course.start.steps.indices.contains(index) ? [] : ["there is no step \(index)"])
+    case .finalWatch(let course, since: _):
+      return exposure(course)
+    case .restoring(let course, _), .reporting(let course, _, restoredAt: _):
+      let isLost = course.start.kind == .forward && course.start.knownGood != nil && state.knownGood.isEmpty
+      return isLost ? ["rollout \(course.id) had a version to return to, and now nobody serves"] : []
+    }
+  }
+
+  private static func exposure(_ course: Course) -> [String] {
+    var found: [String] = []
+    if course.exposedSince == nil { found.append("rollout \(course.id) has traffic, but no instant of exposure") }
+    if course.endpoints == nil { found.append("rollout \(course.id) has traffic before it was placed") }
+    if course.needsBaseline { found.append("rollout \(course.id) has traffic before its baseline was measured") }
+    return found
+  }
+
+  private static func known(in state: State) -> [Deployment] {
+    let running = state.running.map { [$0.canary] + ($0.start.knownGood.map { [$0] } ?? []) } ?? []
+    return state.knownGood.map(\.deployment) + running
+  }
+}

@@ -1,0 +1,91 @@
+import Kernel
+
+/// What people ask: go back, and forget a condemnation.
+extension Rollout {
+  static func rollBack(_ request: RollBackRequest, in state: State, _ turn: TurnContext) throws(Refusal) -> [Event] {
+    guard let policy = state.policy else {
+      throw Refusal(.notNow, "Nothing is configured here yet: add the service to plimsoll.yaml and promote a version.")
+    }
+    let place = "\(policy.service) in \(policy.environment)"
+    let oneLine = !request.reason.isEmpty && !request.reason.contains(where: \.isNewline)
+    guard oneLine, request.reason.count <= reasonLimit else {
+      throw Refusal(
+        .malformed, "A rollback needs a reason of one line and at most \(reasonLimit) characters: give one.")
+    }
+    let sentence = "\(request.actor) rolled it back: \(request.reason)"
+    switch state.phase {
+    case .placing(let course), .stepping(let course, index: _), .watching(let course, index: _, since: _),
+      .finalWatch(let course, since: _):
+      guard course.start.kind == .forward else {
+        throw Refusal(
+          .notNow, "\(place) is being rolled back to \(course.canary.digest.short) already: wait for it to end.")
+      }
+      if let to = request.to, to != course.start.knownGood?.digest {
+        let target = course.start.knownGood?.digest.short ?? "no version"
+        throw Refusal(
+          .notNow,
+          "A rollout is running in \(place) and can only return to \(target): roll it back first, then to \(to.short).")
+      }
+      return condemn(course, .operator, "operator", sentence, in: state, turn)
+    case .restoring, .reporting:
+      throw Refusal(.notNow, "\(place) is being rolled back already: wait for its report.")
+    case .idle, .sealing:
+      return [.started(try rollback(to: request.to, sentence, place, in: state, turn))]
+    }
+  }
+
+  private static func rollback(
+    to digest: Digest?, _ sentence: String, _ place: String, in state: State, _ turn: TurnContext
+  ) throws(Refusal) -> RolloutStart {
+    guard let serving = state.knownGood.first else {
+      throw Refusal(.notNow, "\(place) has no known-good version yet, so there is nothing to leave: promote one.")
+    }
+    let target = try target(digest, serving, place, in: state)
+    return RolloutStart(
+      id: state.nextRollout, kind: .rollback, offer: target.offer, deployment: target.deployment,
+      knownGood: serving.deployment, steps: [100], reason: sentence, at: turn.now)
+  }
+
+  private static func target(_ digest: Digest?, _ serving: KnownGood, _ place: String, in state: State)
+    throws(Refusal) -> KnownGood
+  {
+    let kept = state.knownGood.dropFirst()
+    let named =
+      kept.isEmpty ? "none is kept" : "name one of " + kept.map(\.deployment.digest.rawValue).joined(separator: ", ")
+    guard let digest else {
+      // After a rollback past a version, that version is still kept but newer: going back again must not go forward.
+      guard let before = kept.first(where: { $0.offer.ordinal <= serving.offer.ordinal }) else {
+        throw Refusal(.notNow, "\(place) has no older known-good version to return to: \(named).")
+      }
+      return before
+    }
+    if let found = kept.first(where: { $0.deployment.digest == digest }) { return found }
+    if digest == serving.deployment.digest {
+      throw Refusal(.notNow, "\(digest.short) serves \(place) now, so there is nothing to roll back: \(named).")
+    }
+    if state.condemned.contains(where: { $0.digest == digest }) {
+      throw Refusal(
+        .notNow, "\(digest.short) is condemned in \(place): lift that and promote it again, or \(named).")
+    }
+    throw Refusal(.unknown, "\(digest.rawValue) is no kept known-good version of \(place): \(named).")
+  }
+
+  static func lift(_ digest: Digest, _ reason: String, in state: State) throws(Refusal) -> [Event] {
+    guard !reason.isEmpty, !reason.contains(where: \.isNewline), reason.count <= reasonLimit else {
+      throw Refusal(
+        .malformed, "Lifting a condemnation needs a reason of one line and at most \(reasonLimit) characters: give one."
+      )
+    }
+    if state.condemned.contains(where: { $0.digest == digest }) { return [.lifted(digest, reason: reason)] }
+    let condemned = state.condemned.map(\.digest.rawValue)
+    let next =
+      if let nearest = nearestMatch(to: digest.rawValue, among: condemned) {
+        "did you mean \(nearest)?"
+      } else if condemned.isEmpty {
+        "nothing is condemned here."
+      } else {
+        "condemned are \(condemned.suffix(5).joined(separator: ", "))."
+      }
+    throw Refusal(.unknown, "\(digest.rawValue) is not condemned here: \(next)")
+  }
+}

@@ -1,0 +1,232 @@
+import Foundation
+import Kernel
+import Testing
+
+@testable import Rollouts
+
+/// One seed's world: it answers wanted effects well, badly, late, twice or never, and people interfere.
+private struct RolloutExplorer {
+  typealias Facts = RolloutFacts
+  var chance: Seeded
+  var state = Rollout.initial
+  var events: [Rollout.Event] = []
+  var now = Instant(milliseconds: 1_000_000)
+  var given: [Rollout.Input] = []
+  var faults: [String] = []
+  var newestOrdinal: Int64 = 1
+  /// Kept apart from the machine's own list: what events said is condemned.
+  var condemned: [Condemnation] = []
+
+  init(seed: UInt64) { chance = Seeded(seed) }
+
+  mutating func roll(_ sides: Int) -> Int { Int.random(in: 0..<sides, using: &chance) }
+  mutating func letter() -> String { ["a", "b", "c", "d", "1", "2"][roll(6)] }
+  mutating func configuration() -> Digest { Facts.digest(roll(4) == 0 ? "3" : "f") }
+
+  mutating func give(_ input: Rollout.Input) {
+    let decided: [Rollout.Event]
+    do throws(Refusal) {
+      decided = try Rollout.decide(input, in: state, TurnContext(now: now, chance: chance.next()))
+    } catch {
+      switch input {
+      case .configure, .rollBack, .lift: break
+      case .offer, .sealed, .baselineMeasured, .ready, .instanceEnded, .routed, .judged, .aftermath, .woke, .retired,
+        .announced, .exhausted:
+        faults.append("the observation \(input) was refused: \(error)")
+      }
+      return
+    }
+    given.append(input)
+    for event in decided {
+      Rollout.evolve(&state, event)
+      switch event {
+      case .condemned(let condemnation): condemned.append(condemnation)
+      case .lifted(let digest, reason: _): condemned.removeAll { $0.deployment.digest == digest }
+      default: break
+      }
+    }
+    events += decided
+    faults += Rollout.violations(in: state).map { "after \(input): \($0)" }
+    for share in state.wantedShares where share.percent > 0 {
+      if let found = condemned.first(where: { $0.deployment.id == share.deployment }) {
+        faults.append("after \(input): \(found.deployment.id) has \(share.percent) % after it was condemned")
+      }
+    }
+  }
+
+  mutating func interfere() {
+    switch roll(12) {
+    case 0...4:
+      let isNew = roll(3) > 0
+      if isNew { newestOrdinal += 1 }
+      let ordinal = isNew ? newestOrdinal : Int64.random(in: 1...newestOrdinal, using: &chance)
+      give(.offer(Facts.offer(letter(), ordinal, override: roll(4) == 0)))
+    case 5, 6:
+      let to = roll(2) == 0 ? nil : Facts.digest(letter())
+      give(.rollBack(Rollout.RollBackRequest(to: to, reason: "orders are lost", actor: "ada")))
+    case 7: give(.lift(Facts.digest(letter()), reason: "it was the network"))
+    case 8:
+      give(
+        .configure(
+          Facts.policy(
+            steps: [[100], [10, 50, 100], [1, 100]][roll(3)], judged: roll(3) > 0,
+            scarcity: roll(2) == 0 ? .hold : .advance(after: .seconds(20)), keep: 1 + roll(3),
+            announceTargets: roll(3))))
+    default: if let old = given.randomElement(using: &chance) { give(old) }
+    }
+  }
+
+  mutating func observe() {
+    guard let effect = Rollout.effects(of: state).randomElement(using: &chance) else { return }
+    now = now + Span(milliseconds: Int64(roll(8_000)))
+    if roll(20) == 0 { return give(.exhausted(effect.key, why: "the disk is full")) }
+    switch effect {
+    case .seal(let offer, service: _, environment: _):
+      give(.sealed(ordinal: offer.ordinal, configuration: configuration(), sealedConfiguration: Facts.sealed))
+    case .run(let deployment):
+      if roll(6) == 0 {
+        let end: InstanceEnd = roll(2) == 0 ? .outOfMemory : .exited(code: 1)
+        return give(.instanceEnded(deployment.id, instance: 0, end: end, inRow: 1 + roll(5), at: now))
+      }
+      give(.ready(deployment.id, digest: roll(15) == 0 ? Facts.digest("9") : deployment.digest, endpoints: 2))
+    case .route(let shares): give(.routed(shares: shares, at: now))
+    case .measureBaseline(let id, _, slowerThan: _):
+      give(.baselineMeasured(id, Baseline(requests: 100, errors: 1, slow: 1)))
+    case .watch(let order):
+      let verdict =
+        switch roll(6) {
+        case 0...2: Facts.good
+        case 3: Facts.scarce
+        case 4: Facts.broken
+        default: Facts.bad([.latency, .ceiling][roll(2)], at: now)
+        }
+      give(.judged(order.rollout, verdict: verdict, checkpoint: Facts.checkpoint, at: now))
+    case .wake(let at, let key):
+      if roll(3) > 0 { now = max(now, at) }
+      if roll(10) == 0 { now = now + .minutes(1) }
+      give(.woke(key))
+    case .collectAftermath(let order): give(.aftermath(order.rollout, Facts.aftermath))
+    case .retire(let deployment): give(.retired(deployment.id))
+    case .announce(let announcement, let target): give(.announced(id: announcement.id, target: target))
+    }
+  }
+
+  /// The world is well again and nobody asks for anything: every wanted effect is answered.
+  mutating func calm() {
+    // Each rollout needs at most a few answers a step, and at most one offer waits.
+    for _ in 0..<60 {
+      let before = events.count
+      now = now + .minutes(1)
+      for effect in Rollout.effects(of: state) {
+        switch effect {
+        case .seal(let offer, service: _, environment: _):
+          give(.sealed(ordinal: offer.ordinal, configuration: Facts.configuration, sealedConfiguration: Facts.sealed))
+        case .run(let deployment): give(.ready(deployment.id, digest: deployment.digest, endpoints: 2))
+        case .route(let shares): give(.routed(shares: shares, at: now))
+        case .measureBaseline(let id, _, slowerThan: _): give(.baselineMeasured(id, .none))
+        case .watch(let order):
+          give(.judged(order.rollout, verdict: Facts.good, checkpoint: Facts.checkpoint, at: now))
+        case .wake(let at, let key):
+          now = max(now, at)
+          give(.woke(key))
+        case .collectAftermath(let order): give(.aftermath(order.rollout, Facts.aftermath))
+        case .retire(let deployment): give(.retired(deployment.id))
+        case .announce(let announcement, let target): give(.announced(id: announcement.id, target: target))
+        }
+      }
+      if events.count == before { break }
+    }
+    let left = Rollout.effects(of: state).map(\.key.text).filter { !$0.hasPrefix("run/") && !$0.hasPrefix("route/") }
+    if !left.isEmpty { faults.append("when calm, still wanted: \(left)") }
+    if state.running != nil || state.pending != nil { faults.append("when calm, something still moves") }
+    if state.routed == nil, !state.wantedShares.isEmpty { faults.append("when calm, the shares are not confirmed") }
+  }
+
+  /// Every rollout that started has ended, exactly once.
+  mutating func settleAccounts() {
+    var started: [RolloutID] = []
+    var ended: [RolloutID] = []
+    for event in events {
+      switch event {
+      case .started(let start): started.append(start.id)
+      case .completed(let id, deployment: _, at: _): ended.append(id)
+      case .reported(let report) where !ended.contains(report.rollout): ended.append(report.rollout)
+      default: break
+      }
+    }
+    if started != ended { faults.append("started \(started), ended \(ended)") }
+    if started != Array(1..<(started.count + 1)) { faults.append("rollout numbers have gaps: \(started)") }
+    var replayed = Rollout.initial
+    for event in events { Rollout.evolve(&replayed, event) }
+    if replayed != state { faults.append("replay differs from the state") }
+  }
+}
+
+@Suite("Rollout: any world") struct RolloutExplorerTests {
+  /// Enough for every rule to be met many times; a second or two in a debug build.
+  static let seeds: UInt64 = 2_000
+
+  @Test("whatever happens, the invariants hold, replay equals state, and when calm every rollout ends")
+  func explore() throws {
+    var seen: [String: Int] = [:]
+    for seed in 0..<Self.seeds {
+      var world = RolloutExplorer(seed: seed)
+      world.give(.configure(RolloutFacts.policy()))
+      for _ in 0..<50 {
+        if world.roll(6) == 0 { world.interfere() } else { world.observe() }
+        if case .idle = world.state.phase { world.interfere() }
+      }
+      if seed.isMultiple(of: 20) {
+        let coded = try JSONEncoder().encode(world.state)
+        #expect(try JSONDecoder().decode(Rollout.State.self, from: coded) == world.state, "seed \(seed)")
+      }
+      world.calm()
+      world.settleAccounts()
+      for event in world.events { seen[event.name, default: 0] += 1 }
+      #expect(world.faults.isEmpty, "seed \(seed): \(world.faults.prefix(3))")
+      if !world.faults.isEmpty { break }
+    }
+    #expect(seen.count == 23, "some events were never met: \(seen.keys.sorted())")
+    #expect(seen.filter { $0.value < 20 } == [:], "hardly ever met")
+  }
+
+  /// States that no rule makes: each must be found out, or the exploration proves nothing.
+  @Test("the invariants find a planted fault")
+  func planted() {
+    var story = RolloutStory()
+    story.deliver("a", 1)
+    story.place("b", 2)
+    story.route()
+    let sound = story.state
+    func check(
+      _ words: String, sourceLocation: SourceLocation = #_sourceLocation, _ plant: (inout Rollout.State) -> Void
+    ) {
+      var state = sound
+      plant(&state)
+      let found = Rollout.violations(in: state)
+      #expect(found.contains { $0.contains(words) }, "\(words): \(found)", sourceLocation: sourceLocation)
+    }
+    let canary = RolloutFacts.deployment("b", 2)
+    let condemnation = Condemnation(
+      rollout: 2, deployment: canary, scope: .digest, cause: .logic, rule: "errorRate", sentence: "bad",
+      conviction: nil, decidedAt: story.now)
+    check("is condemned and has 10 %") { $0.condemned.append(CondemnedDigest(condemnation)) }
+    check("is condemned and wanted to run") { $0.condemned.append(CondemnedDigest(condemnation)) }
+    check("while it is retired") { $0.retiring.append(canary) }
+    check("to run and to be retired") { $0.retiring.append(canary) }
+    check("are not the wanted ones") { $0.routed = RoutedShares(shares: [], at: story.now) }
+    check("known-good versions are kept") { state in
+      state.knownGood += Array(repeating: state.knownGood[0], count: 3)
+    }
+    check("there is no step 7") { state in
+      if case .watching(let course, index: _, let since) = state.phase {
+        state.phase = .watching(course, index: 7, since: since)
+      }
+    }
+    check("two effects have the key") { $0.retiring = Array(repeating: RolloutFacts.deployment("c", 3), count: 2) }
+    check("an offer waits although nothing runs") { state in
+      state.phase = .idle
+      state.pending = RolloutFacts.offer("c", 3)
+    }
+  }
+}

@@ -1,0 +1,107 @@
+import Foundation
+import Kernel
+import Testing
+
+@testable import Rollouts
+
+private typealias Facts = RolloutFacts
+private let at = Instant(milliseconds: 1_700_000_000_000)
+
+/// One of every case, in the order of the enumeration.
+private let goldenEvents: [Rollout.Event] = {
+  let old = Facts.deployment("a", 1)
+  let new = Facts.deployment("b", 2)
+  let condemnation = Condemnation(
+    rollout: 2, deployment: new, scope: .digest, cause: .logic, rule: "errorRate",
+    sentence: "41 of 812 requests failed.", conviction: conviction, decidedAt: at + .seconds(0.1))
+  return [
+    .configured(Facts.policy(scarcity: .advance(after: .minutes(10)))),
+    .offered(Facts.offer("b", 2)),
+    .superseded(Facts.offer("b", 2), by: Facts.commit(3)),
+    .refusedCondemned(Facts.offer("b", 2)),
+    .confirmed(Facts.offer("a", 2), deployment: old, at: at),
+    .started(
+      Rollout.RolloutStart(
+        id: 2, kind: .rollback, offer: Facts.offer("b", 2), deployment: new, knownGood: old, steps: [100],
+        reason: "ada rolled it back: orders are lost", at: at)),
+    .startExtended(2, until: at),
+    .baselineMeasured(2, Baseline(requests: 10_000, errors: 5, slow: 20)),
+    .placed(2, digest: new.digest, endpoints: 2),
+    .stepEntered(2, index: 0, percent: 10, at: at),
+    .routed(shares: [TrafficShare(old.id, percent: 90), TrafficShare(new.id, percent: 10)], at: at),
+    .evidenceNoted(2, verdict: Facts.bad(at: at), checkpoint: Facts.checkpoint, at: at),
+    .stepPassed(2, index: 0, verdict: Facts.good),
+    .condemned(condemnation),
+    .restored(2, to: old, at: at),
+    .reported(
+      RollbackReport(
+        condemnation, to: old, restoredAt: at + .seconds(0.6),
+        aftermath: Facts.aftermath(endingAt: at + .seconds(0.4)))),
+    .completed(2, deployment: new, at: at),
+    .retired(old.id),
+    .lifted(new.digest, reason: "it was the network"),
+    .instanceEnded(new.id, end: .signalled(number: 9), inRow: 3, at: at),
+    .announced(id: "harbor/production/2/rolled-back", target: 0),
+    .announcementAbandoned(id: "harbor/production/2/rolled-back", target: 0, why: "the receiver answers 404"),
+    .troubled(EffectKey("seal/2"), why: "disk full"),
+  ]
+}()
+
+private let conviction: Conviction? = {
+  guard case .bad(let conviction) = Facts.bad(at: at) else { return nil }
+  return conviction
+}()
+
+@Suite("Rollout on the wire") struct RolloutGoldenTests {
+  static let folder = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "Goldens")
+
+  static func encode(_ event: Rollout.Event) throws -> String {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    return String(decoding: try encoder.encode(event), as: UTF8.self)
+  }
+
+  @Test("every event is written as it always was, and read back")
+  func goldens() throws {
+    let file = Self.folder.appending(path: "rollout-events.jsonl")
+    let lines = try goldenEvents.map(Self.encode)
+    if ProcessInfo.processInfo.environment["PLIMSOLL_UPDATE"] == "1" {
+      try FileManager.default.createDirectory(at: Self.folder, withIntermediateDirectories: true)
+      try (lines.joined(separator: "\n") + "\n").write(to: file, atomically: true, encoding: .utf8)
+    }
+    let stored = try String(contentsOf: file, encoding: .utf8).split(separator: "\n").map(String.init)
+    #expect(stored.count == goldenEvents.count)
+    for (event, (line, golden)) in zip(goldenEvents, zip(lines, stored)) {
+      #expect(line == golden, "\(event.name)")
+      #expect(try JSONDecoder().decode(Rollout.Event.self, from: Data(golden.utf8)) == event)
+      #expect(golden.hasPrefix("{\"\(event.name)\":"))
+    }
+    #expect(Set(goldenEvents.map(\.name)).count == goldenEvents.count)
+  }
+
+  @Test("an announcement reads as it always did")
+  func announcement() throws {
+    let file = Self.folder.appending(path: "rollout-announcement.txt")
+    let reports = goldenEvents.compactMap { event -> RollbackReport? in
+      if case .reported(let report) = event { report } else { nil }
+    }
+    let announcement = try #require(reports.first).announcement
+    let facts = announcement.facts.map { "- \($0.label): \($0.value)" }
+    let text = ([announcement.headline, announcement.reason, announcement.path] + facts).joined(separator: "\n") + "\n"
+    if ProcessInfo.processInfo.environment["PLIMSOLL_UPDATE"] == "1" {
+      try FileManager.default.createDirectory(at: Self.folder, withIntermediateDirectories: true)
+      try text.write(to: file, atomically: true, encoding: .utf8)
+    }
+    #expect(text == (try String(contentsOf: file, encoding: .utf8)))
+  }
+
+  @Test(
+    "spans are told in two units",
+    arguments: [
+      (0, "0.0 s"), (450, "0.4 s"), (9_999, "9.9 s"), (12_345, "12 s"), (60_000, "1 min"), (200_000, "3 min 20 s"),
+      (7_500_000, "2 h 5 min"), (-5, "0.0 s"),
+    ])
+  func spans(_ milliseconds: Int64, _ words: String) {
+    #expect(Span(milliseconds: milliseconds).words == words)
+  }
+}
