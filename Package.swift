@@ -33,6 +33,7 @@ let package = Package(
     .target(name: "MergeQueues", dependencies: ["Kernel"] + pure),
     .target(name: "Promotions", dependencies: ["Kernel"] + pure),
     .target(name: "Rollouts", dependencies: ["Kernel", "Statistics"] + pure),
+    .target(name: "Measures", dependencies: domains + pure),
 
     // The asynchronous shell (docs/decisions/0002): drives the engine, carries out effects through ports.
 
@@ -45,5 +46,6 @@ let package = Package(
     .testTarget(name: "PromotionsTests", dependencies: ["Kernel", "Promotions"], exclude: ["Goldens"]),
     .testTarget(
       name: "RolloutsTests", dependencies: ["Kernel", "Statistics", "Rollouts", numerics], exclude: ["Goldens"]),
+    .testTarget(name: "MeasuresTests", dependencies: domains + ["Measures"]),
   ]
 )

@@ -1,0 +1,147 @@
+import Kernel
+import MergeQueues
+import Promotions
+import Rollouts
+
+/// The book of everything that the measures need: an incremental fold over facts, from which `report` answers.
+///
+/// Bounded: each of its four shelves keeps its newest `capacity` facts, and the newest order of each service says
+/// which environment is its last. Facts may come late, in any order and twice; the book is the same.
+package struct Book: Codable, Equatable, Sendable {
+  /// Facts kept of one kind: with three facts a deployment, a deployment every half hour for ten weeks, in about
+  /// 2 MB each.
+  package static let defaultCapacity = 10_000
+
+  package let capacity: Int
+  private(set) var landings = Shelf<LandingRow>()
+  private(set) var commits = Shelf<CommitsRow>()
+  private(set) var builds = Shelf<BuildRow>()
+  private(set) var deliveries = Shelf<DeliveryRow>()
+  /// Sorted by service.
+  private(set) var lastStages: [LastStage] = []
+
+  package init(capacity: Int = Book.defaultCapacity) { self.capacity = capacity }
+
+  /// Takes note of a fact; what no measure needs is passed over.
+  ///
+  /// - Parameters:
+  ///   - position: the event's place in the ledger; for `commits`, that of the landing that brought them.
+  ///   - at: when the ledger recorded it.
+  package mutating func record(_ fact: Fact, position: Position, at: Instant) {
+    switch fact {
+    case .queue(let stream, let event):
+      guard case .landed(let landing) = event else { return }
+      let row = LandingRow(
+        stream: stream, commit: landing.commit, submittedAt: landing.submittedAt, landedAt: landing.at)
+      landings.put(row, position: position, at: at, capacity: capacity)
+    case .commits(let stream, let facts):
+      let row = CommitsRow(stream: stream, committedAt: facts.map(\.committedAt))
+      commits.put(row, position: position, at: at, capacity: capacity)
+    case .build(let stream, let event):
+      record(build: event, stream, position: position, at: at)
+    case .delivery(let stream, let event):
+      guard let row = DeliveryRow(stream, event) else { return }
+      deliveries.put(row, position: position, at: at, capacity: capacity)
+    }
+  }
+
+  private mutating func record(build event: Promotion.Event, _ stream: StreamID, position: Position, at: Instant) {
+    switch event {
+    case .begun(let order):
+      let row = BuildRow.begun(
+        stream, order.service, order.repository, ordinal: order.ordinal, landedAt: order.landedAt)
+      builds.put(row, position: position, at: at, capacity: capacity)
+      if let last = order.stages.last { note(LastStage(order.service, last.environment, position)) }
+    case .served(let environment, let servedAt):
+      builds.put(.served(stream, environment, at: servedAt), position: position, at: at, capacity: capacity)
+    case .built, .buildFailed, .provenanceVerified, .provenanceRejected, .requested, .taken, .superseded, .condemned,
+      .checkPassed, .checkFailed, .soakBegan, .passed, .completed, .halted, .resumed:
+      break
+    }
+  }
+
+  private mutating func note(_ stage: LastStage) {
+    guard let index = lastStages.firstIndex(where: { $0.service >= stage.service }) else {
+      lastStages.append(stage)
+      return
+    }
+    if lastStages[index].service != stage.service {
+      lastStages.insert(stage, at: index)
+    } else if lastStages[index].position < stage.position {
+      lastStages[index] = stage
+    }
+  }
+}
+
+/// Which environment the newest known order of a service ends in.
+struct LastStage: Codable, Equatable, Sendable {
+  let service: ServiceName
+  let environment: EnvironmentName
+  let position: Position
+  init(_ service: ServiceName, _ environment: EnvironmentName, _ position: Position) {
+    self.service = service
+    self.environment = environment
+    self.position = position
+  }
+}
+
+struct LandingRow: Codable, Equatable, Sendable {
+  let stream: StreamID
+  let commit: CommitID
+  let submittedAt: Instant
+  let landedAt: Instant
+}
+
+struct CommitsRow: Codable, Equatable, Sendable {
+  let stream: StreamID
+  let committedAt: [Instant]
+}
+
+enum BuildRow: Codable, Equatable, Sendable {
+  case begun(StreamID, ServiceName, RepositoryName, ordinal: Int64, landedAt: Instant)
+  case served(StreamID, EnvironmentName, at: Instant)
+}
+
+/// What makes two deployments the same one.
+struct Identity: Codable, Hashable, Sendable {
+  let service: ServiceName
+  let environment: EnvironmentName
+  let digest: Digest
+  let configuration: Digest
+  init(_ deployment: Deployment) {
+    service = deployment.service
+    environment = deployment.environment
+    digest = deployment.digest
+    configuration = deployment.configuration
+  }
+}
+
+enum DeliveryRow: Codable, Equatable, Sendable {
+  case started(StreamID, RolloutID, Rollout.Kind, commit: CommitID, ordinal: Int64)
+  case completed(StreamID, RolloutID, Identity, at: Instant)
+  case condemned(StreamID, RolloutID, Identity, at: Instant)
+  /// Another commit's build is what serves already.
+  case confirmed(Identity, commit: CommitID, ordinal: Int64, at: Instant)
+  case reported(RollbackReport)
+
+  /// Nil for what no measure needs.
+  init?(_ stream: StreamID, _ event: Rollout.Event) {
+    switch event {
+    case .started(let start):
+      self = .started(stream, start.id, start.kind, commit: start.offer.commit, ordinal: start.offer.ordinal)
+    case .completed(let rollout, let deployment, let at):
+      self = .completed(stream, rollout, Identity(deployment), at: at)
+    case .condemned(let condemnation):
+      self = .condemned(
+        stream, condemnation.rollout, Identity(condemnation.deployment), at: condemnation.decidedAt)
+    case .confirmed(let offer, let deployment, let at):
+      self = .confirmed(Identity(deployment), commit: offer.commit, ordinal: offer.ordinal, at: at)
+    case .reported(let report):
+      self = .reported(report)
+    case .configured, .offered, .superseded, .refusedCondemned, .startExtended, .baselineMeasured, .placed,
+      .stepEntered, .routed, .evidenceNoted, .stepPassed, .restored, .retired, .lifted, .instanceEnded, .announced,
+      .announcementAbandoned, .troubled:
+      return nil
+    }
+  }
+}

@@ -1,0 +1,52 @@
+import Kernel
+
+/// Which services and environments a report is about.
+struct Scope {
+  private let service: ServiceName?
+  private let environment: EnvironmentName?
+  private let lastStages: [LastStage]
+  /// Builds whose order is known, by stream.
+  let builds: [StreamID: (service: ServiceName, landedAt: Instant)]
+
+  init(book: Book, service: ServiceName?, environment: EnvironmentName?) {
+    self.service = service
+    self.environment = environment
+    lastStages = book.lastStages
+    var builds: [StreamID: (service: ServiceName, landedAt: Instant)] = [:]
+    for shelved in book.builds.rows {
+      guard case .begun(let stream, let service, _, _, let landedAt) = shelved.row else { continue }
+      builds[stream] = (service, landedAt)
+    }
+    self.builds = builds
+  }
+
+  func includes(_ candidate: ServiceName, _ place: EnvironmentName) -> Bool {
+    guard service == nil || service == candidate else { return false }
+    if let environment { return environment == place }
+    return lastStages.first { $0.service == candidate }?.environment == place
+  }
+
+  /// A landing belongs to every service that builds it.
+  func includes(landing: LandingRow) -> Bool {
+    guard let service else { return true }
+    return builds[StreamID.build(service, landing.commit)] != nil
+  }
+
+  /// `build:harbor/<commit>` is of harbor.
+  static func service(of stream: StreamID) -> ServiceName? {
+    stream.name.split(separator: "/").first.flatMap { ServiceName(rawValue: String($0)) }
+  }
+
+  static func isQueue(_ stream: StreamID, of repository: RepositoryName) -> Bool {
+    stream.kind == .queue && stream.name.hasPrefix("\(repository)/")
+  }
+
+  static func repositories(in builds: Shelf<BuildRow>) -> [StreamID: RepositoryName] {
+    var found: [StreamID: RepositoryName] = [:]
+    for shelved in builds.rows {
+      guard case .begun(let stream, _, let repository, _, _) = shelved.row else { continue }
+      found[stream] = repository
+    }
+    return found
+  }
+}
