@@ -34,6 +34,8 @@ let package = Package(
     .target(name: "Promotions", dependencies: ["Kernel"] + pure),
     .target(name: "Rollouts", dependencies: ["Kernel", "Statistics"] + pure),
     .target(name: "Measures", dependencies: domains + pure),
+    .target(name: "ControlPlane", dependencies: domains + ["Measures"] + pure),
+    .target(name: "Simulator", dependencies: domains + ["Measures", "ControlPlane"] + pure),
 
     // The asynchronous shell (docs/decisions/0002): drives the engine, carries out effects through ports.
 
@@ -47,5 +49,7 @@ let package = Package(
     .testTarget(
       name: "RolloutsTests", dependencies: ["Kernel", "Statistics", "Rollouts", numerics], exclude: ["Goldens"]),
     .testTarget(name: "MeasuresTests", dependencies: domains + ["Measures"]),
+    .testTarget(name: "ControlPlaneTests", dependencies: domains + ["ControlPlane", "Simulator"]),
+    .testTarget(name: "SimulationTests", dependencies: domains + ["ControlPlane", "Measures", "Simulator"]),
   ]
 )

@@ -1,0 +1,59 @@
+import Kernel
+
+/// The machine behind the one stream `settings:plimsoll`: which topology is in force. What influenced a decision is in
+/// events, and `plimsoll.yaml` influences many, so its secret-free part is recorded whenever it changes.
+package enum Settings: Machine {
+  package struct State: Codable, Equatable, Sendable {
+    package var topology: Topology
+    package init(topology: Topology = Topology()) { self.topology = topology }
+  }
+
+  package enum Input: Codable, Equatable, Sendable {
+    /// Request: make this topology the one in force. Repeating it is free.
+    case apply(Topology)
+    /// Settings want no effects, so this is never observed.
+    case exhausted(EffectKey, why: String)
+  }
+
+  package enum Event: DomainEvent {
+    case applied(Topology)
+    package var name: String {
+      switch self {
+      case .applied: "applied"
+      }
+    }
+  }
+
+  /// Uninhabited: settings want nothing done.
+  package enum Effect: WantedEffect {
+    package var key: EffectKey { switch self {} }
+    package var lane: Lane { switch self {} }
+    package var retry: RetryBudget { switch self {} }
+  }
+
+  package static var initial: State { State() }
+
+  package static func decide(_ input: Input, in state: State, _ turn: TurnContext) throws(Refusal) -> [Event] {
+    switch input {
+    case .apply(let topology):
+      // The streams would refuse such a policy, where nobody waits for the answer.
+      for queue in topology.queues { try queue.validate() }
+      for environment in topology.services.flatMap(\.environments) {
+        if let fault = environment.rollout.fault { throw Refusal(.malformed, fault) }
+      }
+      return topology == state.topology ? [] : [.applied(topology)]
+    case .exhausted:
+      return []
+    }
+  }
+
+  package static func evolve(_ state: inout State, _ event: Event) {
+    switch event {
+    case .applied(let topology): state.topology = topology
+    }
+  }
+
+  package static func effects(of state: State) -> [Effect] { [] }
+  package static func exhausted(_ key: EffectKey, why: String) -> Input { .exhausted(key, why: why) }
+  package static func violations(in state: State) -> [String] { [] }
+}

@@ -1,0 +1,141 @@
+import Kernel
+import MergeQueues
+import Promotions
+import Rollouts
+
+// The four machines as sums, so that one engine, one ledger and one mailbox serve them all. Coded as one key, the
+// kind, over the machine's own value: `{"queue":{"landed":{…}}}`.
+
+package indirect enum StreamState: Codable, Equatable, Sendable {
+  case settings(Settings.State)
+  case queue(MergeQueue.State)
+  case build(Promotion.State)
+  case delivery(Rollout.State)
+
+  /// Names the shape of all states together. Change it with any `State` or `evolve`: older snapshots are then refolded.
+  package static let format = "1"
+
+  package static func initial(_ kind: StreamKind) -> StreamState {
+    switch kind {
+    case .settings: .settings(Settings.initial)
+    case .queue: .queue(MergeQueue.initial)
+    case .build: .build(Promotion.initial)
+    case .delivery: .delivery(Rollout.initial)
+    }
+  }
+
+  package init(from decoder: any Decoder) throws {
+    let (kind, container) = try KindCoding.container(decoder)
+    self =
+      switch kind {
+      case .settings: .settings(try container.decode(Settings.State.self, forKey: kind))
+      case .queue: .queue(try container.decode(MergeQueue.State.self, forKey: kind))
+      case .build: .build(try container.decode(Promotion.State.self, forKey: kind))
+      case .delivery: .delivery(try container.decode(Rollout.State.self, forKey: kind))
+      }
+  }
+
+  package func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: StreamKind.self)
+    switch self {
+    case .settings(let state): try container.encode(state, forKey: .settings)
+    case .queue(let state): try container.encode(state, forKey: .queue)
+    case .build(let state): try container.encode(state, forKey: .build)
+    case .delivery(let state): try container.encode(state, forKey: .delivery)
+    }
+  }
+}
+
+package indirect enum StreamInput: Codable, Equatable, Sendable {
+  case settings(Settings.Input)
+  case queue(MergeQueue.Input)
+  case build(Promotion.Input)
+  case delivery(Rollout.Input)
+
+  package var kind: StreamKind {
+    switch self {
+    case .settings: .settings
+    case .queue: .queue
+    case .build: .build
+    case .delivery: .delivery
+    }
+  }
+}
+
+package indirect enum StreamEvent: LedgerEvent {
+  case settings(Settings.Event)
+  case queue(MergeQueue.Event)
+  case build(Promotion.Event)
+  case delivery(Rollout.Event)
+
+  package var type: String {
+    switch self {
+    case .settings(let event): "settings.\(event.name)"
+    case .queue(let event): "queue.\(event.name)"
+    case .build(let event): "build.\(event.name)"
+    case .delivery(let event): "delivery.\(event.name)"
+    }
+  }
+
+  package init(from decoder: any Decoder) throws {
+    let (kind, container) = try KindCoding.container(decoder)
+    self =
+      switch kind {
+      case .settings: .settings(try container.decode(Settings.Event.self, forKey: kind))
+      case .queue: .queue(try container.decode(MergeQueue.Event.self, forKey: kind))
+      case .build: .build(try container.decode(Promotion.Event.self, forKey: kind))
+      case .delivery: .delivery(try container.decode(Rollout.Event.self, forKey: kind))
+      }
+  }
+
+  package func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: StreamKind.self)
+    switch self {
+    case .settings(let event): try container.encode(event, forKey: .settings)
+    case .queue(let event): try container.encode(event, forKey: .queue)
+    case .build(let event): try container.encode(event, forKey: .build)
+    case .delivery(let event): try container.encode(event, forKey: .delivery)
+    }
+  }
+}
+
+package indirect enum StreamEffect: WantedEffect {
+  case queue(MergeQueue.Effect)
+  case build(Promotion.Effect)
+  case delivery(Rollout.Effect)
+
+  package var key: EffectKey {
+    switch self {
+    case .queue(let effect): effect.key
+    case .build(let effect): effect.key
+    case .delivery(let effect): effect.key
+    }
+  }
+  package var lane: Lane {
+    switch self {
+    case .queue(let effect): effect.lane
+    case .build(let effect): effect.lane
+    case .delivery(let effect): effect.lane
+    }
+  }
+  package var retry: RetryBudget {
+    switch self {
+    case .queue(let effect): effect.retry
+    case .build(let effect): effect.retry
+    case .delivery(let effect): effect.retry
+    }
+  }
+}
+
+extension StreamKind: CodingKey {}
+
+private enum KindCoding {
+  static func container(_ decoder: any Decoder) throws -> (StreamKind, KeyedDecodingContainer<StreamKind>) {
+    let container = try decoder.container(keyedBy: StreamKind.self)
+    guard let kind = container.allKeys.first, container.allKeys.count == 1 else {
+      throw DecodingError.dataCorrupted(
+        .init(codingPath: decoder.codingPath, debugDescription: "expected exactly one stream kind"))
+    }
+    return (kind, container)
+  }
+}

@@ -1,0 +1,61 @@
+import Kernel
+import MergeQueues
+import Promotions
+import Rollouts
+
+/// What `plimsoll.yaml` asks for, without any value that could be a secret: names, commands and policies only.
+/// Variables are sealed per deployment and known to the ledger by a keyed hash.
+package struct Topology: Codable, Equatable, Sendable {
+  /// One queue per (repository, trunk), sorted by repository.
+  package var queues: [MergeQueue.Policy]
+  /// Sorted by name.
+  package var services: [Service]
+
+  package struct Service: Codable, Equatable, Sendable {
+    package let name: ServiceName
+    package let repository: RepositoryName
+    package let trunk: BranchName
+    package let build: Promotion.BuildStep
+    /// In the order of promotion; the last is where users are.
+    package let environments: [Environment]
+    package init(
+      name: ServiceName, repository: RepositoryName, trunk: BranchName, build: Promotion.BuildStep,
+      environments: [Environment]
+    ) {
+      self.name = name
+      self.repository = repository
+      self.trunk = trunk
+      self.build = build
+      self.environments = environments
+    }
+  }
+
+  /// One environment of one service: its gate and its rollout policy.
+  package struct Environment: Codable, Equatable, Sendable {
+    package let stage: Promotion.Stage
+    package let rollout: Rollout.Policy
+    package init(stage: Promotion.Stage, rollout: Rollout.Policy) {
+      self.stage = stage
+      self.rollout = rollout
+    }
+    package var name: EnvironmentName { stage.environment }
+  }
+
+  package init(queues: [MergeQueue.Policy] = [], services: [Service] = []) {
+    self.queues = queues
+    self.services = services
+  }
+
+  package func service(_ name: ServiceName) -> Service? { services.first { $0.name == name } }
+  package func services(of repository: RepositoryName, trunk: BranchName) -> [Service] {
+    services.filter { $0.repository == repository && $0.trunk == trunk }
+  }
+  /// All environments of all services, each once, in order of first mention.
+  package var environments: [EnvironmentName] {
+    var seen: [EnvironmentName] = []
+    for service in services {
+      for environment in service.environments where !seen.contains(environment.name) { seen.append(environment.name) }
+    }
+    return seen
+  }
+}

@@ -1,0 +1,37 @@
+/// A defect put into the simulated dispatcher, ledger or world on purpose: each proves that a checker sees.
+package enum Plant: String, CaseIterable, Sendable {
+  /// CI reports success without running anything.
+  case landingWithoutTest
+  /// Every environment builds its own bytes from the commit.
+  case rebuildPerEnvironment
+  /// A late call with a lower fence is carried out.
+  case routerIgnoresFences
+  /// The router confirms shares that it does not apply when they take traffic away.
+  case routerConfirmsTooEarly
+  /// The router is told to send users to what was just condemned.
+  case condemnedReturns
+  /// The router never hears of a route after a condemnation.
+  case restorationDropped
+  /// What is unseen is counted as failed.
+  case blackoutReadsAsErrors
+  /// After a crash the dispatcher forgets to carry out what it is given.
+  case effectsDroppedAfterCrash
+  /// After a crash the ledger claims that everything was routed.
+  case routingCursorLost
+  /// The announcer says yes and tells nobody.
+  case announcerAcknowledgesOnly
+  /// After a crash instances are started beside those that still run.
+  case instancesStartedTwice
+  /// Instances end with the process that started them.
+  case instancesDieWithProcess
+  /// The watch never passes on that a version is bad.
+  case judgeNeverConvicts
+  /// An older artifact is offered with a newer number.
+  case olderOfferRenumbered
+  /// The ledger stores another fact than was decided.
+  case ledgerAltersEvent
+  /// The ledger loses its last event in a crash.
+  case ledgerLosesTail
+  /// Traffic fails at the healthy: the judge is told of errors that did not happen.
+  case errorsInvented
+}

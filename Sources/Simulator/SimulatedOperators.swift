@@ -1,0 +1,149 @@
+import ControlPlane
+import Kernel
+import MergeQueues
+import Promotions
+import Rollouts
+
+/// People, and misfortune: what happens of itself in one seed's world.
+final class SimulatedOperators {
+  private let simulation: Simulation
+  private var world: World { simulation.world }
+  private let until: Span
+  private var branches = 0
+
+  init(_ simulation: Simulation, until: Span) {
+    self.simulation = simulation
+    self.until = until
+  }
+
+  /// Puts the whole of the seed's misfortunes and the first action on the agenda.
+  func begin() {
+    apply(variant: 0)
+    let plan = world.faults
+    let length = until.seconds
+    for _ in 0..<plan.crashes {
+      sometime(length) { [world, simulation] in
+        if let boundary = world.chance.pick(Boundary.allCases) { simulation.arm(boundary) }
+      }
+    }
+    if plan.zombie { sometime(length) { [simulation] in simulation.fork() } }
+    for _ in 0..<plan.diskFull {
+      sometime(length) { [world, simulation] in
+        simulation.ledger.refuses = true
+        world.agenda.after(world.chance.span(1, 15)) { [simulation] in simulation.ledger.refuses = false }
+      }
+    }
+    for _ in 0..<plan.kills { sometime(length) { [world] in world.platform.killOne() } }
+    for _ in 0..<plan.routerLosses { sometime(length) { [world] in world.loseRouter() } }
+    for _ in 0..<plan.blackouts {
+      sometime(length) { [world] in world.traffic.breakSource(for: world.chance.span(5, 60)) }
+    }
+    for _ in 0..<plan.trafficStops {
+      sometime(length) { [world] in world.traffic.stop(for: world.chance.span(20, 90)) }
+    }
+    for _ in 0..<plan.incidents {
+      sometime(length) { [world] in world.traffic.beginIncident(for: world.chance.span(5, 40)) }
+    }
+    for _ in 0..<plan.externalPushes {
+      sometime(length) { [world] in
+        world.forge.pushFromOutside(SimulatedChange(id: world.forge.changes.count))
+      }
+    }
+    next()
+  }
+
+  private func sometime(_ length: Double, _ action: @escaping () -> Void) {
+    world.agenda.after(world.chance.span(length * 0.05, length * 0.95), action)
+  }
+
+  private func next() {
+    world.agenda.after(world.chance.span(12, 90)) { [self] in
+      guard simulation.elapsed < until else { return }
+      act()
+      next()
+    }
+  }
+
+  private func apply(variant: Int) {
+    let topology = SimulatedSettings.topology(variant: variant)
+    if simulation.request(.settings(.apply(topology)), to: .settings) != nil { return }
+    world.agenda.after(.seconds(1)) { [self] in apply(variant: variant) }
+  }
+
+  private func act() {
+    switch world.chance.below(100) {
+    case 0..<68: submit(drawChange())
+    case 68..<73:
+      ask(
+        .queue(.withdraw(entry: 1 + world.chance.below(branches + 1), reason: "second thoughts")), SimulatedNames.queue)
+    case 73..<82: promote()
+    case 82..<89: rollBack()
+    case 89..<95: lift()
+    default: apply(variant: world.chance.below(20))
+    }
+  }
+
+  private func ask(_ input: StreamInput, _ stream: StreamID, lane: Lane = .progress) {
+    _ = simulation.request(input, to: stream, lane: lane)
+  }
+
+  func submit(_ change: SimulatedChange) {
+    branches += 1
+    let head = world.forge.newBranch(change)
+    let submission = MergeQueue.Submission(
+      branch: SimulatedNames.name("change-\(branches)"), head: head, author: "ada", title: "Change \(branches)")
+    ask(.queue(.submit(submission)), SimulatedNames.queue)
+  }
+
+  private func drawChange() -> SimulatedChange {
+    var change = SimulatedChange(id: world.forge.changes.count)
+    let faults = world.forge.faultsOnTrunk
+    if !faults.isEmpty, world.chance.happens(75) {
+      change.mends = faults
+      return change
+    }
+    switch world.chance.below(100) {
+    case 0..<52: break
+    case 52..<60: change.failsTests = true
+    case 60..<63: change.failsBuild = true
+    case 63..<66: change.failsChecks = true
+    case 66..<80: change.behaviour = .failing
+    case 80..<85: change.behaviour = .slow
+    case 85..<89: change.behaviour = .hanging
+    case 89..<94: change.behaviour = .crashing
+    case 94..<97: change.behaviour = .neverReady
+    default: change.behaviour = .outOfMemory
+    }
+    return change
+  }
+
+  private var artifacts: [(CommitID, Digest)] {
+    world.runner.artifacts.map { ($0.key, $0.value) }.sorted { $0.0 < $1.0 }
+  }
+
+  private func promote() {
+    guard let (commit, digest) = world.chance.pick(artifacts) else { return }
+    if world.plant == .olderOfferRenumbered {
+      let offer = Rollout.Offer(
+        digest: digest, commit: commit, ordinal: 1_000_000 + Int64(simulation.turns), title: "old", author: "eve",
+        landedAt: world.now, override: true)
+      return ask(.delivery(.offer(offer)), SimulatedNames.productionDelivery)
+    }
+    let request = Promotion.PromoteRequest(
+      environment: world.chance.happens(50) ? nil : SimulatedNames.production, override: world.chance.happens(30),
+      reason: "please")
+    ask(.build(.promote(request)), .build(SimulatedNames.service, commit))
+  }
+
+  private func rollBack() {
+    let environment = world.chance.happens(70) ? SimulatedNames.production : SimulatedNames.staging
+    ask(
+      .delivery(.rollBack(Rollout.RollBackRequest(to: nil, reason: "orders are lost", actor: "ada"))),
+      .delivery(SimulatedNames.service, environment), lane: .protect)
+  }
+
+  private func lift() {
+    guard let (_, digest) = world.chance.pick(artifacts) else { return }
+    ask(.delivery(.lift(digest, reason: "it was the network")), SimulatedNames.productionDelivery)
+  }
+}

@@ -1,0 +1,44 @@
+import Kernel
+
+/// One router per delivery stream. A call with a lower fence than one already applied is stale, as in the real writer
+/// before HAProxy's socket.
+final class SimulatedRouter {
+  unowned let world: World
+  private var tables: [StreamID: [TrafficShare]] = [:]
+  private var fences: [StreamID: Fence] = [:]
+  private(set) var losses = 0
+
+  init(_ world: World) { self.world = world }
+
+  enum Answer {
+    case applied(isComplete: Bool)
+    case stale
+  }
+
+  /// The shares that are sent now; a receiver without an instance gets nothing.
+  func shares(of stream: StreamID) -> [TrafficShare] { tables[stream] ?? [] }
+  func percent(_ deployment: DeploymentID, in stream: StreamID) -> Int {
+    tables[stream]?.first { $0.deployment == deployment }?.percent ?? 0
+  }
+
+  func apply(_ wanted: [TrafficShare], to stream: StreamID, fence: Fence) -> Answer {
+    if let highest = fences[stream], fence < highest, world.plant != .routerIgnoresFences { return .stale }
+    world.checkers.carriedOut("router \(stream)", fence)
+    fences[stream] = fence
+    let possible = wanted.filter { $0.percent == 0 || world.platform.readyInstances(of: $0.deployment) > 0 }
+    let old = shares(of: stream)
+    let takesAway = old.contains { share in
+      share.percent > 0 && (wanted.first { $0.deployment == share.deployment }?.percent ?? 0) == 0
+    }
+    if world.plant == .routerConfirmsTooEarly, takesAway { return .applied(isComplete: true) }
+    tables[stream] = possible
+    world.checkers.routed(possible, in: stream, fence)
+    return .applied(isComplete: possible.count == wanted.count)
+  }
+
+  /// It was restarted and knows nothing.
+  func lose() {
+    losses += 1
+    tables = [:]
+  }
+}

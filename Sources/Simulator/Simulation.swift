@@ -1,0 +1,290 @@
+import ControlPlane
+import Kernel
+import MergeQueues
+import Promotions
+import Rollouts
+
+/// The real engine, machines and wiring against a simulated world, on one agenda, from one seed.
+final class Simulation {
+  /// Every open stream is looked at again this often. The product does so every 5 s; a minute leaves more to the
+  /// messages alone.
+  static let pulseInterval = Span.minutes(1)
+  /// After the faults stop, everything must be at rest within this.
+  static let calmLimit = Span.minutes(45)
+  /// A watch that cannot make up its mind stays "until there is evidence or a person decides": after so much calm, a
+  /// person does.
+  static let patience = Span.minutes(20)
+  /// How often a person had to.
+  private(set) var decidedByHand = 0
+  /// Observations sent before may arrive so much later.
+  static let leastCalm = Span.seconds(35)
+  /// While the ledger is full, or after a zombie's conflict, a turn is tried again after this.
+  private static let retryPause = Span.seconds(0.3)
+
+  let world: World
+  let ledger: MemoryLedger
+  private(set) var process: SimulatedProcess?
+  private var zombie: SimulatedProcess?
+  /// Every life so far: what a dead one sent still arrives, and looks whether it is alive.
+  private var lives: [SimulatedProcess] = []
+  private var engineChance: Chance
+  private var processes = 0
+  private var nextReply: UInt64 = 0
+  private var isCalm = false
+  private(set) var transcript = Transcript()
+  private(set) var turns = 0
+  /// Told of every boundary; true kills the process there.
+  var killsAt: (Boundary) -> Bool = { _ in false }
+  /// Nothing stays dead for ever; the exhaustive mode fixes the pause.
+  var restartPause: Span?
+
+  init(seed: UInt64, faults: FaultPlan, plant: Plant?) {
+    world = World(seed: seed, faults: faults, plant: plant)
+    ledger = MemoryLedger(plant: plant)
+    engineChance = Chance(seed: seed ^ 0xe9)
+    world.checkers.upSince = { [unowned self] in zombie == nil ? process?.startedAt : nil }
+  }
+
+  var elapsed: Span { world.now - Agenda.beginning }
+
+  // MARK: Life and death
+
+  func start() {
+    processes += 1
+    let session = ledger.open()
+    let process = SimulatedProcess(
+      world: world, session: session, isRestart: processes > 1, chance: { [unowned self] in engineChance.next() },
+      onViolation: { [unowned self] stream, found in
+        world.checkers.report(.machinesHold, "\(stream): \(found.joined(separator: "; "))")
+      })
+    process.dispatcher.post = { [unowned self, unowned process] parcel in
+      if case .letter(let letter) = parcel { onLetter(letter, world.wallClock) }
+      process.engine.post(parcel)
+      scheduleTurn(process, after: Span(milliseconds: 1))
+    }
+    process.dispatcher.onEffect = { [unowned process] sign, key, stream in
+      process.effects.append((sign, key, stream))
+    }
+    let boundary: (Boundary) -> Void = { [unowned self, unowned process] boundary in
+      if process.isAlive, !process.isZombie, isFatal(boundary) { kill(process) }
+    }
+    session.onBoundary = boundary
+    process.dispatcher.onBoundary = boundary
+    self.process = process
+    lives.append(process)
+    transcript.note("the process starts", at: elapsed)
+    do throws(Outage) {
+      try process.engine.recover(now: world.wallClock)
+    } catch {
+      world.checkers.report(.machinesHold, "it cannot recover: \(error)")
+    }
+    flush(process, [])
+    scheduleTurn(process, after: .zero)
+  }
+
+  /// Kills the process at the next moment of this kind, where it hurts most.
+  func arm(_ boundary: Boundary) { armed = boundary }
+  private var armed: Boundary?
+
+  private func isFatal(_ boundary: Boundary) -> Bool {
+    if killsAt(boundary) { return true }
+    guard armed == boundary else { return false }
+    armed = nil
+    return true
+  }
+
+  /// `kill -9`; it comes back after a while.
+  func kill(_ victim: SimulatedProcess) {
+    guard victim.isAlive else { return }
+    victim.dispatcher.isAlive = false
+    if victim === zombie {
+      zombie = nil
+      return
+    }
+    transcript.note("the process is killed", at: elapsed)
+    process = nil
+    // What a turn in flight had not kept yet is compared by the next life's end.
+    ledger.crash()
+    world.platform.supervisorsDied()
+    let pause = restartPause ?? (isCalm ? .seconds(1) : world.chance.span(0, 20))
+    let reach = world.faults.skew
+    world.agenda.after(pause) { [self] in
+      guard process == nil else { return }
+      if reach > 0 { world.skew = world.skew + world.chance.span(-reach, reach) }
+      start()
+    }
+  }
+
+  /// The successor starts while the old one goes on, for a few seconds.
+  func fork() {
+    guard zombie == nil, let old = process else { return }
+    transcript.note("a second process starts beside the first", at: elapsed)
+    old.isZombie = true
+    zombie = old
+    start()
+    world.agenda.after(world.chance.span(2, 8)) { [self] in kill(old) }
+  }
+
+  // MARK: Turns
+
+  private func scheduleTurn(_ process: SimulatedProcess, after span: Span) {
+    guard !process.isTurnDue, process.isAlive else { return }
+    process.isTurnDue = true
+    world.agenda.after(span) { [self] in
+      process.isTurnDue = false
+      turn(process)
+    }
+  }
+
+  private func turn(_ process: SimulatedProcess) {
+    guard process.isAlive else { return }
+    turns += 1
+    let engine = process.engine
+    let (replies, appended) = engine.run(now: world.wallClock)
+    flush(process, appended)
+    for reply in replies { onReply(reply) }
+    guard process.isAlive else { return }
+    if engine.hasWork {
+      let mustWait = engine.outage != nil || process.isZombie
+      scheduleTurn(process, after: mustWait ? Self.retryPause : Span(milliseconds: 1))
+    } else if let due = engine.nextDue {
+      if let alarm = process.alarmAt, alarm <= due, alarm > world.wallClock { return }
+      process.alarmAt = due
+      world.agenda.after(max(due - world.wallClock, .seconds(0.05))) { [self] in
+        if process.isAlive { scheduleTurn(process, after: .zero) }
+      }
+    }
+  }
+
+  private func flush(_ process: SimulatedProcess, _ appended: [RecordedEvent<StreamEvent>]) {
+    for event in appended { world.checkers.recorded(event) }
+    if !appended.isEmpty || !process.effects.isEmpty {
+      transcript.note(appended, effects: process.effects, at: elapsed)
+      process.effects = []
+    }
+  }
+
+  var onReply: (Reply) -> Void = { _ in }
+  /// Told of every letter that reaches a mailbox.
+  var onLetter: (Letter, Instant) -> Void = { _, _ in }
+
+  /// Posts a request; nil when no process is there to take it.
+  func request(_ input: StreamInput, to stream: StreamID, lane: Lane = .progress) -> ReplyID? {
+    guard let process else { return nil }
+    nextReply += 1
+    let reply = ReplyID(nextReply)
+    process.dispatcher.post(
+      .letter(
+        Letter(
+          to: stream, input, cause: .request(id: "r\(nextReply)"), actor: "ada", lane: lane, reply: reply)))
+    return reply
+  }
+
+  private func pulse() {
+    world.agenda.after(Self.pulseInterval) { [self] in
+      if let process {
+        process.engine.pulse(now: world.wallClock)
+        flush(process, [])
+        scheduleTurn(process, after: .zero)
+      }
+      pulse()
+    }
+  }
+
+  // MARK: The whole run
+
+  /// Runs for `active` with faults and people, then without, until everything is at rest or the limit has passed.
+  func run(active: Span, isDone: @escaping () -> Bool = { true }) {
+    start()
+    pulse()
+    while elapsed < active, world.checkers.violations.isEmpty, world.agenda.step() {}
+    guard world.checkers.violations.isEmpty else { return finish() }
+    isCalm = true
+    armed = nil
+    world.faults = .none
+    ledger.refuses = false
+    transcript.note("calm", at: elapsed)
+    let calmSince = elapsed
+    var looked = elapsed
+    while world.checkers.violations.isEmpty, world.agenda.step() {
+      if elapsed > active + Self.calmLimit {
+        world.checkers.report(.comesToRest, "still moving: \(movement.prefix(6).joined(separator: ", "))")
+        break
+      }
+      if Span(milliseconds: elapsed.milliseconds - looked.milliseconds) < .seconds(5) { continue }
+      looked = elapsed
+      let calm = Span(milliseconds: elapsed.milliseconds - calmSince.milliseconds)
+      if calm > Self.leastCalm, movement.isEmpty, isDone() { break }
+      if calm > Self.patience, decidedByHand == 0 { decideByHand() }
+    }
+    if world.checkers.violations.isEmpty, let process {
+      world.checkers.settleAccounts(ledger)
+      world.checkers.compare(ledger, process.engine.streams.map { ($0, process.engine.state(of: $0)) })
+    }
+    finish()
+  }
+
+  private func decideByHand() {
+    guard case .delivery(let state)? = process?.engine.state(of: SimulatedNames.productionDelivery),
+      case .watching = state.phase
+    else { return }
+    decidedByHand += 1
+    transcript.note("a person loses patience", at: elapsed)
+    let input = Rollout.Input.rollBack(Rollout.RollBackRequest(to: nil, reason: "no verdict comes", actor: "ada"))
+    _ = request(.delivery(input), to: SimulatedNames.productionDelivery, lane: .protect)
+  }
+
+  private func finish() {
+    process?.dispatcher.isAlive = false
+    world.agenda.clear()
+  }
+
+  /// What is not at rest yet, in words: standing work that does not hold in the world, and all other work.
+  private var movement: [String] {
+    guard let process, zombie == nil else { return ["the process"] }
+    if process.engine.hasWork { return ["the mailbox"] }
+    var found: [String] = []
+    for stream in process.engine.streams {
+      guard let state = process.engine.state(of: stream) else { continue }
+      for effect in Turn.effects(of: state) where !isAtRest(effect, stream) { found.append("\(stream) \(effect.key)") }
+      if !hasEnded(state) { found.append("\(stream) waits for something that nobody does") }
+    }
+    return found
+  }
+
+  /// No change, promotion or rollout is under way.
+  private func hasEnded(_ state: StreamState) -> Bool {
+    switch state {
+    case .settings: true
+    case .queue(let state): state.entries.isEmpty
+    case .build(let state): state.isAtRest
+    case .delivery(let state): state.running == nil && state.pending == nil
+    }
+  }
+
+  /// Standing work is at rest when the world is as it wants it.
+  private func isAtRest(_ effect: StreamEffect, _ stream: StreamID) -> Bool {
+    switch effect {
+    case .queue(.watchTrunk):
+      guard case .queue(let state)? = process?.engine.state(of: stream) else { return false }
+      return state.trunk == world.forge.trunk
+    case .delivery(.route(let shares)):
+      let sent = world.router.shares(of: stream)
+      return shares.allSatisfy { wanted in
+        wanted.percent == (sent.first { $0.deployment == wanted.deployment }?.percent ?? 0)
+          || isBroken(wanted.deployment)
+      }
+    case .delivery(.run(let deployment)):
+      return world.platform.readyInstances(of: deployment.id) > 0 || isBroken(deployment.id)
+    case .queue, .build, .delivery: return false
+    }
+  }
+
+  /// A version that cannot stay up, whatever anyone does.
+  private func isBroken(_ deployment: DeploymentID) -> Bool {
+    switch world.platform.running[deployment]?.behaviour {
+    case .crashing, .neverReady, .outOfMemory: true
+    case .good, .failing, .slow, .hanging, nil: false
+    }
+  }
+}

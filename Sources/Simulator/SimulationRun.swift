@@ -1,0 +1,70 @@
+import Kernel
+
+/// One seed's life: between ten and twenty minutes of people and faults, then calm until all is at rest.
+package struct SimulationRun: Sendable {
+  package let seed: UInt64
+  package let plant: Plant?
+
+  package init(seed: UInt64, plant: Plant? = nil) {
+    self.seed = seed
+    self.plant = plant
+  }
+
+  /// O(simulated turns); a fraction of a second.
+  package func run() -> SimulationResult {
+    var chance = Chance(seed: seed ^ 0xfa17)
+    let faults = FaultPlan.draw(&chance)
+    let active = chance.span(600, 1200)
+    let simulation = Simulation(seed: seed, faults: faults, plant: plant)
+    let operators = SimulatedOperators(simulation, until: active)
+    simulation.world.agenda.after(Span(milliseconds: 1)) { operators.begin() }
+    simulation.run(active: active)
+    return SimulationResult(simulation, seed: seed)
+  }
+}
+
+package struct SimulationResult: Sendable {
+  package let seed: UInt64
+  package let violations: [Violation]
+  /// Runs of the engine.
+  package let turns: Int
+  /// Events in the ledger.
+  package let events: Int
+  package let rollouts: Int
+  package let rollbacks: Int
+  /// Healthy versions that traffic convicted while there was no incident.
+  package let falseConvictions: Int
+  /// Watches that no verdict ended, so that a person had to.
+  package let decidedByHand: Int
+  package let simulated: Span
+  /// Equal for equal seeds.
+  package let transcriptHash: UInt64
+  /// The last turns in fixed columns.
+  package let transcript: String
+  package var ok: Bool { violations.isEmpty }
+
+  init(_ simulation: Simulation, seed: UInt64) {
+    self.seed = seed
+    let checkers = simulation.world.checkers
+    violations = checkers.violations
+    turns = simulation.turns
+    events = simulation.ledger.events.count
+    rollouts = checkers.rollouts
+    rollbacks = checkers.rollbacks
+    falseConvictions = checkers.falseConvictions
+    decidedByHand = simulation.decidedByHand
+    simulated = simulation.elapsed
+    transcriptHash = simulation.transcript.hash
+    transcript = violations.isEmpty ? "" : simulation.transcript.text
+  }
+
+  /// What to print of a failure.
+  package var report: String {
+    """
+    seed \(seed) broke \(violations.count) promise(s):
+    \(violations.map { "  \($0)" }.joined(separator: "\n"))
+    again: plimsoll simulate --seed \(seed)
+    \(transcript)
+    """
+  }
+}

@@ -1,0 +1,15 @@
+import Kernel
+
+/// What the product promises, each with a checker of its own and a planted defect that it must see.
+package enum Promise: String, CaseIterable, Sendable {
+  case trunkIsTested, trunkIsGreen, oneDigest, condemnedStaysOut, trafficLeavesInTime, healthyHasCapacity
+  case blindnessConvictsNobody, newerWins, comesToRest, replayIsState, recordedStays, fencesRise, startedOnce
+  case peopleAreTold, landedIsBuilt, badNeverCompletes, machinesHold
+}
+
+package struct Violation: Equatable, Sendable, CustomStringConvertible {
+  package let promise: Promise
+  package let at: Span
+  package let sentence: String
+  package var description: String { "\(promise.rawValue) at \(at.seconds) s: \(sentence)" }
+}

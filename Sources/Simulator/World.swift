@@ -1,0 +1,73 @@
+import Kernel
+
+/// Everything outside of the simulated process: it goes on while the process is down.
+final class World {
+  let agenda = Agenda()
+  let salt: UInt64
+  let plant: Plant?
+  var chance: Chance
+  var faults: FaultPlan
+  private(set) lazy var checkers = Checkers(self)
+  let forge: SimulatedForge
+  private(set) lazy var platform = SimulatedPlatform(self)
+  private(set) lazy var router = SimulatedRouter(self)
+  private(set) lazy var traffic = SimulatedTraffic(self, rate: rate)
+  let runner = SimulatedRunner()
+  let announcer = SimulatedAnnouncer()
+  private let rate: Int
+  /// What the wall clock is ahead of the agenda; steps at a restart.
+  var skew = Span.zero
+
+  init(seed: UInt64, faults: FaultPlan, plant: Plant?) {
+    salt = Chance.mix(seed &+ 17)
+    chance = Chance(seed: seed)
+    self.faults = faults
+    self.plant = plant
+    rate = 60 + chance.below(200)
+    forge = SimulatedForge(salt: salt)
+    forge.onMove = { [unowned self] commit, byQueue in checkers.trunkMoved(to: commit, byQueue: byQueue) }
+  }
+
+  private var lossWatchers: [() -> Void] = []
+
+  /// Calls back once, when the router has lost its state.
+  func onRouterLoss(_ watcher: @escaping () -> Void) { lossWatchers.append(watcher) }
+
+  func loseRouter() {
+    router.lose()
+    let told = lossWatchers
+    lossWatchers = []
+    for watcher in told { agenda.after(chance.span(0.1, 1), watcher) }
+  }
+
+  var now: Instant { agenda.now }
+  var wallClock: Instant { agenda.now + skew }
+}
+
+/// What CI ran, and the artifacts of builds: a commit's first digest is its tag.
+final class SimulatedRunner {
+  /// Commits whose test was really run, and passed.
+  private(set) var tested: Set<CommitID> = []
+  private(set) var artifacts: [CommitID: Digest] = [:]
+
+  func test(_ commit: CommitID, in forge: SimulatedForge) -> Bool {
+    let passes = forge.isGreen(commit)
+    if passes { tested.insert(commit) }
+    return passes
+  }
+
+  /// - Returns: nil when the commit is tagged with another digest: not reproducible.
+  func pack(_ commit: CommitID, _ digest: Digest) -> Digest? {
+    if let tagged = artifacts[commit] { return tagged == digest ? tagged : nil }
+    artifacts[commit] = digest
+    return digest
+  }
+}
+
+/// Receivers deduplicate by id; this one counts.
+final class SimulatedAnnouncer {
+  private(set) var delivered: Set<String> = []
+  static let failing = 30.0
+  static func name(_ id: String, _ target: Int) -> String { "\(id)#\(target)" }
+  func deliver(_ id: String, to target: Int) { delivered.insert(Self.name(id, target)) }
+}
