@@ -40,6 +40,9 @@ let package = Package(
     // The asynchronous shell (docs/decisions/0002): drives the engine, carries out effects through ports.
 
     // The world.
+    .target(
+      name: "Ledger",
+      dependencies: ["Kernel", crypto, .product(name: "GRDB", package: "GRDB.swift")]),
 
 
     .testTarget(name: "KernelTests", dependencies: ["Kernel"]),
@@ -51,5 +54,7 @@ let package = Package(
     .testTarget(name: "MeasuresTests", dependencies: domains + ["Measures"]),
     .testTarget(name: "ControlPlaneTests", dependencies: domains + ["ControlPlane", "Simulator"]),
     .testTarget(name: "SimulationTests", dependencies: domains + ["ControlPlane", "Measures", "Simulator"]),
+    .testTarget(
+      name: "LedgerTests", dependencies: ["Kernel", "Ledger", .product(name: "GRDB", package: "GRDB.swift")]),
   ]
 )
