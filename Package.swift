@@ -43,6 +43,9 @@ let package = Package(
     .target(
       name: "Ledger",
       dependencies: ["Kernel", crypto, .product(name: "GRDB", package: "GRDB.swift")]),
+    .target(
+      name: "Drivers",
+      dependencies: ["Kernel", crypto, .product(name: "Subprocess", package: "swift-subprocess")]),
 
 
     .testTarget(name: "KernelTests", dependencies: ["Kernel"]),
@@ -56,5 +59,6 @@ let package = Package(
     .testTarget(name: "SimulationTests", dependencies: domains + ["ControlPlane", "Measures", "Simulator"]),
     .testTarget(
       name: "LedgerTests", dependencies: ["Kernel", "Ledger", .product(name: "GRDB", package: "GRDB.swift")]),
+    .testTarget(name: "DriverTests", dependencies: ["Kernel", "Drivers", crypto]),
   ]
 )

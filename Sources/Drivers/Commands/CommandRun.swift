@@ -1,0 +1,188 @@
+import Foundation
+import Kernel
+import Subprocess
+import Synchronization
+
+import struct Crypto.SHA256
+
+/// One run from checkout to report.
+struct CommandWorkshop: Sendable {
+  let folder: String
+  let forge: any Forge
+  let blobs: any BlobStore & Sendable
+  let searchPath: String
+  let diskFloorBytes: Int64
+  let now: @Sendable () -> Instant
+
+  /// The run's folder: sixteen digits of the key's hash, so that any key is a short and legal name.
+  private func place(of key: String) -> String {
+    "\(folder)/" + hex(SHA256.hash(data: Array(key.utf8)).prefix(8))
+  }
+
+  func remove(_ key: String) {
+    try? removeTree(at: place(of: key))
+  }
+
+  func carryOut(_ order: RunOrder, stop: StopSwitch) async -> Result<RunReport, Outage> {
+    do throws(Outage) {
+      let report = try await attempt(order, place: place(of: order.key), stop: stop)
+      if report.outputFolder == nil { remove(order.key) }
+      return .success(report)
+    } catch {
+      remove(order.key)
+      return .failure(error)
+    }
+  }
+
+  private func attempt(_ order: RunOrder, place: String, stop: StopSwitch) async throws(Outage) -> RunReport {
+    try prepare(place)
+    try await forge.checkOut(order.commit, of: order.repository, into: place + "/work")
+    let startedAt = now()
+    var (end, log) = try await execute(
+      order.command, environment: order.environment, place: place, timeLimit: order.timeLimit, stop: stop)
+    let endedAt = now()
+    if end != .exited(code: 0), end != .cancelled, freeBytes(at: place) < diskFloorBytes {
+      throw Outage(
+        "disk", "the disk of \(folder) was full while a command ran, so its failure proves nothing; free space")
+    }
+    var outputFolder: String?
+    if let named = order.output, end == .exited(code: 0) {
+      outputFolder = filled(named, in: place + "/work")
+      if outputFolder == nil { log.append(note("the command wrote nothing into '\(named)'")) }
+    }
+    switch end {
+    case .timedOut: log.append(note("killed: it had not ended within its time limit of \(order.timeLimit.seconds) s"))
+    case .cancelled: log.append(note("killed: it is no longer wanted"))
+    case .exited, .signalled: break
+    }
+    let bytes = log.bytes
+    return RunReport(
+      end: end, log: try blobs.put(bytes), logTail: lastLines(of: bytes), startedAt: startedAt, endedAt: endedAt,
+      outputFolder: outputFolder)
+  }
+
+  private func note(_ text: String) -> ArraySlice<UInt8> { Array("\n[plimsoll: \(text)]\n".utf8)[...] }
+
+  private func prepare(_ place: String) throws(Outage) {
+    do {
+      try removeTree(at: place)
+      for name in ["work", "home", "tmp"] {
+        try FileManager.default.createDirectory(atPath: "\(place)/\(name)", withIntermediateDirectories: true)
+      }
+    } catch {
+      throw Outage("disk", "the folder \(place) for a run cannot be made; free or permit space", sources: ["\(error)"])
+    }
+    guard freeBytes(at: place) >= min(diskFloorBytes, CommandRunner.diskFloorBytes) else {
+      throw Outage("disk", "the disk of \(folder) is full, so no command can be run; free space")
+    }
+  }
+
+  private func freeBytes(at path: String) -> Int64 {
+    var facts = statvfs()
+    guard statvfs(path, &facts) == 0 else { return .max }
+    return Int64(facts.f_bavail) * Int64(facts.f_frsize)
+  }
+
+  /// The output's real path when it is a folder inside the checkout that holds something; nil otherwise, also when a
+  /// symbolic link leads out of the checkout.
+  private func filled(_ named: String, in checkout: String) -> String? {
+    guard let inside = realpath(checkout, nil), let found = realpath("\(checkout)/\(named)", nil) else { return nil }
+    defer {
+      free(inside)
+      free(found)
+    }
+    let (root, path) = (String(cString: inside), String(cString: found))
+    guard path == root || path.hasPrefix(root + "/"),
+      let present = try? FileManager.default.contentsOfDirectory(atPath: path), !present.isEmpty
+    else { return nil }
+    return path
+  }
+
+  private func execute(
+    _ command: String, environment own: [EnvironmentVariable], place: String, timeLimit: Span, stop: StopSwitch
+  ) async throws(Outage) -> (RunEnd, BoundedLog) {
+    if stop.isFlipped { return (.cancelled, BoundedLog()) }
+    let drain = try OutputDrain()
+    let leader = SessionLeader()
+    var platform = PlatformOptions()
+    platform.createSession = true
+    let environment =
+      [
+        ("PATH", searchPath), ("HOME", place + "/home"), ("TMPDIR", place + "/tmp"), (ProcessFamily.mark, place + "/"),
+      ].map { EnvironmentVariable(name: $0.0, value: $0.1) } + own
+    let configuration = Subprocess.Configuration(
+      executable: .path("/bin/sh"), arguments: ["-c", command], environment: .custom(environment.map { rawEntry($0) }),
+      workingDirectory: .init(place + "/work"), platformOptions: platform)
+
+    enum Happening { case ended(RunEnd), failed(String), timeUp, unwanted }
+    let outcome = await withTaskGroup(of: Happening.self) { group in
+      group.addTask {
+        do {
+          let result = try await Subprocess.run(
+            configuration, input: .none,
+            output: .fileDescriptor(.init(rawValue: drain.writeEnd), closeAfterSpawningProcess: true),
+            error: .combinedWithOutput
+          ) { execution in
+            leader.pid = execution.processIdentifier.value
+          }
+          switch result.terminationStatus {
+          case .exited(let code): return .ended(.exited(code: Int(code)))
+          case .signaled(let number): return .ended(.signalled(number: Int(number)))
+          }
+        } catch {
+          return .failed("\(error)")
+        }
+      }
+      group.addTask {
+        try? await Task.sleep(for: .milliseconds(timeLimit.milliseconds))
+        return .timeUp
+      }
+      group.addTask {
+        await stop.wait()
+        return .unwanted
+      }
+      var verdict: RunEnd?
+      while let happening = await group.next() {
+        switch happening {
+        case .ended(let end):
+          group.cancelAll()
+          return Happening.ended(verdict ?? end)
+        case .failed:
+          group.cancelAll()
+          return happening
+        case .timeUp, .unwanted:
+          guard verdict == nil else { continue }
+          if case .timeUp = happening { verdict = .timedOut } else { verdict = .cancelled }
+          // Again and again until its end is seen: the process may be about to start only now.
+          group.addTask {
+            while !Task.isCancelled {
+              await ProcessFamily(session: leader.pid, markPrefix: place + "/").end()
+              try? await Task.sleep(for: ProcessFamily.look)
+            }
+            return .unwanted
+          }
+        }
+      }
+      return .failed("the command's end was not seen")
+    }
+    // Whatever the command left behind goes before its folder does; it also holds the log open.
+    await ProcessFamily(session: leader.pid, markPrefix: place + "/").kill()
+    let log = await drain.finish()
+    guard case .ended(let end) = outcome else {
+      if case .failed(let why) = outcome {
+        throw Outage("system", "/bin/sh could not be started for a command; see the cause", sources: [why])
+      }
+      throw Outage("system", "/bin/sh could not be started for a command")
+    }
+    return (end, log)
+  }
+}
+
+/// The process that leads a command's session, once it is known.
+private final class SessionLeader: Sendable {
+  private let known = Mutex<pid_t?>(nil)
+  var pid: pid_t? {
+    get { known.withLock { $0 } }
+    set { known.withLock { $0 = newValue } }
+  }
+}

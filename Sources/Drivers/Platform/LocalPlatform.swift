@@ -1,0 +1,265 @@
+import Foundation
+import Kernel
+
+#if canImport(Glibc)
+  import Glibc
+#endif
+
+/// Runs deployments as processes of this machine. Kind: *by content*.
+///
+/// Instances outlive a killed Plimsoll: what is true of them lies in files (`InstanceFiles`) and in `/proc`, never in
+/// this object, which holds only fences and what it last saw. Parts: `InstanceShim` starts and records,
+/// `Supervision` keeps and reports, `ProcessTable` tells who lives.
+///
+/// Release folders are made read-only (modes); a service that runs as root can still write, so what would change a
+/// release unasked is steered away (`PYTHONDONTWRITEBYTECODE`), and the folder is measured at every start.
+///
+/// The fence lives here: this object exists only under the stream's lease, so memory is enough. A lower fence than the
+/// last one seen for the deployment is ignored; an equal or higher one takes over from a supervision under way.
+package actor LocalPlatform: Platform {
+  struct Seen {
+    var fence: Fence
+    /// Rises with every call that takes over; a supervision with an older one ends.
+    var generation = 0
+    var supervised = false
+    var ready: [Endpoint] = []
+  }
+
+  let releases: String
+  let instances: String
+  let logs: String
+  let artifacts: any ArtifactStore
+  let freePort: @Sendable () -> Int?
+  var seen: [DeploymentID: Seen] = [:]
+  /// Shims that we killed: ours to reap when we started them.
+  var killed: [Int32] = []
+  private let executor = QueueExecutor("plimsoll.platform")
+  package nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
+
+  /// The time limit after SIGTERM when a deployment left no note.
+  static let defaultStopLimit = Span.seconds(10)
+  /// How long `retire` waits at most, before SIGTERM, for open connections to end. Requests that are longer are left to
+  /// the service, which has `stopLimit` after SIGTERM to finish them.
+  static let drainLimit = Span.seconds(2)
+  /// How long processes may take to vanish after SIGKILL before `retire` calls it an outage.
+  static let killLimit = Duration.seconds(5)
+  /// How often processes are looked at: ends are told within twice this.
+  static let tick = Duration.milliseconds(40)
+
+  /// - Parameters:
+  ///   - releases: folder for unpacked artifacts, one folder a deployment.
+  ///   - instances: folder for process records and scratch space.
+  ///   - logs: folder for the services' output.
+  package init(releases: String, instances: String, logs: String, artifacts: any ArtifactStore) {
+    self.init(releases: releases, instances: instances, logs: logs, artifacts: artifacts) { LoopbackPort.free() }
+  }
+
+  /// `freePort` proposes ports; one that is taken is passed over.
+  init(
+    releases: String, instances: String, logs: String, artifacts: any ArtifactStore,
+    freePort: @escaping @Sendable () -> Int?
+  ) {
+    self.releases = releases
+    self.instances = instances
+    self.logs = logs
+    self.artifacts = artifacts
+    self.freePort = freePort
+  }
+
+  package func keepRunning(
+    _ deployment: Deployment, _ specification: RunSpecification, configuration: [EnvironmentVariable], fence: Fence,
+    report: @escaping @Sendable (PlatformReport) async -> Void
+  ) async throws(Outage) {
+    guard let generation = takeOver(deployment.id, fence) else { return }
+    let digest = try await release(deployment)
+    guard isCurrent(deployment.id, generation) else { return }
+    do {
+      try files(deployment.id).write(
+        DeploymentNote(
+          readinessPath: specification.readinessPath, stopLimitMs: specification.stopLimit.milliseconds))
+      try FileManager.default.createDirectory(
+        atPath: logs, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+    } catch {
+      throw Outage(
+        "disk", "instance files of \(deployment.id) cannot be written; free space or fix rights",
+        sources: ["\(error)"])
+    }
+    seen[deployment.id]?.supervised = true
+    defer { if isCurrent(deployment.id, generation) { seen[deployment.id]?.supervised = false } }
+    try await supervise(
+      Supervision(
+        deployment: deployment, specification: specification, configuration: configuration, digest: digest,
+        generation: generation),
+      report: report)
+  }
+
+  package func retire(_ deployment: Deployment, fence: Fence) async throws(Outage) {
+    guard let generation = takeOver(deployment.id, fence) else { return }
+    let files = files(deployment.id)
+    let limit = files.note().map { Span(milliseconds: $0.stopLimitMs) } ?? Self.defaultStopLimit
+    // No shim of an attempt under way may still start its command: it would read another number.
+    for instance in files.known() { try? files.intend(instance, attempt: files.attempt(instance) + 1) }
+    // A router that has just taken the last share away may still have requests open here, and a service need not finish
+    // them on SIGTERM. The router keeps no idle connection to a server (`http-server-close`), so an open one is a
+    // request, and normally nothing is waited for.
+    let ports = Set(files.known().compactMap { files.record($0)?.port })
+    let drained = ContinuousClock.now + .milliseconds(min(limit, Self.drainLimit).milliseconds)
+    while ContinuousClock.now < drained, OpenConnections.exist(ports), anyAlive(files) {
+      try await pauseRetiring(deployment.id)
+      guard isCurrent(deployment.id, generation) else { return }
+    }
+    signal(SIGTERM, files)
+    let deadline = ContinuousClock.now + .milliseconds(limit.milliseconds)
+    while ContinuousClock.now < deadline, anyAlive(files) {
+      try await pauseRetiring(deployment.id)
+      guard isCurrent(deployment.id, generation) else { return }
+    }
+    for instance in files.known() {
+      InstanceProcesses(mark: files.mark(instance)).killAll(leader: files.leader(instance))
+    }
+    let killed = ContinuousClock.now + Self.killLimit
+    while anyAlive(files) {
+      guard ContinuousClock.now < killed else {
+        throw Outage(
+          "kernel", "processes of \(deployment.id) outlive SIGKILL; look for disk waits with `ps -eo pid,stat,cmd`")
+      }
+      await pause()
+      guard isCurrent(deployment.id, generation) else { return }
+    }
+    seen[deployment.id]?.ready = []
+    seen[deployment.id]?.supervised = false
+    do {
+      try remove(releaseFolder(deployment.id))
+      try remove(files.folder)
+    } catch {
+      throw Outage("disk", "files of \(deployment.id) cannot be removed; fix the rights", sources: ["\(error)"])
+    }
+    InstanceLog.prune(logs)
+  }
+
+  package func endpoints(of deployment: DeploymentID) async -> [Endpoint] {
+    if let known = seen[deployment], known.supervised { return known.ready }
+    let files = files(deployment)
+    guard let note = files.note() else { return [] }
+    var probes: [(Endpoint, ReadinessProbe)] = []
+    for instance in files.known() {
+      guard let record = files.record(instance), ProcessTable.isAlive(record.pid, startTime: record.startTime) else {
+        continue
+      }
+      probes.append(
+        (Endpoint(instance: instance, port: record.port), ReadinessProbe(port: record.port, path: note.readinessPath)))
+    }
+    var ready: [Endpoint] = []
+    while !probes.isEmpty {
+      probes = probes.filter { endpoint, probe in
+        switch probe.advance() {
+        case .pending: return true
+        case .ready: ready.append(endpoint)
+        case .notReady: break
+        }
+        return false
+      }
+      if !probes.isEmpty { await pause() }
+    }
+    return ready.sorted()
+  }
+
+  package func running(_ service: ServiceName, _ environment: EnvironmentName) async throws(Outage) -> [DeploymentID] {
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: instances)) ?? []
+    return names.compactMap { DeploymentID(rawValue: $0) }
+      .filter { $0.rawValue.hasPrefix("\(service).\(environment).") && anyAlive(files($0)) }
+      .sorted()
+  }
+}
+
+extension LocalPlatform {
+  func files(_ deployment: DeploymentID) -> InstanceFiles { InstanceFiles(folder: "\(instances)/\(deployment)") }
+  func releaseFolder(_ deployment: DeploymentID) -> String { "\(releases)/\(deployment)" }
+  func log(_ deployment: DeploymentID, _ instance: Int) -> InstanceLog {
+    InstanceLog(path: "\(logs)/\(deployment)-\(instance).log")
+  }
+
+  /// Nil when a higher fence was seen.
+  private func takeOver(_ deployment: DeploymentID, _ fence: Fence) -> Int? {
+    var entry = seen[deployment] ?? Seen(fence: fence)
+    guard fence >= entry.fence else { return nil }
+    entry.fence = fence
+    entry.generation += 1
+    seen[deployment] = entry
+    return entry.generation
+  }
+
+  func isCurrent(_ deployment: DeploymentID, _ generation: Int) -> Bool { seen[deployment]?.generation == generation }
+
+  /// Only pids that we were given by a start: reaping any other child would take its status from whoever waits for it.
+  func reapKilled() {
+    var status: Int32 = 0
+    killed.removeAll { waitpid($0, &status, WNOHANG) != 0 }
+  }
+
+  /// Cancellation ends the pause early and is seen by the caller's loop.
+  func pause() async { try? await Task.sleep(for: Self.tick) }
+
+  private func pauseRetiring(_ deployment: DeploymentID) async throws(Outage) {
+    await pause()
+    if Task.isCancelled {
+      throw Outage("plimsoll", "was told to stop while it retired \(deployment); retire it again to end it")
+    }
+  }
+
+  /// Unpacks and measures; never trusts that an existing folder is what it was.
+  private func release(_ deployment: Deployment) async throws(Outage) -> Digest {
+    let folder = releaseFolder(deployment.id)
+    do {
+      try FileManager.default.createDirectory(
+        atPath: releases, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o755])
+    } catch {
+      throw Outage("disk", "folder \(releases) cannot be made; fix its rights", sources: ["\(error)"])
+    }
+    try await artifacts.unpack(deployment.digest, into: folder)
+    let measured = try await artifacts.digest(ofReleaseFolder: folder)
+    guard measured == deployment.digest else {
+      throw Outage(
+        "release \(deployment.id)",
+        "the folder hashes to \(measured) but \(deployment.digest) was ordered; remove \(folder) to unpack it again"
+      )
+    }
+    // Only write bits go; the bits that say "executable" belong to the content.
+    setWritable(false, folder)
+    return measured
+  }
+
+  private func setWritable(_ writable: Bool, _ folder: String) {
+    func adjust(_ path: String) {
+      var status = stat()
+      guard lstat(path, &status) == 0, status.st_mode & S_IFMT != S_IFLNK else { return }
+      let mode = status.st_mode & 0o7777
+      chmod(path, writable ? mode | 0o200 : mode & ~0o222)
+    }
+    adjust(folder)
+    guard let all = FileManager.default.enumerator(atPath: folder) else { return }
+    while let name = all.nextObject() as? String { adjust("\(folder)/\(name)") }
+  }
+
+  private func remove(_ folder: String) throws {
+    guard FileManager.default.fileExists(atPath: folder) else { return }
+    setWritable(true, folder)
+    try FileManager.default.removeItem(atPath: folder)
+  }
+
+  private func signal(_ number: Int32, _ files: InstanceFiles) {
+    for instance in files.known() {
+      InstanceProcesses(mark: files.mark(instance)).signal(number, leader: files.leader(instance))
+    }
+  }
+
+  private func anyAlive(_ files: InstanceFiles) -> Bool {
+    let known = files.known()
+    for instance in known {
+      if let record = files.record(instance), ProcessTable.isAlive(record.pid, startTime: record.startTime) {
+        return true
+      }
+    }
+    return known.contains { !InstanceProcesses(mark: files.mark($0)).all(leader: nil).isEmpty }
+  }
+}
