@@ -38,6 +38,7 @@ let package = Package(
     .target(name: "Simulator", dependencies: domains + ["Measures", "ControlPlane"] + pure),
 
     // The asynchronous shell (docs/decisions/0002): drives the engine, carries out effects through ports.
+    .target(name: "Runtime", dependencies: domains + ["ControlPlane"]),
 
     // The world.
     .target(
@@ -57,6 +58,7 @@ let package = Package(
     .testTarget(name: "MeasuresTests", dependencies: domains + ["Measures"]),
     .testTarget(name: "ControlPlaneTests", dependencies: domains + ["ControlPlane", "Simulator"]),
     .testTarget(name: "SimulationTests", dependencies: domains + ["ControlPlane", "Measures", "Simulator"]),
+    .testTarget(name: "RuntimeTests", dependencies: domains + ["ControlPlane", "Runtime", "Simulator"]),
     .testTarget(
       name: "LedgerTests", dependencies: ["Kernel", "Ledger", .product(name: "GRDB", package: "GRDB.swift")]),
     .testTarget(name: "DriverTests", dependencies: ["Kernel", "Drivers", crypto]),

@@ -1,0 +1,31 @@
+import Kernel
+
+/// The ports that effects are carried out through.
+package struct Ports: Sendable {
+  package let forge: any Forge
+  package let runner: any Runner
+  package let artifacts: any ArtifactStore
+  package let platform: any Platform
+  package let router: any Router
+  package let telemetry: any Telemetry
+  package let announcer: any Announcer
+  package let blobs: any BlobStore
+  package let sealer: any Sealer
+  package let catalog: any Catalog
+  package init(
+    forge: any Forge, runner: any Runner, artifacts: any ArtifactStore, platform: any Platform, router: any Router,
+    telemetry: any Telemetry, announcer: any Announcer, blobs: any BlobStore, sealer: any Sealer,
+    catalog: any Catalog
+  ) {
+    self.forge = forge
+    self.runner = runner
+    self.artifacts = artifacts
+    self.platform = platform
+    self.router = router
+    self.telemetry = telemetry
+    self.announcer = announcer
+    self.blobs = blobs
+    self.sealer = sealer
+    self.catalog = catalog
+  }
+}

@@ -1,0 +1,71 @@
+import ControlPlane
+import Kernel
+import Rollouts
+import Testing
+
+@testable import Runtime
+
+@Suite("Deployments are sealed, run and retired", .timeLimit(.minutes(2)))
+struct PlacementTests {
+  let deployment = Facts.deployment("b")
+
+  @Test("what was sealed is what runs: the variables and the way to run them")
+  func sealed() async throws {
+    let bench = try Bench()
+    let offer = Rollout.Offer(
+      digest: deployment.digest, commit: deployment.commit, ordinal: 4, title: "Change", author: "ada",
+      landedAt: Facts.start, override: false)
+    bench.sealer.lose()
+    try await bench.carryOut(
+      .delivery(.seal(offer, service: Facts.harbor, environment: Facts.production)), of: Facts.delivery)
+    #expect(
+      bench.posted.inputs == [
+        .delivery(.sealed(ordinal: 4, configuration: Facts.digest("0"), sealedConfiguration: Facts.digest("1")))
+      ])
+    try await bench.place(deployment, ports: 1)
+    #expect(
+      bench.platform.orders == [
+        .init(
+          deployment: deployment.id, specification: ScriptedCatalog.specification,
+          configuration: ScriptedCatalog.variables, fence: Bench.fence)
+      ])
+    await bench.performer.stopAll()
+  }
+
+  @Test("a snapshot that does not say how to run is the effect's failure")
+  func unsealed() async throws {
+    let bench = try Bench()
+    bench.sealer.lose()
+    try await bench.carryOut(.delivery(.run(deployment)), of: Facts.delivery)
+    #expect(bench.posted.ends.map(\.failure?.subject) == ["sealer"])
+    #expect(bench.platform.orders.isEmpty)
+  }
+
+  @Test("readiness and ends are observed, with the digest measured on the platform")
+  func reports() async throws {
+    let bench = try Bench()
+    try await bench.place(deployment, ports: 1, 2)
+    await bench.platform.say(
+      .ended(instance: 1, end: .exited(code: 3), inRow: 2, logTail: "oh", at: Facts.start), of: deployment)
+    #expect(
+      bench.posted.inputs == [
+        .delivery(.ready(deployment.id, digest: deployment.digest, endpoints: 2)),
+        .delivery(
+          .instanceEnded(deployment.id, instance: 1, end: .exited(code: 3), inRow: 2, at: Facts.start)),
+      ])
+    await bench.performer.stopAll()
+    #expect(bench.posted.ends.isEmpty, "it is kept running until it is cancelled")
+  }
+
+  @Test("what is retired has no endpoints any more")
+  func retired() async throws {
+    let bench = try Bench()
+    try await bench.place(deployment, ports: 1)
+    let share = [TrafficShare(deployment.id, percent: 100)]
+    #expect(await bench.performer.board.routes(for: share).map(\.endpoints.count) == [1])
+    try await bench.carryOut(.delivery(.retire(deployment)), of: Facts.delivery)
+    #expect(bench.posted.inputs.last == .delivery(.retired(deployment.id)))
+    #expect(await bench.performer.board.routes(for: share).map(\.endpoints.count) == [0])
+    await bench.performer.stopAll()
+  }
+}
