@@ -47,6 +47,10 @@ let package = Package(
     .target(
       name: "Drivers",
       dependencies: ["Kernel", crypto, .product(name: "Subprocess", package: "swift-subprocess")]),
+    .target(
+      name: "PlimsollFile",
+      dependencies: domains + ["ControlPlane", .product(name: "Yams", package: "Yams")],
+      resources: [.embedInCode("Resources/plimsoll.schema.json")]),
 
 
     .testTarget(name: "KernelTests", dependencies: ["Kernel"]),
@@ -59,6 +63,7 @@ let package = Package(
     .testTarget(name: "ControlPlaneTests", dependencies: domains + ["ControlPlane", "Simulator"]),
     .testTarget(name: "SimulationTests", dependencies: domains + ["ControlPlane", "Measures", "Simulator"]),
     .testTarget(name: "RuntimeTests", dependencies: domains + ["ControlPlane", "Runtime", "Simulator"]),
+    .testTarget(name: "PlimsollFileTests", dependencies: domains + ["ControlPlane", "PlimsollFile"]),
     .testTarget(
       name: "LedgerTests", dependencies: ["Kernel", "Ledger", .product(name: "GRDB", package: "GRDB.swift")]),
     .testTarget(name: "DriverTests", dependencies: ["Kernel", "Drivers", crypto]),

@@ -1,0 +1,80 @@
+import Foundation
+import Kernel
+
+/// Looks up how services run and resolves their variables; the values never leave the machine unsealed.
+package struct ServiceCatalog: Catalog {
+  private let runs: [PlimsollFile.Run]
+  private let repositories: [ServiceName: RepositoryName]
+  private let announcers: [PlimsollFile.AnnouncerTarget]
+  private let folder: String
+  private let serverEnvironment: [String: String]
+
+  /// - Parameters:
+  ///   - folder: what `file:PATH` is relative to.
+  ///   - serverEnvironment: where `env:NAME` is looked up.
+  package init(_ file: PlimsollFile, folder: String, serverEnvironment: [String: String]) {
+    runs = file.runs
+    repositories = Dictionary(
+      file.topology.services.map { ($0.name, $0.repository) }, uniquingKeysWith: { first, _ in first })
+    announcers = file.announcers
+    self.folder = folder
+    self.serverEnvironment = serverEnvironment
+  }
+
+  package func specification(
+    of service: ServiceName, in environment: EnvironmentName
+  ) throws(Outage) -> RunSpecification {
+    try run(service, environment).specification
+  }
+
+  package func repository(of service: ServiceName) throws(Outage) -> RepositoryName {
+    guard let repository = repositories[service] else {
+      throw Outage("plimsoll.yaml", "no longer names the service \(service); add it again or retire it")
+    }
+    return repository
+  }
+
+  package func variables(
+    of service: ServiceName, in environment: EnvironmentName
+  ) throws(Outage) -> [EnvironmentVariable] {
+    var result: [EnvironmentVariable] = []
+    for variable in try run(service, environment).variables {
+      result.append(
+        EnvironmentVariable(name: variable.name, value: try resolve(variable.source, for: variable.name)))
+    }
+    return result
+  }
+
+  /// Address and format of an announcement target.
+  package func announcer(_ target: Int) throws(Outage) -> (format: PlimsollFile.AnnouncerTarget.Format, url: String) {
+    guard announcers.indices.contains(target) else {
+      throw Outage("plimsoll.yaml", "no longer has announcement target \(target + 1)")
+    }
+    return (announcers[target].format, try resolve(announcers[target].address, for: "announce"))
+  }
+
+  private func run(_ service: ServiceName, _ environment: EnvironmentName) throws(Outage) -> PlimsollFile.Run {
+    guard let run = runs.first(where: { $0.service == service && $0.environment == environment }) else {
+      throw Outage("plimsoll.yaml", "no longer names \(service) in \(environment); add it again or retire it")
+    }
+    return run
+  }
+
+  private func resolve(_ source: PlimsollFile.VariableSource.Source, for name: String) throws(Outage) -> String {
+    switch source {
+    case .value(let value): return value
+    case .environment(let key):
+      guard let value = serverEnvironment[key] else {
+        throw Outage("configuration", "\(name) wants env:\(key), which the server's environment does not have")
+      }
+      return value
+    case .file(let path):
+      let url = path.hasPrefix("/") ? URL(filePath: path) : URL(filePath: folder).appending(path: path)
+      guard let text = try? String(contentsOf: url, encoding: .utf8) else {
+        throw Outage("configuration", "\(name) wants file:\(path), which cannot be read")
+      }
+      // A line break is one character in Swift, also "\r\n".
+      return text.last?.isNewline == true ? String(text.dropLast()) : text
+    }
+  }
+}
