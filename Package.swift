@@ -51,6 +51,16 @@ let package = Package(
       name: "PlimsollFile",
       dependencies: domains + ["ControlPlane", .product(name: "Yams", package: "Yams")],
       resources: [.embedInCode("Resources/plimsoll.schema.json")]),
+    .target(name: "API", resources: [.embedInCode("openapi.yaml")]),
+    .target(
+      name: "Server",
+      dependencies: domains + [
+        "API", "ControlPlane", "Measures",
+        .product(name: "Hummingbird", package: "hummingbird"),
+        .product(name: "Mustache", package: "swift-mustache"),
+        .product(name: "Logging", package: "swift-log"),
+      ],
+      resources: [.embedInCode("Templates"), .embedInCode("Assets")]),
 
 
     .testTarget(name: "KernelTests", dependencies: ["Kernel"]),
@@ -67,5 +77,10 @@ let package = Package(
     .testTarget(
       name: "LedgerTests", dependencies: ["Kernel", "Ledger", .product(name: "GRDB", package: "GRDB.swift")]),
     .testTarget(name: "DriverTests", dependencies: ["Kernel", "Drivers", crypto]),
+    .testTarget(
+      name: "ServerTests",
+      dependencies: domains + [
+        "API", "ControlPlane", "Measures", "Server", .product(name: "Logging", package: "swift-log"),
+      ]),
   ]
 )

@@ -1,0 +1,82 @@
+// What the mutating calls of `/v1` accept. Instants are milliseconds since 1970-01-01T00:00:00Z (`…AtMs`), spans are
+// milliseconds (`…Ms`), shares are numbers from 0 to 1.
+
+/// `POST /v1/changes`
+public struct SubmitRequest: Codable, Equatable, Sendable {
+  public var branch: String
+  /// May be left out when there is one repository.
+  public var repository: String?
+  public init(branch: String, repository: String? = nil) {
+    self.branch = branch
+    self.repository = repository
+  }
+}
+
+/// `DELETE /v1/changes/{repository}/{entry}`
+public struct WithdrawRequest: Codable, Equatable, Sendable {
+  public var reason: String
+  public init(reason: String) { self.reason = reason }
+}
+
+/// `POST /v1/promotions/{service}/{commit}`
+public struct PromoteRequest: Codable, Equatable, Sendable {
+  /// The next one when left out.
+  public var environment: String?
+  /// Accept that the digest was condemned or superseded there.
+  public var override: Bool?
+  public var reason: String
+  public init(environment: String? = nil, override: Bool? = nil, reason: String) {
+    self.environment = environment
+    self.override = override
+    self.reason = reason
+  }
+}
+
+/// `POST /v1/rollouts/{service}/{environment}/rollback`
+public struct RollbackRequest: Codable, Equatable, Sendable {
+  /// A digest, or its first characters; the version before when left out.
+  public var to: String?
+  public var reason: String
+  public init(to: String? = nil, reason: String) {
+    self.to = to
+    self.reason = reason
+  }
+}
+
+/// `POST /v1/rollouts/{service}/{environment}/lift`
+public struct LiftRequest: Codable, Equatable, Sendable {
+  /// A condemned digest, or its first characters.
+  public var digest: String
+  public var reason: String
+  public init(digest: String, reason: String) {
+    self.digest = digest
+    self.reason = reason
+  }
+}
+
+/// The answer to a mutating call.
+public struct Receipt: Codable, Equatable, Sendable {
+  /// What was decided, in words: one sentence per event; empty when nothing had to change.
+  public var decided: [String]
+  /// Ledger positions of the events, rising.
+  public var positions: [Int64]
+  /// The queue entry of a submission.
+  public var entry: Int?
+  public init(decided: [String], positions: [Int64], entry: Int? = nil) {
+    self.decided = decided
+    self.positions = positions
+    self.entry = entry
+  }
+}
+
+/// Every answer that is not 2xx.
+public struct Failure: Codable, Equatable, Error, Sendable {
+  /// `malformed`, `unknown`, `notNow`, `forbidden`, `unauthorized`, `unavailable`, `tooLarge`.
+  public var kind: String
+  /// Subject, cause, next step.
+  public var sentence: String
+  public init(kind: String, sentence: String) {
+    self.kind = kind
+    self.sentence = sentence
+  }
+}

@@ -1,0 +1,354 @@
+// What the reading calls of `/v1` answer.
+
+/// `GET /v1/overview`: what is where, what moves, why it waits.
+public struct Overview: Codable, Equatable, Sendable {
+  public var services: [ServiceView]
+  public var queues: [QueueView]
+  /// Promotions that are under way or halted, newest landing first; at most 20.
+  public var promotions: [PromotionView]
+  /// Streams that stopped at a defect, and a ledger that cannot be written: one sentence each.
+  public var troubles: [String]
+  public init(services: [ServiceView], queues: [QueueView], promotions: [PromotionView], troubles: [String]) {
+    self.services = services
+    self.queues = queues
+    self.promotions = promotions
+    self.troubles = troubles
+  }
+}
+
+public struct ServiceView: Codable, Equatable, Sendable {
+  public var name: String
+  public var repository: String
+  /// In the order of promotion.
+  public var environments: [EnvironmentView]
+  public init(name: String, repository: String, environments: [EnvironmentView]) {
+    self.name = name
+    self.repository = repository
+    self.environments = environments
+  }
+}
+
+/// One service in one environment.
+public struct EnvironmentView: Codable, Equatable, Sendable {
+  public var service: String
+  public var environment: String
+  /// `http://127.0.0.1:PORT`; nil before the first route.
+  public var address: String?
+  /// Known-good; nil before the first rollout completed.
+  public var serving: DeploymentView?
+  /// `idle`, `sealing`, `placing`, `stepping`, `watching`, `finalWatch`, `restoring`, `reporting`.
+  public var phase: String
+  /// One sentence: what happens, and why it waits.
+  public var sentence: String
+  public var rollout: RolloutView?
+  /// Confirmed by the router.
+  public var shares: [ShareView]
+  public var condemned: [CondemnedView]
+  /// What `rollback --to` may name.
+  public var targets: [DeploymentView]
+  public init(
+    service: String, environment: String, address: String?, serving: DeploymentView?, phase: String, sentence: String,
+    rollout: RolloutView?, shares: [ShareView], condemned: [CondemnedView], targets: [DeploymentView]
+  ) {
+    self.service = service
+    self.environment = environment
+    self.address = address
+    self.serving = serving
+    self.phase = phase
+    self.sentence = sentence
+    self.rollout = rollout
+    self.shares = shares
+    self.condemned = condemned
+    self.targets = targets
+  }
+}
+
+public struct DeploymentView: Codable, Equatable, Sendable {
+  public var id: String
+  public var digest: String
+  public var commit: String
+  public var configuration: String
+  public var title: String?
+  public init(id: String, digest: String, commit: String, configuration: String, title: String?) {
+    self.id = id
+    self.digest = digest
+    self.commit = commit
+    self.configuration = configuration
+    self.title = title
+  }
+}
+
+public struct ShareView: Codable, Equatable, Sendable {
+  public var deployment: String
+  public var percent: Int
+  public init(deployment: String, percent: Int) {
+    self.deployment = deployment
+    self.percent = percent
+  }
+}
+
+public struct CondemnedView: Codable, Equatable, Sendable {
+  public var digest: String
+  public var cause: String
+  public var sentence: String
+  public var atMs: Int64
+  public init(digest: String, cause: String, sentence: String, atMs: Int64) {
+    self.digest = digest
+    self.cause = cause
+    self.sentence = sentence
+    self.atMs = atMs
+  }
+}
+
+/// `GET /v1/rollouts/{service}/{environment}/{id}`
+public struct RolloutView: Codable, Equatable, Sendable {
+  public var service: String
+  public var environment: String
+  public var id: Int
+  /// `forward` or `rollback`.
+  public var kind: String
+  /// `running`, `completed`, `rolledBack`, `takenOut`.
+  public var outcome: String
+  public var deployment: DeploymentView
+  public var knownGood: DeploymentView?
+  public var steps: [Int]
+  /// Index into `steps`; nil outside of them.
+  public var step: Int?
+  public var startedAtMs: Int64
+  public var endedAtMs: Int64?
+  /// `good`, `bad`, `notEnoughEvidence`, `sourceBroken`; nil before the first verdict.
+  public var verdict: String?
+  public var sentence: String?
+  public var report: RollbackReportView?
+  public init(
+    service: String, environment: String, id: Int, kind: String, outcome: String, deployment: DeploymentView,
+    knownGood: DeploymentView?, steps: [Int], step: Int?, startedAtMs: Int64, endedAtMs: Int64?, verdict: String?,
+    sentence: String?, report: RollbackReportView?
+  ) {
+    self.service = service
+    self.environment = environment
+    self.id = id
+    self.kind = kind
+    self.outcome = outcome
+    self.deployment = deployment
+    self.knownGood = knownGood
+    self.steps = steps
+    self.step = step
+    self.startedAtMs = startedAtMs
+    self.endedAtMs = endedAtMs
+    self.verdict = verdict
+    self.sentence = sentence
+    self.report = report
+  }
+}
+
+public struct RollbackReportView: Codable, Equatable, Sendable {
+  /// `infrastructure`, `logic`, `performance`, `operator`.
+  public var cause: String
+  public var sentence: String
+  public var firstBadAtMs: Int64?
+  public var detectedAtMs: Int64
+  public var decidedAtMs: Int64
+  public var lastBadAtMs: Int64?
+  public var restoredAtMs: Int64
+  public var requestsHurt: Int
+  public var clientMinutesHurt: Int
+  /// The digest returned to; nil when nobody else could serve.
+  public var to: String?
+  public init(
+    cause: String, sentence: String, firstBadAtMs: Int64?, detectedAtMs: Int64, decidedAtMs: Int64,
+    lastBadAtMs: Int64?, restoredAtMs: Int64, requestsHurt: Int, clientMinutesHurt: Int, to: String?
+  ) {
+    self.cause = cause
+    self.sentence = sentence
+    self.firstBadAtMs = firstBadAtMs
+    self.detectedAtMs = detectedAtMs
+    self.decidedAtMs = decidedAtMs
+    self.lastBadAtMs = lastBadAtMs
+    self.restoredAtMs = restoredAtMs
+    self.requestsHurt = requestsHurt
+    self.clientMinutesHurt = clientMinutesHurt
+    self.to = to
+  }
+}
+
+/// `GET /v1/queues/{repository}`
+public struct QueueView: Codable, Equatable, Sendable {
+  public var repository: String
+  public var trunk: String
+  public var head: String?
+  public var headline: String
+  public var slots: Int
+  public var entries: [EntryView]
+  /// Newest first; at most 50.
+  public var finished: [FinishedView]
+  public var troubles: [String]
+  public init(
+    repository: String, trunk: String, head: String?, headline: String, slots: Int, entries: [EntryView],
+    finished: [FinishedView], troubles: [String]
+  ) {
+    self.repository = repository
+    self.trunk = trunk
+    self.head = head
+    self.headline = headline
+    self.slots = slots
+    self.entries = entries
+    self.finished = finished
+    self.troubles = troubles
+  }
+}
+
+public struct EntryView: Codable, Equatable, Sendable {
+  public var entry: Int
+  public var branch: String
+  public var head: String
+  public var author: String
+  public var title: String
+  public var place: Int
+  /// `waiting`, `merging`, `awaitingSlot`, `testing`, `passed`, `landing`, `undecided`.
+  public var activity: String
+  public var submittedAtMs: Int64
+  public var sinceMs: Int64
+  public var reason: String
+  public init(
+    entry: Int, branch: String, head: String, author: String, title: String, place: Int, activity: String,
+    submittedAtMs: Int64, sinceMs: Int64, reason: String
+  ) {
+    self.entry = entry
+    self.branch = branch
+    self.head = head
+    self.author = author
+    self.title = title
+    self.place = place
+    self.activity = activity
+    self.submittedAtMs = submittedAtMs
+    self.sinceMs = sinceMs
+    self.reason = reason
+  }
+}
+
+public struct FinishedView: Codable, Equatable, Sendable {
+  public var entry: Int
+  public var branch: String
+  public var author: String
+  public var title: String
+  /// `landed`, `ejected`, `withdrawn`.
+  public var outcome: String
+  public var sentence: String
+  /// What it landed as.
+  public var commit: String?
+  /// `GET /v1/logs/{digest}`
+  public var log: String?
+  public var submittedAtMs: Int64
+  public var atMs: Int64
+  public init(
+    entry: Int, branch: String, author: String, title: String, outcome: String, sentence: String, commit: String?,
+    log: String?, submittedAtMs: Int64, atMs: Int64
+  ) {
+    self.entry = entry
+    self.branch = branch
+    self.author = author
+    self.title = title
+    self.outcome = outcome
+    self.sentence = sentence
+    self.commit = commit
+    self.log = log
+    self.submittedAtMs = submittedAtMs
+    self.atMs = atMs
+  }
+}
+
+/// `GET /v1/promotions/{service}/{commit}`
+public struct PromotionView: Codable, Equatable, Sendable {
+  public var service: String
+  public var commit: String
+  public var title: String
+  public var author: String
+  public var landedAtMs: Int64
+  /// `building`, `unbuilt`, `promoting`, `halted`, `completed`.
+  public var phase: String
+  /// One sentence: where it is, and why it waits.
+  public var sentence: String
+  public var digest: String?
+  public var provenance: String?
+  public var buildLog: String?
+  public var bytes: Int64?
+  public var stages: [StageView]
+  public init(
+    service: String, commit: String, title: String, author: String, landedAtMs: Int64, phase: String,
+    sentence: String, digest: String?, provenance: String?, buildLog: String?, bytes: Int64?, stages: [StageView]
+  ) {
+    self.service = service
+    self.commit = commit
+    self.title = title
+    self.author = author
+    self.landedAtMs = landedAtMs
+    self.phase = phase
+    self.sentence = sentence
+    self.digest = digest
+    self.provenance = provenance
+    self.buildLog = buildLog
+    self.bytes = bytes
+    self.stages = stages
+  }
+}
+
+public struct StageView: Codable, Equatable, Sendable {
+  public var environment: String
+  public var requestedAtMs: Int64?
+  public var takenAtMs: Int64?
+  public var servedAtMs: Int64?
+  public var passedAtMs: Int64?
+  public var checks: [CheckView]
+  public init(
+    environment: String, requestedAtMs: Int64?, takenAtMs: Int64?, servedAtMs: Int64?, passedAtMs: Int64?,
+    checks: [CheckView]
+  ) {
+    self.environment = environment
+    self.requestedAtMs = requestedAtMs
+    self.takenAtMs = takenAtMs
+    self.servedAtMs = servedAtMs
+    self.passedAtMs = passedAtMs
+    self.checks = checks
+  }
+}
+
+public struct CheckView: Codable, Equatable, Sendable {
+  public var name: String
+  public var passed: Bool
+  public var reason: String
+  public var log: String
+  public init(name: String, passed: Bool, reason: String, log: String) {
+    self.name = name
+    self.passed = passed
+    self.reason = reason
+    self.log = log
+  }
+}
+
+/// One event of `GET /v1/events` and of the stream `GET /v1/events/live`.
+public struct EventView: Codable, Equatable, Sendable {
+  public var position: Int64
+  public var stream: String
+  public var version: Int64
+  public var type: String
+  public var atMs: Int64
+  public var actor: String
+  /// What it says, in one sentence.
+  public var sentence: String
+  /// The payload as JSON text.
+  public var payload: String
+  public init(
+    position: Int64, stream: String, version: Int64, type: String, atMs: Int64, actor: String, sentence: String,
+    payload: String
+  ) {
+    self.position = position
+    self.stream = stream
+    self.version = version
+    self.type = type
+    self.atMs = atMs
+    self.actor = actor
+    self.sentence = sentence
+    self.payload = payload
+  }
+}

@@ -1,0 +1,191 @@
+import ControlPlane
+import Kernel
+import MergeQueues
+import Rollouts
+
+/// What pages need of the past beyond the states: each change's and each rollout's history, folded forward from the
+/// ledger by a cursor per stream, so that a page reads only what is new.
+///
+/// Bounded: per stream it keeps the newest `rolloutLimit` rollouts or `changeLimit` changes. A fold that meets an
+/// outage keeps what it has and goes on at the next call.
+actor Chronicle {
+  /// Rollouts kept per (service, environment): ten a day for three weeks.
+  static let rolloutLimit = 200
+  /// Changes kept per queue.
+  static let changeLimit = 1000
+  /// Happenings kept per change; a change rebuilt more often than that shows its newest.
+  static let happeningLimit = 100
+  /// Events read at once.
+  static let pageSize = 500
+
+  struct RolloutRecord: Sendable {
+    let start: Rollout.RolloutStart
+    var steps: [(percent: Int, at: Instant)] = []
+    var baseline: Baseline?
+    var verdict: Verdict?
+    var condemnation: Condemnation?
+    var restoredAt: Instant?
+    var report: RollbackReport?
+    var completedAt: Instant?
+    var positions: ClosedRange<Position>
+  }
+
+  struct Happening: Sendable {
+    let position: Position
+    let at: Instant
+    let sentence: String
+    let log: Digest?
+  }
+
+  struct ChangeRecord: Sendable {
+    let facts: MergeQueue.EntryFacts
+    var happenings: [Happening] = []
+    var outcome: MergeQueue.FinishedEntry?
+  }
+
+  struct DeliveryRecord {
+    var version: Version = 0
+    /// Oldest first.
+    var rollouts: [RolloutRecord] = []
+    var shares: [TrafficShare] = []
+  }
+  struct QueueRecord {
+    var version: Version = 0
+    /// Oldest first.
+    var changes: [ChangeRecord] = []
+  }
+
+  private let backend: any Backend
+  private var deliveries: [StreamID: DeliveryRecord] = [:]
+  private var queues: [StreamID: QueueRecord] = [:]
+
+  init(backend: any Backend) { self.backend = backend }
+
+  /// Oldest first.
+  func rollouts(of stream: StreamID) async throws(Outage) -> [RolloutRecord] {
+    try await read(delivery: stream)
+    return deliveries[stream]?.rollouts ?? []
+  }
+
+  /// What the router confirmed last.
+  func shares(of stream: StreamID) async throws(Outage) -> [TrafficShare] {
+    try await read(delivery: stream)
+    return deliveries[stream]?.shares ?? []
+  }
+
+  func change(_ entry: Int, of stream: StreamID) async throws(Outage) -> ChangeRecord? {
+    try await read(queue: stream)
+    return queues[stream]?.changes.last { $0.facts.id == entry }
+  }
+
+  // MARK: Reading on
+
+  // Two readers may interleave at the await: an event whose version is not the next is one that the other took.
+  private func read(delivery stream: StreamID) async throws(Outage) {
+    while true {
+      let after = deliveries[stream]?.version ?? 0
+      let page = try await backend.events(of: stream, after: after, limit: Self.pageSize)
+      var record = deliveries[stream] ?? DeliveryRecord()
+      for event in page where event.version == record.version + 1 {
+        record.version = event.version
+        if case .delivery(let happened) = event.event { record.absorb(happened, event) }
+      }
+      deliveries[stream] = record
+      if page.count < Self.pageSize { return }
+    }
+  }
+
+  private func read(queue stream: StreamID) async throws(Outage) {
+    while true {
+      let after = queues[stream]?.version ?? 0
+      let page = try await backend.events(of: stream, after: after, limit: Self.pageSize)
+      var record = queues[stream] ?? QueueRecord()
+      for event in page where event.version == record.version + 1 {
+        record.version = event.version
+        if case .queue(let happened) = event.event { record.absorb(happened, event) }
+      }
+      queues[stream] = record
+      if page.count < Self.pageSize { return }
+    }
+  }
+}
+
+extension Chronicle.DeliveryRecord {
+  mutating func absorb(_ event: Rollout.Event, _ recorded: RecordedEvent<StreamEvent>) {
+    switch event {
+    case .started(let start):
+      rollouts.append(Chronicle.RolloutRecord(start: start, positions: recorded.position...recorded.position))
+      if rollouts.count > Chronicle.rolloutLimit { rollouts.removeFirst() }
+    case .baselineMeasured(let id, let baseline): note(id, recorded) { $0.baseline = baseline }
+    case .stepEntered(let id, index: _, let percent, let at):
+      note(id, recorded) { $0.steps.append((percent: percent, at: at)) }
+    case .routed(let shares, at: _): self.shares = shares
+    case .evidenceNoted(let id, let verdict, checkpoint: _, at: _): note(id, recorded) { $0.verdict = verdict }
+    case .stepPassed(let id, index: _, let verdict):
+      note(id, recorded) { record in record.verdict = verdict ?? record.verdict }
+    case .condemned(let condemnation):
+      note(condemnation.rollout, recorded) { $0.condemnation = condemnation }
+    case .restored(let id, to: _, let at): note(id, recorded) { $0.restoredAt = at }
+    case .reported(let report): note(report.rollout, recorded) { $0.report = report }
+    case .completed(let id, deployment: _, let at): note(id, recorded) { $0.completedAt = at }
+    case .placed(let id, digest: _, endpoints: _), .startExtended(let id, until: _): note(id, recorded) { _ in }
+    case .configured, .offered, .superseded, .refusedCondemned, .confirmed, .retired, .lifted, .instanceEnded,
+      .announced, .announcementAbandoned, .troubled:
+      break
+    }
+  }
+
+  private mutating func note(
+    _ id: RolloutID, _ recorded: RecordedEvent<StreamEvent>, _ change: (inout Chronicle.RolloutRecord) -> Void
+  ) {
+    guard let index = rollouts.lastIndex(where: { $0.start.id == id }) else { return }
+    change(&rollouts[index])
+    rollouts[index].positions = rollouts[index].positions.lowerBound...recorded.position
+  }
+}
+
+extension Chronicle.QueueRecord {
+  mutating func absorb(_ event: MergeQueue.Event, _ recorded: RecordedEvent<StreamEvent>) {
+    if case .submitted(let facts) = event {
+      changes.append(Chronicle.ChangeRecord(facts: facts))
+      if changes.count > Chronicle.changeLimit { changes.removeFirst() }
+    }
+    guard let (entry, log) = Self.subject(of: event),
+      let index = changes.lastIndex(where: { $0.facts.id == entry })
+    else { return }
+    changes[index].happenings.append(
+      Chronicle.Happening(
+        position: recorded.position, at: recorded.at,
+        sentence: Sentences.sentence(for: recorded.event, of: recorded.stream), log: log))
+    if changes[index].happenings.count > Chronicle.happeningLimit { changes[index].happenings.removeFirst() }
+    let facts = changes[index].facts
+    let outcome: MergeQueue.FinishedEntry.Outcome? =
+      switch event {
+      case .landed(let landing): .landed(commit: landing.commit)
+      case .ejected(let ejection): .ejected(ejection)
+      case .withdrawn(_, let reason, _): .withdrawn(reason: reason)
+      default: nil
+      }
+    if let outcome {
+      changes[index].outcome = MergeQueue.FinishedEntry(facts: facts, outcome: outcome, at: recorded.at)
+    }
+  }
+
+  /// The entry that an event is about, and its log.
+  private static func subject(of event: MergeQueue.Event) -> (entry: Int, log: Digest?)? {
+    switch event {
+    case .configured, .trunkMoved, .recovered: nil
+    case .submitted(let facts): (facts.id, nil)
+    case .withdrawn(let entry, reason: _, at: _): (entry, nil)
+    case .prepared(let entry, base: _, assumed: _, commit: _, tree: _, at: _): (entry, nil)
+    case .conflicted(let entry, base: _, assumed: _, paths: _, detail: _, at: _): (entry, nil)
+    case .contained(let entry, base: _, assumed: _, at: _): (entry, nil)
+    case .testPassed(let entry, commit: _, let log, startedAt: _, endedAt: _): (entry, log)
+    case .testFailed(let entry, commit: _, end: _, reason: _, let log, startedAt: _, endedAt: _): (entry, log)
+    case .candidateDropped(let entry, commit: _, because: _, at: _): (entry, nil)
+    case .landed(let landing): (landing.entry, nil)
+    case .ejected(let ejection): (ejection.entry, ejection.log)
+    case .troubled(let entry, key: _, why: _, at: _): entry.map { ($0, nil) }
+    }
+  }
+}

@@ -1,0 +1,182 @@
+import ControlPlane
+import Kernel
+import MergeQueues
+import Promotions
+import Rollouts
+
+/// What each event says, in one sentence, for pages, the API and the command line.
+package enum Sentences {
+  package static func sentence(for event: StreamEvent, of stream: StreamID) -> String {
+    switch event {
+    case .settings(let event): Words.ended(sentence(event))
+    case .queue(let event): Words.ended(sentence(event))
+    case .build(let event): Words.ended(sentence(event))
+    case .delivery(let event): Words.ended(sentence(event, in: place(of: stream)))
+    }
+  }
+
+  private static func sentence(_ event: Settings.Event) -> String {
+    switch event {
+    case .applied(let topology):
+      "The configuration changed: \(count(topology.services.count, "service")), "
+        + "\(count(topology.queues.count, "queue"))."
+    }
+  }
+
+  private static func sentence(_ event: MergeQueue.Event) -> String {
+    switch event {
+    case .configured(let policy):
+      "The queue of \(policy.trunk) tests with '\(policy.command)', \(policy.slots) at once."
+    case .trunkMoved(from: nil, let to, at: _): "The trunk was found at \(to.short)."
+    case .trunkMoved(let from?, let to, at: _): "Someone pushed to the trunk: \(from.short) became \(to.short)."
+    case .submitted(let facts): "\(facts.author) submitted \(facts.branch) as #\(facts.id): \(facts.title)."
+    case .withdrawn(let entry, let reason, at: _): "#\(entry) was withdrawn: \(reason)."
+    case .prepared(let entry, let base, let assumed, let commit, tree: _, at: _):
+      "#\(entry) was merged onto \(base.short)\(company(assumed)) as \(commit.short)."
+    case .conflicted(let entry, let base, let assumed, let paths, detail: _, at: _):
+      "#\(entry) does not merge onto \(base.short)\(company(assumed)): "
+        + "\(paths.isEmpty ? "see the detail" : paths.joined(separator: ", "))."
+    case .contained(let entry, let base, let assumed, at: _):
+      "\(base.short)\(company(assumed)) already contains #\(entry)."
+    case .testPassed(let entry, let commit, log: _, let startedAt, let endedAt):
+      "The test of #\(entry) at \(commit.short) passed in \((endedAt - startedAt).words)."
+    case .testFailed(let entry, let commit, end: _, let reason, log: _, startedAt: _, endedAt: _):
+      "The test of #\(entry) at \(commit.short) \(reason)."
+    case .candidateDropped(let entry, commit: _, let because, at: _): "#\(entry) is built anew: \(words(for: because))."
+    case .landed(let landing): "#\(landing.entry) landed as \(landing.commit.short): \(landing.title)."
+    case .ejected(let ejection): ejection.sentence
+    case .troubled(let entry, key: _, let why, at: _):
+      "\(entry.map { "#\($0)" } ?? "The watch on the trunk") is held up by the world: \(why)."
+    case .recovered: "The watch on the trunk works again."
+    }
+  }
+
+  private static func words(for cause: MergeQueue.DropCause) -> String {
+    switch cause {
+    case .trunkMoved(let commit): "the trunk moved to \(commit.short)"
+    case .culprit(let entry): "#\(entry), which it stood on, failed"
+    case .withdrawn(let entry): "#\(entry), which it stood on, was withdrawn or replaced"
+    case .recipeChanged: "the test, the method or the message changed"
+    }
+  }
+
+  private static func sentence(_ event: Promotion.Event) -> String {
+    switch event {
+    case .begun(let order): "\(order.subject) is built and promoted: \(order.title)."
+    case .built(let result):
+      "It was built in \((result.endedAt - result.startedAt).words) as \(result.artifact.digest.short), "
+        + "\(count(result.artifact.files, "file")), \(Words.bytes(result.artifact.bytes))."
+    case .buildFailed(let reason, log: _): "The build failed: \(reason)."
+    case .provenanceVerified(let environment, let builder):
+      "Its provenance was verified for \(environment), built by \(builder)."
+    case .provenanceRejected(let environment, let reason): "\(environment) rejected its provenance: \(reason)."
+    case .requested(let request):
+      "\(request.environment) was asked to take \(request.artifact.digest.short)"
+        + "\(request.override ? ", with an override" : "")."
+    case .taken(let environment, at: _): "\(environment) took it."
+    case .superseded(let environment, let commit): "\(environment) prefers the newer \(commit.short)."
+    case .condemned(let environment, let reason): "It was condemned in \(environment): \(reason)"
+    case .served(let environment, at: _): "It serves all traffic in \(environment)."
+    case .checkPassed(let environment, let name, log: _, let startedAt, let endedAt):
+      "Check \(name) passed in \(environment) after \((endedAt - startedAt).words)."
+    case .checkFailed(let environment, let name, let reason, log: _, startedAt: _, endedAt: _):
+      "Check \(name) failed in \(environment): \(reason)."
+    case .soakBegan(let environment, let until): "It soaks in \(environment) until \(Words.clock(until))."
+    case .passed(let environment, at: _): "It passed \(environment)."
+    case .completed: "It passed every environment."
+    case .halted(let reason): "The promotion halted: \(reason)."
+    case .resumed(let resumption):
+      "A person promoted it again\(resumption.environment.map { " to \($0)" } ?? "")"
+        + "\(resumption.override ? ", with an override" : ""): \(resumption.reason)."
+    }
+  }
+
+  private static func sentence(_ event: Rollout.Event, in place: String) -> String {
+    switch event {
+    case .configured(let policy):
+      "\(place) rolls out in steps of \(policy.steps.map { "\($0) %" }.joined(separator: ", "))"
+        + "\(policy.judged ? ", judged by traffic" : ", without judging traffic")."
+    case .offered(let offer): "\(offer.commit.short) was offered to \(place): \(offer.title)."
+    case .superseded(let offer, let commit): "\(offer.commit.short) was superseded in \(place) by \(commit.short)."
+    case .refusedCondemned(let offer): "\(place) refused \(offer.digest.short): it is condemned there."
+    case .confirmed(let offer, let deployment, at: _):
+      "\(deployment.digest.short) already serves \(place), so \(offer.commit.short) is there."
+    case .started(let start): sentence(start, in: place)
+    case .startExtended(let id, let until):
+      "Rollout \(id) may take until \(Words.clock(until)) to become ready, because nobody watched it."
+    case .baselineMeasured(let id, let baseline):
+      "The baseline of rollout \(id): \(baseline.errors) errors and \(baseline.slow) slow in "
+        + "\(count(baseline.requests, "request"))."
+    case .placed(let id, let digest, let endpoints):
+      "Rollout \(id) is ready: \(count(endpoints, "instance")) run \(digest.short)."
+    case .stepEntered(let id, index: _, let percent, at: _): "Rollout \(id) wants \(percent) % of the traffic."
+    case .routed(let shares, at: _): "The router confirmed \(words(for: shares)) for \(place)."
+    case .evidenceNoted(let id, let verdict, checkpoint: _, at: _): "Rollout \(id) is \(words(for: verdict))"
+    case .stepPassed(let id, let index, let verdict):
+      "Rollout \(id) passed step \(index + 1)\(verdict == nil ? " by time" : "")."
+    case .condemned(let condemnation):
+      "\(condemnation.deployment.commit.short) was condemned in \(place): \(condemnation.sentence)"
+    case .restored(let id, let to?, at: _): "\(place) is back on \(to.commit.short) (rollout \(id))."
+    case .restored(let id, to: nil, at: _):
+      "Rollout \(id) was taken out of traffic in \(place); nobody else could serve."
+    case .reported(let report):
+      "The report of rollout \(report.rollout): \(count(report.requestsHurt, "request")) hurt, restored "
+        + "\(max(report.restoredAt - report.decidedAt, .zero).words) after the decision."
+    case .completed(let id, let deployment, at: _):
+      "Rollout \(id) completed: \(deployment.commit.short) is known-good in \(place)."
+    case .retired(let deployment): "\(deployment) was stopped and removed."
+    case .lifted(let digest, let reason): "The condemnation of \(digest.short) in \(place) was lifted: \(reason)."
+    case .instanceEnded(let deployment, let end, let inRow, at: _):
+      "An instance of \(deployment) \(words(for: end)), \(inRow) in a row."
+    case .announced(let id, let target): "Announcement \(id) reached target \(target + 1)."
+    case .announcementAbandoned(let id, let target, let why):
+      "Announcement \(id) did not reach target \(target + 1): \(why)."
+    case .troubled(let key, let why): "The world keeps failing at \(key): \(why)."
+    }
+  }
+
+  private static func sentence(_ start: Rollout.RolloutStart, in place: String) -> String {
+    switch start.kind {
+    case .forward: "Rollout \(start.id) of \(start.deployment.commit.short) began in \(place): \(start.offer.title)."
+    case .rollback:
+      "Rollback \(start.id) of \(place) to \(start.deployment.commit.short) began"
+        + "\(start.reason.map { ": \($0)." } ?? ".")"
+    }
+  }
+
+  // MARK: Parts
+
+  static func words(for verdict: Verdict) -> String {
+    switch verdict {
+    case .good(let power): "good: \(power.sentence)"
+    case .bad(let conviction): "bad: \(conviction.sentence)"
+    case .notEnoughEvidence(let scarcity): "not judged yet, for want of evidence: \(scarcity.sentence)"
+    case .sourceBroken(let reason): "not judged, because the evidence source is broken: \(reason)."
+    }
+  }
+
+  private static func words(for end: InstanceEnd) -> String {
+    switch end {
+    case .exited(let code): "exited with \(code)"
+    case .signalled(let number): "was killed by signal \(number)"
+    case .outOfMemory: "ran out of memory"
+    case .neverReady(let afterMs): "was not ready after \(Span(milliseconds: afterMs).words)"
+    case .failedToStart(let reason): "could not be started: \(reason)"
+    }
+  }
+
+  private static func words(for shares: [TrafficShare]) -> String {
+    shares.map { "\($0.percent) % for \($0.deployment)" }.joined(separator: ", ")
+  }
+
+  private static func company(_ assumed: [Int]) -> String {
+    assumed.isEmpty ? "" : " (with \(assumed.map { "#\($0)" }.joined(separator: ", ")) ahead)"
+  }
+
+  private static func place(of stream: StreamID) -> String {
+    guard let (service, environment) = Wiring.place(of: stream) else { return stream.name }
+    return "\(service) in \(environment)"
+  }
+
+  private static func count(_ number: Int, _ noun: String) -> String { Words.count(number, noun) }
+}

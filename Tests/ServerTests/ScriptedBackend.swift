@@ -1,0 +1,108 @@
+import ControlPlane
+import Foundation
+import Kernel
+import Measures
+import MergeQueues
+import Promotions
+import Rollouts
+
+@testable import Server
+
+/// An in-memory Plimsoll made of the real machines and the real wiring: every state is what turns made of it.
+actor ScriptedBackend: Backend {
+  nonisolated let version = "0.1.0-test"
+  var harbor: Harbor
+  var logs: [Digest: [UInt8]] = [:]
+  var statements: [Digest: [UInt8]] = [:]
+  var outage: Outage?
+  /// The last request, as it came.
+  private(set) var asked: (actor: String, id: String, lane: Lane)?
+  private var listeners: [UUID: AsyncStream<RecordedEvent<StreamEvent>>.Continuation] = [:]
+
+  init(_ harbor: Harbor) { self.harbor = harbor }
+
+  func topology() -> Topology { harbor.topology }
+  func states(_ kind: StreamKind) -> [StreamStanding] {
+    harbor.states.filter { $0.key.kind == kind }.sorted { $0.key < $1.key }
+      .map { StreamStanding(stream: $0.key, state: $0.value) }
+  }
+  func state(of stream: StreamID) -> StreamState? { harbor.states[stream] }
+  func troubles() -> ProcessTroubles { ProcessTroubles(outage: outage) }
+  func address(_ service: ServiceName, _ environment: EnvironmentName) -> Int? { 18_080 }
+
+  func request(_ input: StreamInput, to stream: StreamID, actor: String, id: String, lane: Lane) -> Outcome {
+    asked = (actor, id, lane)
+    if let outage { return .unavailable(outage) }
+    do {
+      return .accepted(events: try tell(stream, input, cause: .request(id: id), actor: actor))
+    } catch let refusal as Refusal {
+      return .refused(refusal)
+    } catch {
+      return .unavailable(Outage("script", "\(error)"))
+    }
+  }
+
+  @discardableResult
+  func tell(
+    _ stream: StreamID, _ input: StreamInput, cause: Cause = .pulse, actor: String = "plimsoll"
+  ) throws -> [RecordedEvent<StreamEvent>] {
+    let before = harbor.events.count
+    try harbor.tell(stream, input, cause: cause, actor: actor)
+    let fresh = Array(harbor.events[before...])
+    for event in fresh { for listener in listeners.values { listener.yield(event) } }
+    return fresh.filter { $0.stream == stream }
+  }
+
+  func resolve(branch: BranchName, in repository: RepositoryName) throws -> ResolvedBranch {
+    guard let found = harbor.branches.first(where: { $0.branch == branch }) else {
+      throw Refusal(.unknown, "There is no branch \(branch): did you mean tide-table?")
+    }
+    return found
+  }
+
+  func head() -> Position { Position(harbor.events.count) }
+  func head(of stream: StreamID) -> Version { harbor.versions[stream] ?? 0 }
+  func events(after position: Position, limit: Int) -> [RecordedEvent<StreamEvent>] {
+    Array(harbor.events.dropFirst(Int(position)).prefix(limit))
+  }
+  func events(of stream: StreamID, after version: Version, limit: Int) -> [RecordedEvent<StreamEvent>] {
+    Array(harbor.events.lazy.filter { $0.stream == stream && $0.version > version }.prefix(limit))
+  }
+  func live() -> AsyncStream<RecordedEvent<StreamEvent>> {
+    let id = UUID()
+    let (stream, continuation) = AsyncStream.makeStream(
+      of: RecordedEvent<StreamEvent>.self, bufferingPolicy: .bufferingNewest(2))
+    listeners[id] = continuation
+    continuation.onTermination = { _ in Task { await self.forget(id) } }
+    return stream
+  }
+  private func forget(_ id: UUID) { listeners[id] = nil }
+
+  func evidence(of stream: StreamID, rollout: RolloutID) -> EvidenceSeries? {
+    harbor.series[stream]?.first { $0.rollout == rollout }
+  }
+  func log(_ digest: Digest) -> [UInt8]? {
+    logs[digest] ?? (harbor.knows(log: digest) ? Array("test_tides ... ok\n\nRan 12 tests in 0.4s\n".utf8) : nil)
+  }
+  func provenance(of digest: Digest) -> [UInt8]? {
+    statements[digest]
+      ?? Array(#"{"_type":"https://in-toto.io/Statement/v1","subject":[{"name":"harbor"}]}"#.utf8)
+  }
+  func report(window: Range<Instant>, service: ServiceName?, environment: EnvironmentName?) -> Report {
+    var book = Book()
+    for event in harbor.events {
+      switch event.event {
+      case .settings: continue
+      case .queue(let happened): book.record(.queue(event.stream, happened), position: event.position, at: event.at)
+      case .build(let happened): book.record(.build(event.stream, happened), position: event.position, at: event.at)
+      case .delivery(let happened):
+        book.record(.delivery(event.stream, happened), position: event.position, at: event.at)
+      }
+    }
+    return book.report(window: window, service: service, environment: environment)
+  }
+
+  func setOutage(_ outage: Outage?) { self.outage = outage }
+  func setLog(_ bytes: [UInt8], at digest: Digest) { logs[digest] = bytes }
+  var listening: Int { listeners.count }
+}
