@@ -13,6 +13,7 @@ let domains: [Target.Dependency] = ["Kernel", "Statistics", "MergeQueues", "Prom
 let package = Package(
   name: "plimsoll",
   platforms: [.macOS(.v15)],
+  products: [.executable(name: "plimsoll", targets: ["plimsoll"])],
   dependencies: [
     .package(url: "https://github.com/hummingbird-project/hummingbird", exact: "2.28.1"),
     .package(url: "https://github.com/hummingbird-project/swift-mustache", exact: "2.1.1"),
@@ -62,6 +63,15 @@ let package = Package(
       ],
       resources: [.embedInCode("Templates"), .embedInCode("Assets")]),
 
+    .executableTarget(
+      name: "plimsoll",
+      dependencies: domains + [
+        "Measures", "ControlPlane", "Simulator", "Runtime", "Ledger", "Drivers", "PlimsollFile", "API", "Server",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "AsyncHTTPClient", package: "async-http-client"),
+        .product(name: "Hummingbird", package: "hummingbird"),
+        .product(name: "Logging", package: "swift-log"),
+      ]),
 
     .testTarget(name: "KernelTests", dependencies: ["Kernel"]),
     .testTarget(name: "StatisticsTests", dependencies: ["Statistics", numerics]),
@@ -82,5 +92,7 @@ let package = Package(
       dependencies: domains + [
         "API", "ControlPlane", "Measures", "Server", .product(name: "Logging", package: "swift-log"),
       ]),
+    .testTarget(name: "EndToEndTests", dependencies: ["plimsoll"], exclude: ["Snapshots"]),
+    .testTarget(name: "TidyTests"),
   ]
 )

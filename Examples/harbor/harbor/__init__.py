@@ -1,0 +1,1 @@
+"""Berth bookings of a small harbor: berths, tides, tariff and bookings behind HTTP."""

@@ -1,0 +1,44 @@
+# Two commands matter: `make demo` shows the product, `make test` proves it. `make help` lists the rest.
+
+SWIFT ?= swift
+# The release build has its own folder, so that it and the debug build never undo each other.
+RELEASE = $(SWIFT) build -c release --scratch-path .build-release --product plimsoll
+BINARY = .build-release/release/plimsoll
+
+.PHONY: help setup demo test bench accept lint format clean
+
+help: ## List what can be made.
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## Install what is missing (Debian packages); idempotent.
+	scripts/setup
+
+demo: setup ## Build release and play the article's first page on real components.
+	$(RELEASE)
+	$(BINARY) demo $(DEMO)
+
+# Explorers and simulations fill every core, and may. Tests with real peers and clocks wait for processes and sockets:
+# they run after those, and one at a time, so that nothing but the peer decides how long they wait.
+PEERS = DriverTests|RuntimeTests|EndToEndTests
+
+test: ## Build once, run every test; no wall-clock promises.
+	$(SWIFT) build --build-tests
+	$(SWIFT) test --skip-build --skip '$(PEERS)'
+	$(SWIFT) test --skip-build --no-parallel --filter '$(PEERS)'
+
+bench: ## Ratios and medians, side by side in one run.
+	$(RELEASE)
+	$(BINARY) bench $(BENCH)
+
+accept: setup ## Wall-clock promises on real components, repeated runs, medians. About half an hour.
+	$(RELEASE)
+	$(BINARY) accept $(ACCEPT)
+
+lint: ## The style that a machine can hold.
+	$(SWIFT) format lint --strict --recursive Package.swift Sources Tests
+
+format: ## Rewrite in that style.
+	$(SWIFT) format --in-place --recursive Package.swift Sources Tests
+
+clean: ## Remove what was built.
+	rm -rf .build .build-release

@@ -1,0 +1,103 @@
+import ArgumentParser
+import Foundation
+import Kernel
+import PlimsollFile
+
+struct InitCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "init", abstract: "Write a plimsoll.yaml to begin with.")
+
+  @Option(name: .shortAndLong, help: "Where to write it.", completion: .file(extensions: ["yaml", "yml"]))
+  var file: String = PlimsollFile.defaultName
+  @Option(name: .long, help: "The service's name; the folder's when left out.")
+  var service: String?
+
+  func run() throws {
+    let path = URL(filePath: file)
+    if FileManager.default.fileExists(atPath: path.path) {
+      throw Refusal(.notNow, "\(file) exists and was left as it is; edit it, or name another with --file.")
+    }
+    let folder = path.deletingLastPathComponent()
+    let name = service ?? Self.name(from: folder.standardizedFileURL.lastPathComponent)
+    guard ServiceName(rawValue: name) != nil else {
+      throw Refusal(.malformed, "'\(name)' is no service name; use 1 to 48 lower-case letters, digits and hyphens.")
+    }
+    do {
+      try Data(Self.text(name).utf8).write(to: path)
+    } catch {
+      throw Outage("disk", "\(file) cannot be written", sources: ["\(error)"])
+    }
+    Terminal.standard.line("wrote \(file); edit its commands, then 'plimsoll check' and 'plimsoll serve'")
+  }
+
+  static func name(from folder: String) -> String {
+    let name = folder.lowercased().map { $0.isASCII && ($0.isLetter || $0.isNumber) ? $0 : "-" }
+    return String(String(name).drop { $0 == "-" }.prefix(longestName))
+  }
+
+  static func text(_ name: String) -> String {
+    """
+    # 'plimsoll check' finds mistakes; 'plimsoll schema' prints the JSON Schema with every key.
+    services:
+      \(name):
+        repository: .          # a path or URL; Plimsoll keeps its own mirror
+        test: make test        # must pass on the merged result before it lands
+        build: make            # run once per landed commit
+        output: dist           # the folder that becomes the artifact
+        run: ./run             # started in the unpacked artifact; listens on $PORT
+        ready: /healthz        # answers 200 when it can take traffic
+
+    """
+  }
+}
+
+struct CheckCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "check", abstract: "Check plimsoll.yaml.",
+    discussion: "Exit 0 when it is right, 1 with every problem by line and column when it is not.")
+
+  @Option(name: .shortAndLong, help: "The configuration.", completion: .file(extensions: ["yaml", "yml"]))
+  var file: String = PlimsollFile.defaultName
+  @Flag(name: .long, help: "Print JSON instead of words.")
+  var json = false
+
+  private struct Answer: Encodable {
+    struct Finding: Encodable {
+      let severity: String
+      let file: String
+      let line: Int
+      let column: Int
+      let sentence: String
+      init(_ problem: Problem) {
+        severity = problem.severity.rawValue
+        file = problem.file
+        line = problem.line
+        column = problem.column
+        sentence = problem.sentence
+      }
+    }
+    let valid: Bool
+    let findings: [Finding]
+  }
+
+  func run() throws {
+    do {
+      let parsed = try PlimsollFile.read(file)
+      if json { return try printJSON(Answer(valid: true, findings: parsed.warnings.map(Answer.Finding.init))) }
+      for warning in parsed.warnings { Terminal.standard.line(Terminal.standard.paint("\(warning)", .warning)) }
+      let services = parsed.topology.services.map(\.name.rawValue).joined(separator: ", ")
+      let environments = parsed.topology.environments.map(\.rawValue).joined(separator: " → ")
+      Terminal.standard.line("\(file) is right: \(services) through \(environments)")
+    } catch let problems as Problems where json {
+      try printJSON(Answer(valid: false, findings: problems.all.map(Answer.Finding.init)))
+      throw ExitCode(1)
+    }
+  }
+}
+
+struct SchemaCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "schema", abstract: "Print the JSON Schema of plimsoll.yaml, for editors.")
+
+  func run() { Terminal.standard.line(PlimsollFile.schema) }
+}

@@ -1,0 +1,62 @@
+import Drivers
+import Foundation
+import Kernel
+import Synchronization
+
+/// A `plimsoll serve` of this very binary in a process of its own, in its own session, so that it can be killed without
+/// warning and can outlive whoever started it.
+final class ServerProcess: Sendable {
+  private let folder: String
+  private let port: Int
+  private let process = Mutex<OwnedProcess?>(nil)
+
+  /// A server that does not answer its health page by then is not coming.
+  static let startLimit = Duration.seconds(20)
+  static let stopLimit = Duration.seconds(10)
+
+  init(folder: String, port: Int) {
+    self.folder = folder
+    self.port = port
+  }
+
+  var pid: Int32? { process.withLock { $0?.pid } }
+  var url: String { "http://127.0.0.1:\(port)" }
+  private var data: String { "\(folder)/data" }
+  var log: String { "\(folder)/serve.log" }
+
+  /// The token exists once the server has started.
+  func client() throws -> Client { Client(base: url, tokenFile: "\(data)/token") }
+
+  func start() async throws {
+    let environment = ProcessInfo.processInfo.environment.map { "\($0.key)=\($0.value)" }
+    let started = try OwnedProcess.start(
+      ["/proc/self/exe", "serve", "--file", "\(folder)/plimsoll.yaml", "--data", data], environment: environment,
+      folder: folder, output: log)
+    process.withLock { $0 = started }
+    let clock = ContinuousClock()
+    let deadline = clock.now + Self.startLimit
+    let client = try client()
+    while clock.now < deadline {
+      if (try? await client.text("/v1/health")) != nil { return }
+      guard started.isAlive else { break }
+      try await Task.sleep(for: .milliseconds(50))
+    }
+    let said = (try? String(contentsOfFile: log, encoding: .utf8)) ?? ""
+    throw Outage("plimsoll", "the server did not start; its log is \(log)", sources: [String(said.suffix(500))])
+  }
+
+  func kill(_ signal: Int32) {
+    process.withLock { $0 }?.signal(signal)
+  }
+
+  /// SIGTERM, and SIGKILL when that is not enough.
+  func stop() async {
+    guard let running = process.withLock({ $0 }) else { return }
+    running.signal(SIGTERM)
+    let clock = ContinuousClock()
+    let deadline = clock.now + Self.stopLimit
+    while running.isAlive, clock.now < deadline { try? await Task.sleep(for: .milliseconds(50)) }
+    running.signal(SIGKILL)
+    process.withLock { $0 = nil }
+  }
+}

@@ -1,0 +1,94 @@
+import ControlPlane
+import Drivers
+import Foundation
+import Kernel
+import Ledger
+import PlimsollFile
+import Runtime
+
+typealias ProductLedger = SQLiteLedger<StreamEvent, StreamState>
+
+/// Everything a running server is made of, constructed in one place.
+struct Assembly {
+  let file: PlimsollFile
+  let data: DataFolder
+  let claim: FolderClaim
+  let ledger: ProductLedger
+  let blobs: FileBlobStore
+  let forge: GitForge
+  let artifacts: OCIArtifactStore
+  let router: HAProxyRouter
+  let telemetry: HAProxyTelemetry
+  let evidence: EvidenceBook
+  let performer: Performer
+  let host: EngineHost<ProductLedger>
+
+  /// - Parameters:
+  ///   - path: of `plimsoll.yaml`.
+  ///   - address: the server's own, for links in announcements.
+  /// - Throws: `Problems` for the file, `Refusal` when another server owns the data folder, `Outage` for the disk.
+  init(file: PlimsollFile, path: String, dataFolder: String, address: String) async throws {
+    self.file = file
+    data = DataFolder(at: dataFolder)
+    try data.create()
+    claim = try data.lock()
+    ledger = try ProductLedger(at: data.ledger, snapshotFormat: StreamState.format)
+    blobs = try FileBlobStore(folder: data.blobs)
+    let sealer = try ConfigurationSealer(keyFile: data.configurationKey, blobs: blobs)
+    let folder = URL(filePath: path).deletingLastPathComponent().path
+    let catalog = ServiceCatalog(
+      file, folder: folder, serverEnvironment: ProcessInfo.processInfo.environment)
+
+    forge = try GitForge(
+      mirrors: data.mirrors,
+      repositories: Dictionary(
+        file.repositories.map { ($0.name, $0.location) }, uniquingKeysWith: { first, _ in first }))
+    let runner = try await CommandRunner(
+      folder: "\(data.path)/runs", forge: forge, blobs: blobs, now: { .now })
+    artifacts = try OCIArtifactStore(folder: data.artifacts, keys: data.keys)
+    let platform = LocalPlatform(
+      releases: data.releases, instances: "\(data.run)/instances", logs: data.logs, artifacts: artifacts)
+    let sockets = try Self.socketFolder(data)
+    router = HAProxyRouter(
+      folder: sockets, program: "haproxy",
+      services: file.runs.map { PublicService($0.service, $0.environment, port: $0.port) })
+    telemetry = HAProxyTelemetry(folder: sockets, environments: file.topology.environments)
+    evidence = try EvidenceBook(folder: "\(data.path)/evidence")
+    let announcer = WebhookAnnouncer(transport: AsyncHTTPTransport(), address: address) { index throws(Outage) in
+      let (format, url) = try catalog.announcer(index)
+      return WebhookTarget(format: format == .slack ? .slack : .json, url: url)
+    }
+    performer = Performer(
+      ports: Ports(
+        forge: forge, runner: runner, artifacts: artifacts, platform: platform, router: router, telemetry: telemetry,
+        announcer: announcer, blobs: blobs, sealer: sealer, catalog: catalog),
+      evidence: evidence)
+    host = EngineHost(store: ledger, performer: performer, checksInvariants: true)
+  }
+
+  /// Starts the engine and puts the file's topology in force.
+  func start() async throws {
+    try await host.start()
+    let outcome = await host.request(
+      .settings(.apply(file.topology)), to: .settings, actor: "plimsoll.yaml", id: "serve")
+    switch outcome {
+    case .accepted: break
+    case .refused(let refusal): throw refusal
+    case .unavailable(let outage): throw outage
+    }
+  }
+
+  /// Stops deciding; instances and routers go on serving and are found again at the next start.
+  func stop() async {
+    await host.stop()
+    try? ledger.close()
+    claim.release()
+  }
+
+  /// HAProxy's sockets live two levels below this folder, and a socket's path must stay short.
+  static func socketFolder(_ data: DataFolder) throws -> String {
+    let longest = "haproxy/\(String(repeating: "e", count: longestName))/admin.sock"
+    let path = try data.socketPath(longest)
+    return path == "\(data.run)/\(longest)" ? "\(data.run)/haproxy" : try data.socketPath("haproxy")
+  }
+}

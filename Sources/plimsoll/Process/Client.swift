@@ -1,0 +1,144 @@
+import API
+import ArgumentParser
+import AsyncHTTPClient
+import Foundation
+import Kernel
+import NIOCore
+import NIOHTTP1
+
+/// Where a command finds the server, and whether it answers in JSON.
+struct ServerOptions: ParsableArguments {
+  @Option(name: .long, help: "The server's data folder (or PLIMSOLL_DATA).", completion: .directory)
+  var data: String?
+
+  @Option(name: .long, help: "The server's address, for example http://127.0.0.1:7878 (or PLIMSOLL_SERVER).")
+  var server: String?
+
+  @Flag(name: .long, help: "Print JSON instead of words.")
+  var json = false
+
+  func client() throws -> Client {
+    let environment = ProcessInfo.processInfo.environment
+    let folder = data ?? environment["PLIMSOLL_DATA"] ?? ServeCommand.defaultData
+    let file = ServerAddress.read(folder)
+    guard let base = server ?? environment["PLIMSOLL_SERVER"] ?? file?.url else {
+      throw Outage(
+        "plimsoll",
+        "no server is known in \(folder); start one with 'plimsoll serve', or name it with --server or --data")
+    }
+    if let token = environment["PLIMSOLL_TOKEN"] { return Client(base: base, token: token) }
+    // The folder's token is for the folder's server: an address from elsewhere needs a token given with it.
+    return base == file?.url ? Client(base: base, tokenFile: "\(folder)/token") : Client(base: base, token: nil)
+  }
+}
+
+/// What `serve` leaves in its data folder so that commands find it.
+struct ServerAddress: Codable {
+  var url: String
+  var pid: Int32
+
+  static func read(_ folder: String) -> ServerAddress? {
+    guard let data = try? Data(contentsOf: URL(filePath: "\(folder)/server.json")) else { return nil }
+    return try? JSONDecoder().decode(ServerAddress.self, from: data)
+  }
+
+  func write(_ folder: String) throws {
+    try JSONEncoder().encode(self).write(to: URL(filePath: "\(folder)/server.json"), options: .atomic)
+  }
+}
+
+/// Speaks `/v1`.
+struct Client: Sendable {
+  let base: String
+  private let source: TokenSource
+
+  private enum TokenSource: Sendable {
+    case known(String?)
+    /// Read at each call: the server makes it when it first starts.
+    case file(String)
+  }
+
+  init(base: String, token: String?) {
+    self.base = base
+    source = .known(token)
+  }
+
+  init(base: String, tokenFile: String) {
+    self.base = base
+    source = .file(tokenFile)
+  }
+
+  private var token: String? {
+    switch source {
+    case .known(let token): token
+    case .file(let path):
+      (try? String(contentsOfFile: path, encoding: .utf8))?.trimmingCharacters(in: .whitespacesAndNewlines)
+    }
+  }
+
+  /// Generous: a submission fetches from the repository before it answers.
+  static let timeLimit: TimeAmount = .seconds(60)
+  static let answerLimit = 16 * 1_048_576
+
+  func get<Answer: Decodable>(_ path: String, as: Answer.Type = Answer.self) async throws -> Answer {
+    try await call(.GET, path, body: nil)
+  }
+
+  func post<Answer: Decodable>(_ path: String, _ body: some Encodable, as: Answer.Type = Answer.self) async throws
+    -> Answer
+  {
+    try await call(.POST, path, body: try JSONEncoder().encode(body))
+  }
+
+  func delete<Answer: Decodable>(_ path: String, _ body: some Encodable, as: Answer.Type = Answer.self) async throws
+    -> Answer
+  {
+    try await call(.DELETE, path, body: try JSONEncoder().encode(body))
+  }
+
+  func text(_ path: String) async throws -> String {
+    String(decoding: try await exchange(.GET, path, body: nil), as: UTF8.self)
+  }
+
+  private func call<Answer: Decodable>(_ method: HTTPMethod, _ path: String, body: Data?) async throws -> Answer {
+    let data = try await exchange(method, path, body: body)
+    do {
+      return try JSONDecoder().decode(Answer.self, from: data)
+    } catch {
+      throw Outage(
+        "plimsoll", "\(base) answered \(path) with something else than expected; are both of one version?",
+        sources: ["\(error)"])
+    }
+  }
+
+  private func exchange(_ method: HTTPMethod, _ path: String, body: Data?) async throws -> Data {
+    var request = HTTPClientRequest(url: base + path)
+    request.method = method
+    request.headers.add(name: "accept", value: "application/json")
+    if let token { request.headers.add(name: "authorization", value: "Bearer \(token)") }
+    if let body {
+      request.headers.add(name: "content-type", value: "application/json")
+      request.body = .bytes(body)
+    }
+    let response: HTTPClientResponse
+    let data: Data
+    do {
+      response = try await HTTPClient.shared.execute(request, timeout: Self.timeLimit)
+      data = Data(buffer: try await response.body.collect(upTo: Self.answerLimit))
+    } catch {
+      throw Outage(
+        "plimsoll", "the server at \(base) does not answer; is 'plimsoll serve' running?", sources: ["\(error)"])
+    }
+    guard (200..<300).contains(response.status.code) else {
+      if let failure = try? JSONDecoder().decode(Failure.self, from: data) { throw failure }
+      throw Outage("plimsoll", "\(base)\(path) answered \(response.status.code)")
+    }
+    return data
+  }
+}
+
+/// A path component of the API, percent-encoded.
+func component(_ text: String) -> String {
+  text.addingPercentEncoding(withAllowedCharacters: .urlPathAllowed.subtracting(CharacterSet(charactersIn: "/")))
+    ?? text
+}

@@ -1,0 +1,82 @@
+import Dispatch
+import Drivers
+import Foundation
+import Kernel
+import Logging
+import PlimsollFile
+import Server
+import Synchronization
+
+/// One `plimsoll serve`: the engine and the pages, from start to an orderly stop.
+enum RunningServer {
+  struct Facts: Sendable {
+    let url: String
+    let dataFolder: String
+    let warnings: [Problem]
+  }
+
+  /// Events that are older than this are covered by a signature.
+  static let checkpointInterval = Duration.seconds(30)
+
+  /// Runs until SIGINT, SIGTERM or a failure of the web server.
+  static func run(
+    file path: String, data: String, listen override: PlimsollFile.ListenAddress?,
+    started: @escaping @Sendable (Facts) -> Void
+  ) async throws {
+    let file = try PlimsollFile.read(path)
+    var listen = override ?? file.listen
+    if listen.port == 0, let free = freeLoopbackPort() {
+      listen = PlimsollFile.ListenAddress(host: listen.host, port: free)
+    }
+    let url = "http://\(listen.host):\(listen.port)"
+    let assembly = try await Assembly(file: file, path: path, dataFolder: data, address: file.address ?? url)
+    let token = try assembly.data.token()
+    var logger = Logger(label: "plimsoll")
+    logger.logLevel = .warning
+    let server = try makeApplication(
+      backend: LiveBackend(assembly), token: token, host: listen.host, port: listen.port, logger: logger)
+    let facts = Facts(url: url, dataFolder: assembly.data.path, warnings: file.warnings)
+    let failedStart = Mutex<(any Error)?>(nil)
+    let announcing = Task {
+      // Only a server that could bind its port begins to act on the world.
+      guard (try? await server.port()) != nil else { return }
+      do { try await assembly.start() } catch {
+        failedStart.withLock { $0 = error }
+        await server.stop()
+        return
+      }
+      // Best effort: commands can be given the address by hand.
+      try? ServerAddress(url: url, pid: getpid()).write(facts.dataFolder)
+      started(facts)
+    }
+    // A quiet ledger's tail is signed too, so that a cut of it is found.
+    let ledger = assembly.ledger
+    let signing = Task {
+      while !Task.isCancelled {
+        try? await Task.sleep(for: Self.checkpointInterval)
+        _ = try? ledger.checkpoint()
+      }
+    }
+    defer { signing.cancel() }
+    let signals = [SIGINT, SIGTERM].map { number in
+      signal(number, SIG_IGN)
+      let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
+      source.setEventHandler { @Sendable in Task { await server.stop() } }
+      source.resume()
+      return source
+    }
+    defer { for source in signals { source.cancel() } }
+    let failure: Outage?
+    do throws(Outage) {
+      try await server.run()
+      failure = nil
+    } catch {
+      failure = error
+    }
+    announcing.cancel()
+    await assembly.stop()
+    try? FileManager.default.removeItem(atPath: "\(facts.dataFolder)/server.json")
+    if let error = failedStart.withLock({ $0 }) { throw error }
+    if let failure { throw failure }
+  }
+}

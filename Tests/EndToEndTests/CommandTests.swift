@@ -1,0 +1,125 @@
+import Foundation
+import Testing
+
+@Suite("Commands and their exit codes") struct CommandTests {
+  static let tenLines = """
+    services:
+      harbor:
+        repository: ./harbor.git
+        test: ./test
+        build: ./build
+        output: dist
+        run: ./run
+        ready: /healthz
+        slo: { p99: 250ms }
+    environments: [integration, staging, production]
+
+    """
+
+  @Test("ten lines suffice") func check() async throws {
+    try await withFolder { folder in
+      try Self.tenLines.write(to: folder.appending(path: "plimsoll.yaml"), atomically: true, encoding: .utf8)
+      let ended = try Binary.run(["check"], in: folder)
+      #expect(ended.code == 0, "\(ended.errors)")
+      #expect(ended.output.contains("integration → staging → production"))
+    }
+  }
+
+  @Test("a mistake is told with line, column and nearest match; exit 1") func mistake() async throws {
+    try await withFolder { folder in
+      let wrong = Self.tenLines.replacingOccurrences(of: "    build:", with: "    biuld:")
+      try wrong.write(to: folder.appending(path: "plimsoll.yaml"), atomically: true, encoding: .utf8)
+      let ended = try Binary.run(["check"], in: folder)
+      #expect(ended.code == 1)
+      #expect(ended.errors.contains("plimsoll.yaml:5:5:"), "\(ended.errors)")
+      #expect(ended.errors.contains("did you mean 'build'?"), "\(ended.errors)")
+      let json = try Binary.run(["check", "--json"], in: folder)
+      #expect(json.code == 1)
+      let answer = try JSONSerialization.jsonObject(with: Data(json.output.utf8)) as? [String: Any]
+      #expect(answer?["valid"] as? Bool == false)
+    }
+  }
+
+  @Test("init writes a file that check accepts, and never over one") func initialise() async throws {
+    try await withFolder { folder in
+      #expect(try Binary.run(["init", "--service", "harbor"], in: folder).code == 0)
+      let checked = try Binary.run(["check"], in: folder)
+      #expect(checked.code == 0, "\(checked.errors)")
+      let again = try Binary.run(["init"], in: folder)
+      #expect(again.code == 1)
+      #expect(again.errors.contains("exists and was left as it is"))
+    }
+  }
+
+  @Test("the schema is JSON and names every top-level key") func schema() async throws {
+    try await withFolder { folder in
+      let ended = try Binary.run(["schema"], in: folder)
+      let schema = try JSONSerialization.jsonObject(with: Data(ended.output.utf8)) as? [String: Any]
+      let keys = (schema?["properties"] as? [String: Any])?.keys.sorted()
+      #expect(keys == ["announce", "environments", "queue", "repositories", "server", "services"])
+    }
+  }
+
+  @Test(
+    "misuse is exit 2",
+    arguments: [
+      ["nonsense"], ["submit"], ["check", "--nope"], ["simulate", "--plant", "nothing-like-it", "--seed", "1"],
+    ])
+  func misuse(arguments: [String]) async throws {
+    try await withFolder { folder in
+      let ended = try Binary.run(arguments, in: folder)
+      #expect(ended.code == 2, "\(arguments): \(ended.output) \(ended.errors)")
+      #expect(!ended.errors.isEmpty)
+    }
+  }
+
+  @Test(
+    "without a server the answer is unknown: exit 3, and the next step",
+    arguments: [["queue"], ["submit", "x"], ["measure"]])
+  func noServer(arguments: [String]) async throws {
+    try await withFolder { folder in
+      let ended = try Binary.run(arguments, in: folder)
+      #expect(ended.code == 3)
+      #expect(ended.errors.contains("plimsoll serve"), "\(ended.errors)")
+    }
+  }
+
+  @Test("one seed simulates and says so in JSON") func simulate() async throws {
+    try await withFolder { folder in
+      let ended = try Binary.run(["simulate", "--seed", "7", "--json"], in: folder)
+      #expect(ended.code == 0, "\(ended.output)")
+      let answers = try JSONSerialization.jsonObject(with: Data(ended.output.utf8)) as? [[String: Any]]
+      #expect(answers?.first?["ok"] as? Bool == true)
+    }
+  }
+
+  @Test("completions for the usual shells", arguments: ["bash", "zsh", "fish"]) func completions(shell: String)
+    async throws
+  {
+    try await withFolder { folder in
+      let ended = try Binary.run(["--generate-completion-script", shell], in: folder)
+      #expect(ended.code == 0)
+      #expect(ended.output.contains("rollback"))
+    }
+  }
+
+  @Test("help texts are as they were read in review; PLIMSOLL_UPDATE=1 writes them") func help() async throws {
+    let snapshots = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "Snapshots")
+    try await withFolder { folder in
+      for verb in [
+        "", "serve", "init", "check", "schema", "submit", "queue", "promote", "rollout", "rollback", "lift", "ledger",
+        "measure", "simulate", "demo", "down", "bench", "accept",
+      ] {
+        let ended = try Binary.run(
+          (verb.isEmpty ? [] : [verb]) + ["--help"], in: folder, environment: ["COLUMNS": "80"])
+        #expect(ended.code == 0)
+        let file = snapshots.appending(path: "\(verb.isEmpty ? "plimsoll" : verb).txt")
+        if ProcessInfo.processInfo.environment["PLIMSOLL_UPDATE"] == "1" {
+          try ended.output.write(to: file, atomically: true, encoding: .utf8)
+        } else {
+          #expect(ended.output == (try? String(contentsOf: file, encoding: .utf8)), "help of '\(verb)'")
+        }
+      }
+    }
+  }
+}
