@@ -39,7 +39,8 @@ import Testing
     let reader = Reader(backend: backend, now: WebServer.wallClock)
     let router = makeRouter(
       backend: backend, token: "t", host: "127.0.0.1", reader: reader,
-      pages: Pages(reader: reader, library: try TemplateLibrary.load()), traffic: traffic, heartbeat: .seconds(15), logger: Logger(label: "test"))
+      pages: Pages(reader: reader, library: try TemplateLibrary.load()), traffic: traffic, heartbeat: .seconds(15),
+      logger: Logger(label: "test"))
     let routes = router.routes.filter { $0.method != .head && "\($0.path)".hasPrefix("/v1") }.map { route in
       let path = "\(route.path)".split(separator: "/").map { part in
         // `:name` and `{name}` are the router's two ways to print a capture.
