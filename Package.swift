@@ -41,6 +41,7 @@ let package = Package(
     // The asynchronous shell (docs/decisions/0002): drives the engine, carries out effects through ports.
     .target(name: "Runtime", dependencies: domains + ["ControlPlane"]),
 
+
     // The world.
     .target(
       name: "Ledger",
@@ -86,13 +87,14 @@ let package = Package(
     .testTarget(name: "PlimsollFileTests", dependencies: domains + ["ControlPlane", "PlimsollFile"]),
     .testTarget(
       name: "LedgerTests", dependencies: ["Kernel", "Ledger", .product(name: "GRDB", package: "GRDB.swift")]),
-    .testTarget(name: "DriverTests", dependencies: ["Kernel", "Drivers", crypto]),
+    .testTarget(
+      name: "DriverTests", dependencies: ["Kernel", "Drivers", crypto]),
     .testTarget(
       name: "ServerTests",
       dependencies: domains + [
         "API", "ControlPlane", "Measures", "Server", .product(name: "Logging", package: "swift-log"),
       ]),
-    .testTarget(name: "EndToEndTests", dependencies: ["plimsoll"], exclude: ["Snapshots"]),
+    .testTarget(name: "EndToEndTests", dependencies: ["plimsoll", "API"], exclude: ["Snapshots"]),
     .testTarget(name: "TidyTests"),
   ]
 )

@@ -2,7 +2,7 @@
 // milliseconds (`…Ms`), shares are numbers from 0 to 1.
 
 /// `POST /v1/changes`
-public struct SubmitRequest: Codable, Equatable, Sendable {
+public struct SubmitRequest: Codable, Hashable, Sendable {
   public var branch: String
   /// May be left out when there is one repository.
   public var repository: String?
@@ -13,16 +13,16 @@ public struct SubmitRequest: Codable, Equatable, Sendable {
 }
 
 /// `DELETE /v1/changes/{repository}/{entry}`
-public struct WithdrawRequest: Codable, Equatable, Sendable {
+public struct WithdrawRequest: Codable, Hashable, Sendable {
   public var reason: String
   public init(reason: String) { self.reason = reason }
 }
 
 /// `POST /v1/promotions/{service}/{commit}`
-public struct PromoteRequest: Codable, Equatable, Sendable {
+public struct PromoteRequest: Codable, Hashable, Sendable {
   /// The next one when left out.
   public var environment: String?
-  /// Accept that the digest was condemned or superseded there.
+  /// Accept that the digest was condemned there. It does not put an older commit over a newer one.
   public var override: Bool?
   public var reason: String
   public init(environment: String? = nil, override: Bool? = nil, reason: String) {
@@ -33,18 +33,22 @@ public struct PromoteRequest: Codable, Equatable, Sendable {
 }
 
 /// `POST /v1/rollouts/{service}/{environment}/rollback`
-public struct RollbackRequest: Codable, Equatable, Sendable {
+public struct RollbackRequest: Codable, Hashable, Sendable {
   /// A digest, or its first characters; the version before when left out.
   public var to: String?
+  /// `EnvironmentView.leaving` as the sender saw it: refused (409) when a rollback would leave something else by now.
+  /// Left out, a request repeated after a lost answer may go back twice.
+  public var from: String?
   public var reason: String
-  public init(to: String? = nil, reason: String) {
+  public init(to: String? = nil, from: String? = nil, reason: String) {
     self.to = to
+    self.from = from
     self.reason = reason
   }
 }
 
 /// `POST /v1/rollouts/{service}/{environment}/lift`
-public struct LiftRequest: Codable, Equatable, Sendable {
+public struct LiftRequest: Codable, Hashable, Sendable {
   /// A condemned digest, or its first characters.
   public var digest: String
   public var reason: String

@@ -36,7 +36,8 @@ public struct EnvironmentView: Codable, Equatable, Sendable {
   public var address: String?
   /// Known-good; nil before the first rollout completed.
   public var serving: DeploymentView?
-  /// `idle`, `sealing`, `placing`, `stepping`, `watching`, `finalWatch`, `restoring`, `reporting`.
+  /// `idle`, `sealing`, `placing`, `stepping`, `watching`, `finalWatch`, `restoring`, `reporting`; gone from the
+  /// configuration `closing`, then `retired`.
   public var phase: String
   /// One sentence: what happens, and why it waits.
   public var sentence: String
@@ -46,9 +47,13 @@ public struct EnvironmentView: Codable, Equatable, Sendable {
   public var condemned: [CondemnedView]
   /// What `rollback --to` may name.
   public var targets: [DeploymentView]
+  /// The id of the deployment that a rollback now would leave: the running rollout's, else the serving one; nil when
+  /// there is neither. Sent back as `RollbackRequest.from` it makes the request safe to repeat.
+  public var leaving: String?
   public init(
     service: String, environment: String, address: String?, serving: DeploymentView?, phase: String, sentence: String,
-    rollout: RolloutView?, shares: [ShareView], condemned: [CondemnedView], targets: [DeploymentView]
+    rollout: RolloutView?, shares: [ShareView], condemned: [CondemnedView], targets: [DeploymentView],
+    leaving: String?
   ) {
     self.service = service
     self.environment = environment
@@ -60,6 +65,7 @@ public struct EnvironmentView: Codable, Equatable, Sendable {
     self.shares = shares
     self.condemned = condemned
     self.targets = targets
+    self.leaving = leaving
   }
 }
 
@@ -107,7 +113,7 @@ public struct RolloutView: Codable, Equatable, Sendable {
   public var id: Int
   /// `forward` or `rollback`.
   public var kind: String
-  /// `running`, `completed`, `rolledBack`, `takenOut`.
+  /// `running`, `completed`, `rolledBack`, `takenOut`, `abandoned`.
   public var outcome: String
   public var deployment: DeploymentView
   public var knownGood: DeploymentView?
@@ -119,11 +125,13 @@ public struct RolloutView: Codable, Equatable, Sendable {
   /// `good`, `bad`, `notEnoughEvidence`, `sourceBroken`; nil before the first verdict.
   public var verdict: String?
   public var sentence: String?
+  /// While it runs: which worsening would be seen at its traffic, and after how long.
+  public var detectable: String?
   public var report: RollbackReportView?
   public init(
     service: String, environment: String, id: Int, kind: String, outcome: String, deployment: DeploymentView,
     knownGood: DeploymentView?, steps: [Int], step: Int?, startedAtMs: Int64, endedAtMs: Int64?, verdict: String?,
-    sentence: String?, report: RollbackReportView?
+    sentence: String?, detectable: String?, report: RollbackReportView?
   ) {
     self.service = service
     self.environment = environment
@@ -138,6 +146,7 @@ public struct RolloutView: Codable, Equatable, Sendable {
     self.endedAtMs = endedAtMs
     self.verdict = verdict
     self.sentence = sentence
+    self.detectable = detectable
     self.report = report
   }
 }
@@ -146,6 +155,8 @@ public struct RollbackReportView: Codable, Equatable, Sendable {
   /// `infrastructure`, `logic`, `performance`, `operator`.
   public var cause: String
   public var sentence: String
+  /// What keeps the next one of this cause from coming so far; nil when a person decided.
+  public var remedy: String?
   public var firstBadAtMs: Int64?
   public var detectedAtMs: Int64
   public var decidedAtMs: Int64
@@ -156,11 +167,12 @@ public struct RollbackReportView: Codable, Equatable, Sendable {
   /// The digest returned to; nil when nobody else could serve.
   public var to: String?
   public init(
-    cause: String, sentence: String, firstBadAtMs: Int64?, detectedAtMs: Int64, decidedAtMs: Int64,
+    cause: String, sentence: String, remedy: String?, firstBadAtMs: Int64?, detectedAtMs: Int64, decidedAtMs: Int64,
     lastBadAtMs: Int64?, restoredAtMs: Int64, requestsHurt: Int, clientMinutesHurt: Int, to: String?
   ) {
     self.cause = cause
     self.sentence = sentence
+    self.remedy = remedy
     self.firstBadAtMs = firstBadAtMs
     self.detectedAtMs = detectedAtMs
     self.decidedAtMs = decidedAtMs

@@ -16,14 +16,21 @@ struct EffectTable {
   private struct Entry {
     var effect: StreamEffect
     var fence: Fence
-    var phase: Phase
+    var phase = Phase.running
     /// Ends in a row without becoming unwanted, or without a stable run between.
-    var failures: Int
+    var failures = 0
     /// The same, but not begun anew when the budget is spent: how long people have been waiting.
-    var inRow: Int
+    var inRow = 0
     /// What the last end said; nil when it ended well, or never.
     var outage: Outage?
     var startedAt: Instant
+
+    mutating func start(_ effect: StreamEffect, fence: Fence, now: Instant) {
+      self.effect = effect
+      self.fence = fence
+      phase = .running
+      startedAt = now
+    }
   }
   private enum Phase {
     /// Leaves to: waiting, when it ended and is still wanted; gone, when it is no longer wanted.
@@ -47,7 +54,7 @@ struct EffectTable {
 
   private var entries: OrderedDictionary<EffectKey, Entry> = [:]
 
-  /// The earliest instant at which something waits to be started; nil when nothing does.
+  /// The earliest instant at which something waits to be started; nil when nothing does. O(effects).
   var nextDue: Instant? {
     var earliest: Instant?
     for entry in entries.values {
@@ -75,31 +82,53 @@ struct EffectTable {
   /// Starts what is wanted and not running, cancels what runs and is no longer wanted, restarts what is due.
   /// An effect whose payload changed under the same key is left alone: equal keys are the same work.
   mutating func reconcile(wanted: [StreamEffect], fence: Fence, now: Instant) -> [Order] {
-    var orders: [Order] = []
-    // Keys are worded anew at each asking, so each is asked for once.
-    let keys = wanted.map(\.key)
-    if keys.reduce(0, { $0 + (entries[$1] == nil ? 0 : 1) }) < entries.count {
-      let isWanted = Set(keys)
-      for (key, entry) in entries where !isWanted.contains(key) {
-        if case .running = entry.phase { orders.append(.cancel(key, entry.fence)) }
+    if isUnchanged(by: wanted, now: now) { return [] }
+    var isWanted = Array(repeating: false, count: entries.count)
+    var starts: [Order] = []
+    var next = 0
+    for effect in wanted {
+      // In step, an effect is found without its key.
+      let isNext = next < entries.count && entries.values[next].effect == effect
+      let key = isNext ? entries.keys[next] : effect.key
+      if let known = isNext ? next : entries.index(forKey: key) {
+        next = known + 1
+        if known < isWanted.count { isWanted[known] = true }
+        guard entries.values[known].phase.isDue(at: now) else { continue }
+        entries.values[known].start(effect, fence: fence, now: now)
+      } else {
+        entries[key] = Entry(effect: effect, fence: fence, startedAt: now)
       }
-      entries.removeAll { !isWanted.contains($0.key) }
+      starts.append(.start(effect, fence))
     }
-    for (effect, key) in zip(wanted, keys) {
-      let known = entries[key]
-      if let known, !known.phase.isDue(at: now) { continue }
-      entries[key] = Entry(
-        effect: effect, fence: fence, phase: .running, failures: known?.failures ?? 0, inRow: known?.inRow ?? 0,
-        outage: known?.outage, startedAt: now)
-      orders.append(.start(effect, fence))
+    var cancels: [Order] = []
+    for index in isWanted.indices.reversed() where !isWanted[index] {
+      let (key, entry) = entries.remove(at: index)
+      if case .running = entry.phase { cancels.append(.cancel(key, entry.fence)) }
     }
-    return orders
+    return cancels.reversed() + starts
   }
 
-  /// Notes an end. Returns true when the budget of an effect that is still wanted is used up: the caller tells the
-  /// machine, and the effect is tried again after the ceiling.
-  mutating func ended(_ key: EffectKey, fence: Fence, failure: Outage?, now: Instant) -> Bool {
-    guard var entry = entries[key], entry.fence == fence, case .running = entry.phase else { return false }
+  /// Most turns leave most wants as they were. Comparing effects is cheap; a key is worded anew at each asking.
+  private func isUnchanged(by wanted: [StreamEffect], now: Instant) -> Bool {
+    guard wanted.count == entries.count else { return false }
+    for index in wanted.indices {
+      let entry = entries.values[index]
+      guard entry.effect == wanted[index], !entry.phase.isDue(at: now) else { return false }
+    }
+    return true
+  }
+
+  enum End {
+    /// It waits for its next attempt, if it is still wanted.
+    case waiting
+    /// The same, and its budget is used up: the caller tells the machine. It is tried again after the ceiling.
+    case exhausted
+  }
+
+  /// Notes an end.
+  /// - Returns: nil for an end of what does not run here, or no longer.
+  mutating func ended(_ key: EffectKey, fence: Fence, failure: Outage?, now: Instant) -> End? {
+    guard var entry = entries[key], entry.fence == fence, case .running = entry.phase else { return nil }
     let retry = entry.effect.retry
     // What never gives up forgets its failures after a run longer than its longest pause: a route lost once a week is
     // taken up again at once, also after a year.
@@ -107,11 +136,11 @@ struct EffectTable {
     entry.failures += 1
     entry.inRow += 1
     entry.outage = failure
-    let exhausted = retry.attempts.map { entry.failures >= $0 } ?? false
+    let isExhausted = retry.attempts.map { entry.failures >= $0 } ?? false
     entry.phase = .waiting(
-      since: now, until: now + (exhausted ? retry.ceiling : retry.pause(afterFailures: entry.failures)))
-    if exhausted { entry.failures = 0 }
+      since: now, until: now + (isExhausted ? retry.ceiling : retry.pause(afterFailures: entry.failures)))
+    if isExhausted { entry.failures = 0 }
     entries[key] = entry
-    return exhausted
+    return isExhausted ? .exhausted : .waiting
   }
 }

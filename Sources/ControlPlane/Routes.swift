@@ -35,9 +35,11 @@ struct Routes {
   /// The position up to which every routed input is decided once `routed` is durable.
   func cursor(afterDeciding routed: [Position]) -> Position {
     guard !pending.isEmpty else { return through }
-    var left = self
-    left.settle(routed)
-    return left.pending.keys.min().map { $0 - 1 } ?? through
+    var decided: [Position: Int] = [:]
+    for position in routed { decided[position, default: 0] += 1 }
+    var first: Position?
+    for (position, count) in pending where count > decided[position] ?? 0 { first = min(first ?? position, position) }
+    return first.map { $0 - 1 } ?? through
   }
 
   mutating func settle(_ routed: [Position]) {

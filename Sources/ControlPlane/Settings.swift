@@ -5,7 +5,12 @@ import Kernel
 package enum Settings: Machine {
   package struct State: Codable, Equatable, Sendable {
     package var topology: Topology
-    package init(topology: Topology = Topology()) { self.topology = topology }
+    /// Queues and places that were configured and have not been told to leave, sorted.
+    package var named: [StreamID]
+    package init(topology: Topology = Topology()) {
+      self.topology = topology
+      named = topology.streams
+    }
   }
 
   package enum Input: Codable, Equatable, Sendable {
@@ -17,9 +22,15 @@ package enum Settings: Machine {
 
   package enum Event: DomainEvent {
     case applied(Topology)
+    /// Queues and places that the topology in force no longer names, sorted.
+    case left([StreamID])
+    /// Services that are new on a branch already known, or go through other environments than before; sorted.
+    case joined([ServiceName])
     package var name: String {
       switch self {
       case .applied: "applied"
+      case .left: "left"
+      case .joined: "joined"
       }
     }
   }
@@ -41,7 +52,11 @@ package enum Settings: Machine {
       for environment in topology.services.flatMap(\.environments) {
         if let fault = environment.rollout.fault { throw Refusal(.malformed, fault) }
       }
-      return topology == state.topology ? [] : [.applied(topology)]
+      let streams = topology.streams
+      let left = state.named.filter { !streams.contains($0) }
+      let joined = topology.newcomers(since: state.topology)
+      return (topology == state.topology ? [] : [.applied(topology)]) + (left.isEmpty ? [] : [.left(left)])
+        + (joined.isEmpty ? [] : [.joined(joined)])
     case .exhausted:
       return []
     }
@@ -49,7 +64,11 @@ package enum Settings: Machine {
 
   package static func evolve(_ state: inout State, _ event: Event) {
     switch event {
-    case .applied(let topology): state.topology = topology
+    case .applied(let topology):
+      state.topology = topology
+      state.named = (state.named + topology.streams.filter { !state.named.contains($0) }).sorted()
+    case .left(let streams): state.named.removeAll { streams.contains($0) }
+    case .joined: break
     }
   }
 

@@ -13,7 +13,7 @@ package indirect enum StreamState: Codable, Equatable, Sendable {
   case delivery(Rollout.State)
 
   /// Names the shape of all states together. Change it with any `State` or `evolve`: older snapshots are then refolded.
-  package static let format = "1"
+  package static let format = "2"
 
   package static func initial(_ kind: StreamKind) -> StreamState {
     switch kind {

@@ -50,6 +50,23 @@ package struct Topology: Codable, Equatable, Sendable {
   package func services(of repository: RepositoryName, trunk: BranchName) -> [Service] {
     services.filter { $0.repository == repository && $0.trunk == trunk }
   }
+  /// The queue of every branch and the delivery of every place, sorted.
+  package var streams: [StreamID] {
+    let places = services.flatMap { service in service.environments.map { StreamID.delivery(service.name, $0.name) } }
+    return (queues.map { .queue($0.repository, $0.trunk) } + places).sorted()
+  }
+  /// Services that `old` had not, had elsewhere or sent through other environments, on a branch whose queue it had:
+  /// that queue has nothing new to tell them by itself. Sorted.
+  func newcomers(since old: Topology) -> [ServiceName] {
+    services.filter { service in
+      guard old.queues.contains(where: { $0.repository == service.repository && $0.trunk == service.trunk }) else {
+        return false
+      }
+      guard let known = old.service(service.name) else { return true }
+      return (known.repository, known.trunk) != (service.repository, service.trunk)
+        || known.environments.map(\.name) != service.environments.map(\.name)
+    }.map(\.name).sorted()
+  }
   /// All environments of all services, each once, in order of first mention.
   package var environments: [EnvironmentName] {
     var seen: [EnvironmentName] = []

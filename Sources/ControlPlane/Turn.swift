@@ -5,7 +5,7 @@ import Rollouts
 
 /// One decision: pure, the same in production and in the simulator.
 package enum Turn {
-  /// The events that `input` leads to, and the state after them.
+  /// The events that `input` leads to, and the state after them; the same state when there are none.
   ///
   /// - Throws: `Refusal` when a request cannot be honoured.
   /// - Precondition: input and state are of one kind; the engine routes by stream, so another pair is a defect.
@@ -13,17 +13,17 @@ package enum Turn {
     _ input: StreamInput, in state: StreamState, _ context: TurnContext
   ) throws(Refusal) -> (events: [StreamEvent], state: StreamState) {
     switch (input, state) {
-    case (.settings(let input), .settings(let state)):
-      let (events, after) = try take(Settings.self, input, in: state, context)
+    case (.settings(let input), .settings(let inner)):
+      guard let (events, after) = try take(Settings.self, input, in: inner, context) else { return ([], state) }
       return (events.map(StreamEvent.settings), .settings(after))
-    case (.queue(let input), .queue(let state)):
-      let (events, after) = try take(MergeQueue.self, input, in: state, context)
+    case (.queue(let input), .queue(let inner)):
+      guard let (events, after) = try take(MergeQueue.self, input, in: inner, context) else { return ([], state) }
       return (events.map(StreamEvent.queue), .queue(after))
-    case (.build(let input), .build(let state)):
-      let (events, after) = try take(Promotion.self, input, in: state, context)
+    case (.build(let input), .build(let inner)):
+      guard let (events, after) = try take(Promotion.self, input, in: inner, context) else { return ([], state) }
       return (events.map(StreamEvent.build), .build(after))
-    case (.delivery(let input), .delivery(let state)):
-      let (events, after) = try take(Rollout.self, input, in: state, context)
+    case (.delivery(let input), .delivery(let inner)):
+      guard let (events, after) = try take(Rollout.self, input, in: inner, context) else { return ([], state) }
       return (events.map(StreamEvent.delivery), .delivery(after))
     default:
       throw Refusal(.malformed, "The input is of another kind than its stream: a defect in Plimsoll; please report it.")
@@ -78,10 +78,12 @@ package enum Turn {
     }
   }
 
+  /// Nil when nothing happens: most of what a running rollout observes changes nothing, and a state is large to copy.
   private static func take<M: Machine>(
     _ machine: M.Type, _ input: M.Input, in state: M.State, _ context: TurnContext
-  ) throws(Refusal) -> ([M.Event], M.State) {
+  ) throws(Refusal) -> ([M.Event], M.State)? {
     let events = try M.decide(input, in: state, context)
+    guard !events.isEmpty else { return nil }
     var after = state
     for event in events { M.evolve(&after, event) }
     return (events, after)

@@ -24,15 +24,15 @@ package enum Wiring {
     _ event: StreamEvent, of stream: StreamID, at position: Position, on instant: Instant, _ topology: Topology
   ) -> [RoutedInput] {
     switch event {
-    case .settings(let event): route(event)
+    case .settings(let event): route(event, topology)
     case .queue(let event): route(event, of: stream, at: position, on: instant, topology)
     case .build(let event): route(event, of: stream)
     case .delivery(let event): route(event, of: stream)
     }
   }
 
-  // A new topology reaches every queue and every environment.
-  private static func route(_ event: Settings.Event) -> [RoutedInput] {
+  // A new topology reaches every queue and every environment, also those that it no longer names.
+  private static func route(_ event: Settings.Event, _ current: Topology) -> [RoutedInput] {
     switch event {
     case .applied(let topology):
       topology.queues.map { RoutedInput(.queue($0.repository, $0.trunk), .queue(.configure($0))) }
@@ -41,6 +41,23 @@ package enum Wiring {
             RoutedInput(.delivery(service.name, $0.name), .delivery(.configure($0.rollout)))
           }
         }
+    case .left(let streams):
+      streams.compactMap { stream in
+        switch stream.kind {
+        case .queue: RoutedInput(stream, .queue(.retire))
+        case .delivery: RoutedInput(stream, .delivery(.unconfigure))
+        case .settings, .build: nil
+        }
+      }
+    // Who lives on a branch already seen asks its queue for what the trunk holds.
+    case .joined(let names):
+      current.queues.compactMap { queue in
+        let services = names.filter { name in
+          current.service(name).map { $0.repository == queue.repository && $0.trunk == queue.trunk } ?? false
+        }
+        return services.isEmpty
+          ? nil : RoutedInput(.queue(queue.repository, queue.trunk), .queue(.recall(services: services)))
+      }
     }
   }
 
@@ -57,17 +74,24 @@ package enum Wiring {
       builds(
         of: to, title: from == nil ? "trunk as found" : "pushed to the trunk directly", author: "unknown",
         from: stream, at: position, on: instant, topology)
+    case .recalled(let trunk, let services, at: _):
+      builds(
+        of: trunk, for: services, title: "trunk as found", author: "unknown", from: stream, at: position, on: instant,
+        topology)
     case .configured, .submitted, .withdrawn, .prepared, .conflicted, .contained, .testPassed, .testFailed,
-      .candidateDropped, .ejected, .troubled, .recovered:
+      .candidateDropped, .ejected, .troubled, .recovered, .retired:
       []
     }
   }
 
+  /// - Parameter chosen: nil for every service that lives there.
   private static func builds(
-    of commit: CommitID, title: String, author: String, from stream: StreamID, at position: Position,
-    on instant: Instant, _ topology: Topology
+    of commit: CommitID, for chosen: [ServiceName]? = nil, title: String, author: String, from stream: StreamID,
+    at position: Position, on instant: Instant, _ topology: Topology
   ) -> [RoutedInput] {
-    topology.services.filter { StreamID.queue($0.repository, $0.trunk) == stream }.map { service in
+    topology.services.filter {
+      StreamID.queue($0.repository, $0.trunk) == stream && chosen?.contains($0.name) ?? true
+    }.map { service in
       let order = Promotion.Order(
         service: service.name, repository: service.repository, commit: commit, ordinal: position, title: title,
         author: author, landedAt: instant, build: service.build, stages: service.environments.map(\.stage))
@@ -90,7 +114,7 @@ package enum Wiring {
                 override: request.override))))
       ]
     case .begun, .built, .buildFailed, .provenanceVerified, .provenanceRejected, .taken, .superseded, .condemned,
-      .served, .checkPassed, .checkFailed, .soakBegan, .passed, .completed, .halted, .resumed:
+      .served, .checkPassed, .checkFailed, .soakBegan, .passed, .completed, .halted, .resumed, .renewed:
       []
     }
   }
@@ -107,11 +131,14 @@ package enum Wiring {
       // Checks of an older build that is still being checked here would judge the newer one from now on, so that build
       // ends here; one that already passed this environment ignores it.
       let older = start.knownGood.map {
-        tell($0.commit, .superseded(environment: environment, by: start.deployment.commit))
+        tell(
+          $0.commit,
+          .superseded(environment: environment, by: start.deployment.commit, below: start.offer.ordinal))
       }
       return tell(start.deployment.commit, .taken(environment: environment))
         + (start.knownGood?.commit == start.deployment.commit ? [] : older ?? [])
-    case .superseded(let offer, let newer): return tell(offer.commit, .superseded(environment: environment, by: newer))
+    case .superseded(let offer, let newer):
+      return tell(offer.commit, .superseded(environment: environment, by: newer, below: offer.ordinal + 1))
     case .refusedCondemned(let offer):
       return tell(
         offer.commit, .condemned(environment: environment, reason: "its digest is condemned in \(environment)"))
@@ -121,18 +148,22 @@ package enum Wiring {
       return tell(deployment.commit, .served(environment: environment, digest: deployment.digest, at: at))
     case .confirmed(let offer, let deployment, let at):
       return tell(offer.commit, .served(environment: environment, digest: deployment.digest, at: at))
+    case .unconfigured(let event): return event.commits.flatMap { tell($0, .withdrawn(environment: environment)) }
+    case .refusedUnconfigured(let offer): return tell(offer.commit, .withdrawn(environment: environment))
     case .configured, .offered, .startExtended, .baselineMeasured, .placed, .stepEntered, .routed, .evidenceNoted,
-      .stepPassed,
-      .restored, .reported, .retired, .lifted, .instanceEnded, .announced, .announcementAbandoned, .troubled:
+      .stepPassed, .restored, .reported, .retired, .lifted, .instanceEnded, .announced, .announcementAbandoned,
+      .troubled, .closed:
       return []
     }
   }
 
   /// Service and environment of a delivery stream's name.
   package static func place(of stream: StreamID) -> (ServiceName, EnvironmentName)? {
-    let parts = stream.name.split(separator: "/")
-    guard stream.kind == .delivery, parts.count == 2, let service = ServiceName(rawValue: String(parts[0])),
-      let environment = EnvironmentName(rawValue: String(parts[1]))
+    // By bytes, because every delivery event asks. A name holds no slash, so there is just the one.
+    let bytes = stream.name.utf8
+    guard stream.kind == .delivery, let slash = bytes.firstIndex(of: UInt8(ascii: "/")),
+      let service = ServiceName(rawValue: String(stream.name[..<slash])),
+      let environment = EnvironmentName(rawValue: String(stream.name[bytes.index(after: slash)...]))
     else { return nil }
     return (service, environment)
   }

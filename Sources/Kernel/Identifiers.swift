@@ -129,7 +129,6 @@ package struct DeploymentID: Identifier {
     self.rawValue = rawValue
   }
   package init(_ service: ServiceName, _ environment: EnvironmentName, _ digest: Digest, configuration: Digest) {
-    // Asked for several times a turn, so it is put together without formatting.
     var text = service.rawValue
     text += "."
     text += environment.rawValue

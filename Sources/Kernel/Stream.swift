@@ -38,6 +38,8 @@ package struct StreamID: Codable, Hashable, Comparable, Sendable, CustomStringCo
   package static func < (left: StreamID, right: StreamID) -> Bool {
     (left.kind, left.name) < (right.kind, right.name)
   }
+  /// By the name alone: a turn looks streams up some twenty times, and hardly any two kinds share a name.
+  package func hash(into hasher: inout Hasher) { hasher.combine(name) }
 
   package static let settings = StreamID(.settings, "plimsoll")
   package static func queue(_ repository: RepositoryName, _ branch: BranchName) -> StreamID {

@@ -24,6 +24,11 @@ struct AppendTransaction {
     positions.reserveCapacity(append.events.count)
     for event in append.events { positions.append(try insert(event)) }
     if let routed = append.routedThrough {
+      if append.events.isEmpty {
+        // Whoever appends nothing wants to know whether the file takes writes, and SQLite writes no page for an update
+        // that changes nothing: there and back is a change.
+        for _ in 1...2 { try db.cachedStatement(sql: "UPDATE cursor SET routed = -1 - routed").execute() }
+      }
       // Never backwards: a routing that is repeated after a crash changes nothing.
       try db.cachedStatement(sql: "UPDATE cursor SET routed = max(routed, ?)").execute(arguments: [routed])
     }

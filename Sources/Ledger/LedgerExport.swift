@@ -74,7 +74,8 @@ package struct LedgerExport: Sendable {
   }
 
   /// Gives each event in the order of positions, one at a time, from one consistent view of the ledger.
-  /// - Throws: `Outage` for the ledger; what `body` throws ends the reading and is thrown on.
+  /// - Throws: `Refusal.unknown` with the nearest match for a stream without events, `Outage` for the ledger; what
+  ///   `body` throws ends the reading and is thrown on.
   package func forEach(_ filter: LedgerFilter, _ body: (LedgerLine) throws -> Void) throws {
     var conditions = ["position >= ?"]
     var arguments: StatementArguments = [filter.from]
@@ -93,6 +94,7 @@ package struct LedgerExport: Sendable {
       + "ORDER BY position LIMIT ?"
     do {
       try database.read { db in
+        if let stream = filter.stream { try Self.check(stream, in: db) }
         let rows = try Row.fetchCursor(db, sql: sql, arguments: arguments)
         while let row = try rows.next() {
           guard let event = StoredEvent(row) else {
@@ -104,5 +106,17 @@ package struct LedgerExport: Sendable {
     } catch let error as DatabaseError {
       throw ledgerOutage(error, file: path)
     }
+  }
+
+  /// Nothing printed would read as "nothing happened", where it is the name that is wrong.
+  private static func check(_ stream: StreamID, in db: Database) throws {
+    let text = stream.description
+    let isKnown = try Bool.fetchOne(
+      db, sql: "SELECT EXISTS (SELECT 1 FROM events WHERE stream = ?)", arguments: [text])
+    if isKnown == true { return }
+    let known = try String.fetchAll(db, sql: "SELECT stream FROM heads ORDER BY stream")
+    let next = nearestMatch(to: text, among: known).map { "did you mean \($0)?" }
+    throw Refusal(
+      .unknown, "The ledger holds no stream '\(text)': \(next ?? "leave it out to see all \(known.count) streams.")")
   }
 }

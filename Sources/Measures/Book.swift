@@ -54,6 +54,9 @@ package struct Book: Codable, Equatable, Sendable {
       if let last = order.stages.last { note(LastStage(order.service, last.environment, position)) }
     case .served(let environment, let servedAt):
       builds.put(.served(stream, environment, at: servedAt), position: position, at: at, capacity: capacity)
+    // The same change, which is measured from when it first became the trunk.
+    case .renewed(let order):
+      if let last = order.stages.last { note(LastStage(order.service, last.environment, position)) }
     case .built, .buildFailed, .provenanceVerified, .provenanceRejected, .requested, .taken, .superseded, .condemned,
       .checkPassed, .checkFailed, .soakBegan, .passed, .completed, .halted, .resumed:
       break
@@ -140,7 +143,7 @@ enum DeliveryRow: Codable, Equatable, Sendable {
       self = .reported(report)
     case .configured, .offered, .superseded, .refusedCondemned, .startExtended, .baselineMeasured, .placed,
       .stepEntered, .routed, .evidenceNoted, .stepPassed, .restored, .retired, .lifted, .instanceEnded, .announced,
-      .announcementAbandoned, .troubled:
+      .announcementAbandoned, .troubled, .unconfigured, .closed, .refusedUnconfigured:
       return nil
     }
   }

@@ -9,9 +9,11 @@ extension MergeQueue {
     case killed
     /// The trunk already contains the change.
     case alreadyLanded
+    /// plimsoll.yaml no longer names the queue's branch.
+    case queueRetired
   }
 
-  /// A change that left the queue without landing, through its own doing.
+  /// A change that left the queue without landing: through its own doing, unless the queue itself went.
   package struct Ejection: Codable, Equatable, Sendable {
     package let entry: Int
     package let branch: BranchName
@@ -90,6 +92,15 @@ extension MergeQueue.Entry {
         failed.end.ejectionReason, log: failed.log, against: assumed, at: at,
         "The test of \(name)\(company) \(failed.reason). Read the log, mend the change and submit it again.")
     }
+  }
+
+  /// The ejection of an entry whose queue plimsoll.yaml no longer names.
+  func ejectionByRetirement(of policy: MergeQueue.Policy, isPushed: Bool, at: Instant) -> MergeQueue.Ejection {
+    let push = isPushed ? " It was being pushed at that moment: look whether \(policy.trunk) has it." : ""
+    return ejection(
+      .queueRetired, log: nil, against: [], at: at,
+      "#\(id) (\(facts.branch)) left with its queue: plimsoll.yaml no longer names \(policy.trunk) of "
+        + "\(policy.repository).\(push) Add it again and submit the branch then.")
   }
 
   private func ejection(

@@ -3,7 +3,7 @@ import Kernel
 extension MergeQueue {
   package static func decide(_ input: Input, in state: State, _ turn: TurnContext) throws(Refusal) -> [Event] {
     switch (input, state.phase) {
-    case (.configure(let policy), .unconfigured):
+    case (.configure(let policy), .unconfigured), (.configure(let policy), .retired):
       try policy.validate()
       return [.configured(policy)]
     case (.configure(let policy), .awaitingTrunk(let old)), (.configure(let policy), .open(let old, _)):
@@ -11,10 +11,20 @@ extension MergeQueue {
 
     case (.submit, .unconfigured), (.withdraw, .unconfigured):
       throw Refusal(.notNow, "This queue is not configured yet; add its branch to plimsoll.yaml and try again.")
+    case (.submit, .retired(let policy)), (.withdraw, .retired(let policy)):
+      throw Refusal(
+        .notNow,
+        "The queue of \(policy.repository)/\(policy.trunk) is retired, because plimsoll.yaml no longer names it; "
+          + "add it again and submit the branch then.")
     case (.submit(let submission), .awaitingTrunk(let policy)), (.submit(let submission), .open(let policy, _)):
       return try submit(submission, under: policy, in: state, turn)
     case (.withdraw(let entry, let reason), .awaitingTrunk), (.withdraw(let entry, let reason), .open):
       return try withdraw(entry, reason: reason, in: state, turn)
+
+    case (.retire, .awaitingTrunk(let policy)), (.retire, .open(let policy, _)):
+      return retire(policy, in: state, turn)
+    case (.recall(let services), .open(_, let trunk)):
+      return services.isEmpty ? [] : [.recalled(trunk: trunk, services: services, at: turn.now)]
 
     case (.trunkObserved(let commit), .awaitingTrunk):
       return [.trunkMoved(from: nil, to: commit, at: turn.now)] + recovery(in: state, turn)
@@ -34,11 +44,16 @@ extension MergeQueue {
     case (.exhausted(let key, let why), .awaitingTrunk), (.exhausted(let key, let why), .open):
       return exhausted(key, why: why, in: state, turn)
 
+    // The first sight of the trunk is an event of its own, which reaches every service.
+    case (.recall, .unconfigured), (.recall, .awaitingTrunk), (.recall, .retired):
+      return []
     // Nothing that observes these is wanted in these phases: they are of another time.
-    case (.trunkObserved, .unconfigured), (.exhausted, .unconfigured),
-      (.prepared, .unconfigured), (.prepared, .awaitingTrunk), (.tested, .unconfigured), (.tested, .awaitingTrunk),
-      (.landed, .unconfigured), (.landed, .awaitingTrunk), (.landingRefused, .unconfigured),
-      (.landingRefused, .awaitingTrunk):
+    case (.retire, .unconfigured), (.retire, .retired),
+      (.trunkObserved, .unconfigured), (.trunkObserved, .retired), (.exhausted, .unconfigured), (.exhausted, .retired),
+      (.prepared, .unconfigured), (.prepared, .awaitingTrunk), (.prepared, .retired), (.tested, .unconfigured),
+      (.tested, .awaitingTrunk), (.tested, .retired), (.landed, .unconfigured), (.landed, .awaitingTrunk),
+      (.landed, .retired), (.landingRefused, .unconfigured), (.landingRefused, .awaitingTrunk),
+      (.landingRefused, .retired):
       return []
     }
   }
@@ -125,6 +140,16 @@ extension MergeQueue {
 // MARK: - Observations
 
 extension MergeQueue {
+  /// Nobody is left waiting for a queue that does nothing. What is being pushed may have reached the trunk all the same:
+  /// its sentence says so.
+  private static func retire(_ policy: Policy, in state: State, _ turn: TurnContext) -> [Event] {
+    let pushing = state.landing?.entry.id
+    return [.retired(at: turn.now)]
+      + state.entries.map { entry in
+        .ejected(entry.ejectionByRetirement(of: policy, isPushed: entry.id == pushing, at: turn.now))
+      }
+  }
+
   private static func observeTrunk(
     at commit: CommitID, from trunk: CommitID, in state: State, _ turn: TurnContext
   ) -> [Event] {

@@ -45,7 +45,7 @@ extension MergeQueue {
   /// untested candidates. O(entries).
   package static func effects(of state: State) -> [Effect] {
     switch state.phase {
-    case .unconfigured:
+    case .unconfigured, .retired:
       return []
     case .awaitingTrunk(let policy):
       return [.watchTrunk(repository: policy.repository, branch: policy.trunk)]

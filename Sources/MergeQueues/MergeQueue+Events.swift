@@ -23,6 +23,10 @@ extension MergeQueue {
     case troubled(entry: Int?, key: EffectKey, why: String, at: Instant)
     /// The watch on the trunk works again; for other effects their own result says so.
     case recovered(key: EffectKey, at: Instant)
+    /// plimsoll.yaml no longer names the branch; who waited is ejected in the same turn.
+    case retired(at: Instant)
+    /// What the trunk holds is wanted by services that were not there when it came.
+    case recalled(trunk: CommitID, services: [ServiceName], at: Instant)
 
     package var name: String {
       switch self {
@@ -40,6 +44,8 @@ extension MergeQueue {
       case .ejected: "ejected"
       case .troubled: "troubled"
       case .recovered: "recovered"
+      case .retired: "retired"
+      case .recalled: "recalled"
       }
     }
   }

@@ -6,7 +6,8 @@ extension MergeQueue {
     case .configured(let policy):
       if state.policy.map({ !policy.hasRecipe(of: $0) }) ?? true { state.recipe += 1 }
       switch state.phase {
-      case .unconfigured, .awaitingTrunk: state.phase = .awaitingTrunk(policy)
+      // Back in the file, the trunk is seen as for the first time: whoever pushed meanwhile is found by that.
+      case .unconfigured, .awaitingTrunk, .retired: state.phase = .awaitingTrunk(policy)
       case .open(_, let trunk): state.phase = .open(policy, trunk: trunk)
       }
     case .trunkMoved(_, let commit, _):
@@ -51,6 +52,10 @@ extension MergeQueue {
       state.troubles.sort { $0.key < $1.key }
     case .recovered(let key, _):
       state.troubles.removeAll { $0.key == key }
+    case .retired:
+      if let policy = state.policy { state.phase = .retired(policy) }
+    case .recalled:
+      break
     }
     state.forgetTroublesOfUnwanted()
   }

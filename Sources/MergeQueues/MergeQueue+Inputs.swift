@@ -8,6 +8,10 @@ extension MergeQueue {
     case withdraw(entry: Int, reason: String)
 
     // Observations.
+    /// plimsoll.yaml no longer names the branch.
+    case retire
+    /// These services are new on the branch, or go another way from now on: they want what the trunk holds.
+    case recall(services: [ServiceName])
     /// The trunk's head, read by `watchTrunk`.
     case trunkObserved(CommitID)
     /// `recipe` is that of the effect that observed.

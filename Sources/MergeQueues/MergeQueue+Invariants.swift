@@ -70,6 +70,9 @@ extension MergeQueue {
     }
     let slots = state.policy?.slots ?? 0
     if tests > slots { found.append("\(tests) tests are wanted in \(slots) slots") }
+    if case .retired = state.phase, !state.entries.isEmpty {
+      found.append("the queue is retired and \(state.entries.count) entries wait in it")
+    }
     for trouble in state.troubles where !keys.contains(trouble.key) {
       found.append("\(trouble.key) is in trouble, but not wanted")
     }

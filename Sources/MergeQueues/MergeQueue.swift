@@ -42,10 +42,13 @@ package enum MergeQueue: Machine {
   package enum Phase: Codable, Equatable, Sendable {
     /// Leaves to: `awaitingTrunk`, on the first configuration.
     case unconfigured
-    /// Entries may be submitted, but nothing is built. Leaves to: `open`, when the trunk is first seen.
+    /// Entries may be submitted, but nothing is built. Leaves to: `open`, when the trunk is seen; `retired`.
     case awaitingTrunk(Policy)
-    /// Leaves to: never; trunk and policy change inside.
+    /// Leaves to: `retired`; trunk and policy change inside.
     case open(Policy, trunk: CommitID)
+    /// plimsoll.yaml no longer names the branch: nobody waits and nothing is watched.
+    /// Leaves to: `awaitingTrunk`, when it is named again.
+    case retired(Policy)
   }
 
   /// An effect that used up its retries and is still wanted.
@@ -73,14 +76,14 @@ extension MergeQueue.State {
   package var policy: MergeQueue.Policy? {
     switch phase {
     case .unconfigured: nil
-    case .awaitingTrunk(let policy), .open(let policy, _): policy
+    case .awaitingTrunk(let policy), .open(let policy, _), .retired(let policy): policy
     }
   }
 
   /// The trunk's head as last seen or landed; nil until it was first seen.
   package var trunk: CommitID? {
     switch phase {
-    case .unconfigured, .awaitingTrunk: nil
+    case .unconfigured, .awaitingTrunk, .retired: nil
     case .open(_, let trunk): trunk
     }
   }

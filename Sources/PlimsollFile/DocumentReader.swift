@@ -37,6 +37,7 @@ struct DocumentReader {
     if services.isEmpty { reading.fail(servicesNode, "services: expected at least one service, found none") }
     var topology = Topology()
     var runs: [PlimsollFile.Run] = []
+    var ceilings: [PlimsollFile.Ceiling] = []
     let reader = ServiceReader(
       reading, environments: environments, queue: queue, announceTargets: announcers.count)
     for pair in services {
@@ -51,13 +52,14 @@ struct DocumentReader {
       else { continue }
       topology.services.append(draft.service)
       runs += draft.runs
+      ceilings += draft.ceilings
       add(draft.queue, to: &topology, at: pair.keyNode)
     }
     topology.services.sort { $0.name < $1.name }
     topology.queues.sort { ($0.repository, $0.trunk) < ($1.repository, $1.trunk) }
     return PlimsollFile(
       topology: topology, repositories: repositories.sorted { $0.name < $1.name }, runs: runs, announcers: announcers,
-      listen: listen, address: address, warnings: [])
+      listen: listen, address: address, ceilings: ceilings, warnings: [])
   }
 
   /// Services of one repository share its queue, so they must agree on how it works.

@@ -18,6 +18,8 @@ package struct PlimsollFile: Equatable, Sendable {
   package var listen: ListenAddress
   /// Where people reach the pages, for links in announcements; nil for the listening address.
   package var address: String?
+  /// One for each judged place, in the order of services and environments.
+  package var ceilings: [Ceiling]
   /// Things that are legal and probably not meant.
   package var warnings: [Problem]
 
@@ -114,7 +116,7 @@ package struct PlimsollFile: Equatable, Sendable {
     return result
   }
 
-  private static func problem(of error: YamlError, file: String) -> Problem {
+  static func problem(of error: YamlError, file: String) -> Problem {
     switch error {
     case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
       .composer(_, let problem, let mark, _):

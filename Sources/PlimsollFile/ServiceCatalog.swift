@@ -29,7 +29,7 @@ package struct ServiceCatalog: Catalog {
 
   package func repository(of service: ServiceName) throws(Outage) -> RepositoryName {
     guard let repository = repositories[service] else {
-      throw Outage("plimsoll.yaml", "no longer names the service \(service); add it again or retire it")
+      throw Outage("plimsoll.yaml", "no longer names the service \(service); add it again to bring it back")
     }
     return repository
   }
@@ -55,7 +55,7 @@ package struct ServiceCatalog: Catalog {
 
   private func run(_ service: ServiceName, _ environment: EnvironmentName) throws(Outage) -> PlimsollFile.Run {
     guard let run = runs.first(where: { $0.service == service && $0.environment == environment }) else {
-      throw Outage("plimsoll.yaml", "no longer names \(service) in \(environment); add it again or retire it")
+      throw Outage("plimsoll.yaml", "no longer names \(service) in \(environment); add it again to bring it back")
     }
     return run
   }

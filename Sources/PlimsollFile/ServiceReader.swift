@@ -17,6 +17,7 @@ struct ServiceReader {
     let service: Topology.Service
     let queue: MergeQueue.Policy
     let runs: [PlimsollFile.Run]
+    let ceilings: [PlimsollFile.Ceiling]
   }
 
   static let keys = [
@@ -28,8 +29,6 @@ struct ServiceReader {
   static let buildTimeLimit = Span.minutes(15)
   static let readinessLimit = Span.seconds(30)
   static let stopLimit = Span.seconds(10)
-  /// A target that few interactive services would be unhappy with; `plimsoll check` says that it was assumed.
-  static let assumedP99 = Span(milliseconds: 500)
 
   init(_ reading: Reading, environments: [EnvironmentDraft], queue: QueueSettings, announceTargets: Int) {
     self.reading = reading
@@ -55,7 +54,7 @@ struct ServiceReader {
     }
     let run = required("run", fields, node, subject)
     let ready = fields["ready"].map { readinessPath($0, "\(subject).ready") } ?? "/"
-    let sloP99 = slo(fields["slo"], subject)
+    let level = level(fields["slo"], subject)
     let places = places(fields["environments"], subject)
     let limits = limits(fields, subject)
     let buildLimit = fields["build-time-limit"].flatMap { reading.limit($0, "\(subject).build-time-limit") }
@@ -71,15 +70,22 @@ struct ServiceReader {
 
     var runs: [PlimsollFile.Run] = []
     var stages: [Topology.Environment] = []
+    var ceilings: [PlimsollFile.Ceiling] = []
     for (index, environment) in environments.enumerated() {
       let place = places[environment.name] ?? PlaceDraft()
       let isLast = index == environments.count - 1
+      let draft = place.rollout.over(environment.rollout)
+      let rollout = policy(name, environment, draft, level, isLast: isLast)
       stages.append(
         Topology.Environment(
           stage: Promotion.Stage(
             environment: environment.name, checks: environment.checks + place.checks, soak: environment.soak),
-          rollout: policy(
-            name, environment, place.rollout.over(environment.rollout), sloP99: sloP99, isLast: isLast)))
+          rollout: rollout))
+      if rollout.judged {
+        let (share, origin) = level.ceiling(explicit: draft.ceiling)
+        ceilings.append(
+          PlimsollFile.Ceiling(service: name, environment: environment.name, share: share, origin: origin))
+      }
       runs.append(
         PlimsollFile.Run(
           service: name, environment: environment.name,
@@ -98,7 +104,7 @@ struct ServiceReader {
     let policy = MergeQueue.Policy(
       repository: repository, trunk: trunk, slots: queue.slots, method: queue.method, messageTemplate: queue.message,
       command: test, timeLimit: queue.timeLimit, capacity: queue.capacity)
-    return Draft(service: service, queue: policy, runs: runs)
+    return Draft(service: service, queue: policy, runs: runs, ceilings: ceilings)
   }
 
   // MARK: Parts
@@ -110,7 +116,8 @@ struct ServiceReader {
     if fields["slo"] == nil {
       reading.warn(
         keyNode,
-        "\(subject): no slo is set, so a P99 of \(Self.assumedP99.milliseconds)ms is assumed; set 'slo: { p99: … }'")
+        "\(subject): no slo is set, so a P99 of \(ServiceLevel.assumedP99.milliseconds)ms is assumed; "
+          + "set 'slo: { p99: … }'")
     }
     guard let last = environments.last?.name, environments.count > 1 else { return }
     let isChecked = environments.dropLast().contains { environment in
@@ -176,11 +183,12 @@ struct ServiceReader {
     }
   }
 
-  private func slo(_ node: Node?, _ subject: String) -> Span {
-    guard let node else { return Self.assumedP99 }
-    guard let fields = reading.fields(node, "\(subject).slo", Self.sloKeys) else { return Self.assumedP99 }
-    if let node = fields["availability"] { _ = reading.share(node, "\(subject).slo.availability") }
-    return fields["p99"].flatMap { reading.limit($0, "\(subject).slo.p99") } ?? Self.assumedP99
+  private func level(_ node: Node?, _ subject: String) -> ServiceLevel {
+    var level = ServiceLevel()
+    guard let node, let fields = reading.fields(node, "\(subject).slo", Self.sloKeys) else { return level }
+    level.availability = fields["availability"].flatMap { reading.share($0, "\(subject).slo.availability") }
+    if let p99 = fields["p99"].flatMap({ reading.limit($0, "\(subject).slo.p99") }) { level.p99 = p99 }
+    return level
   }
 
   private struct Limits {
@@ -209,12 +217,11 @@ struct ServiceReader {
   }
 
   private func policy(
-    _ service: ServiceName, _ environment: EnvironmentDraft, _ draft: RolloutDraft, sloP99: Span, isLast: Bool
+    _ service: ServiceName, _ environment: EnvironmentDraft, _ draft: RolloutDraft, _ level: ServiceLevel, isLast: Bool
   ) -> Rollout.Policy {
-    var judge = JudgePolicy(sloP99: sloP99)
+    var judge = JudgePolicy(sloP99: level.p99, ceiling: level.ceiling(explicit: draft.ceiling).share)
     if let value = draft.errorRatio { judge.errorRatio = value }
     if let value = draft.latencyFactor { judge.latencyFactor = value }
-    if let value = draft.ceiling { judge.ceiling = value }
     if let value = draft.needless { judge.falseRollbackBudget = value }
     if let value = draft.mustDetect { judge.mustDetectRatio = value }
     // Only the last environment has users to judge by; before it, checks judge, so nothing waits for traffic there.

@@ -11,7 +11,8 @@ extension Promotion {
     case .buildFailed(let reason, let log): buildFailed(reason, log, state.phase)
     case .provenanceFound(let environment, let finding): provenanceFound(environment, finding, state.phase, turn.now)
     case .taken(let environment): taken(environment, state.phase, turn.now)
-    case .superseded(let environment, let commit): superseded(environment, commit, state.phase)
+    case .superseded(let environment, let commit, let below): superseded(environment, commit, below, state.phase)
+    case .withdrawn(let environment): withdrawn(environment, state.phase)
     case .condemned(let environment, let reason): condemned(environment, reason, state.phase)
     case .served(let environment, let digest, let at): served(environment, digest, at, state.phase, turn.now)
     case .checked(let environment, let name, let report): checked(environment, name, report, state.phase, turn.now)
@@ -25,8 +26,17 @@ extension Promotion {
 
   private static func begin(_ order: Order, _ phase: Phase) -> [Event] {
     switch phase {
-    case .idle: [.begun(order)]
-    case .building, .unbuilt, .buildHalted, .promoting, .halted, .completed: []
+    case .idle:
+      return [.begun(order)]
+    // A build that failed fails again: a fix is another commit.
+    case .unbuilt:
+      return []
+    case .building(let known), .buildHalted(let known, _):
+      return order.ordinal > known.ordinal ? [.renewed(known.renewed(by: order))] : []
+    case .promoting(let course, _, _), .halted(let course, _), .completed(let course):
+      guard order.ordinal > course.order.ordinal, course.distrust == nil else { return [] }
+      let renewed = Event.renewed(course.order.renewed(by: order))
+      return order.stages.isEmpty ? [renewed, .completed] : [renewed]
     }
   }
 
@@ -93,17 +103,34 @@ extension Promotion {
     }
   }
 
-  private static func superseded(_ environment: EnvironmentName, _ commit: CommitID, _ phase: Phase) -> [Event] {
+  private static func superseded(
+    _ environment: EnvironmentName, _ commit: CommitID, _ below: Int64, _ phase: Phase
+  ) -> [Event] {
     switch phase {
     case .promoting(let course, let index, let step) where course.stages[index].environment == environment:
+      // The trunk has come back to this commit since: what was superseded is its earlier offer.
+      guard course.order.ordinal < below else { return [] }
       // Before it asks, an answer can only be about an earlier attempt. After it asked, a newer commit may take the
       // environment at any time, also from under a running check, whose result would then be about the newer one.
-      step == .verifying
+      return step == .verifying
         ? []
         : [
           .superseded(environment: environment, by: commit),
           .halted(reason: "superseded in \(environment) by \(commit.short)"),
         ]
+    case .promoting, .idle, .building, .unbuilt, .buildHalted, .halted, .completed:
+      return []
+    }
+  }
+
+  private static func withdrawn(_ environment: EnvironmentName, _ phase: Phase) -> [Event] {
+    switch phase {
+    case .promoting(let course, let index, _) where course.stages[index].environment == environment:
+      [
+        .halted(
+          reason: "plimsoll.yaml no longer names \(environment) for \(course.order.service); add it again and promote, "
+            + "or land a change, which goes the new way")
+      ]
     case .promoting, .idle, .building, .unbuilt, .buildHalted, .halted, .completed:
       []
     }

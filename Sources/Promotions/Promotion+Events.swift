@@ -23,6 +23,9 @@ extension Promotion {
     case halted(reason: String)
     /// A person promoted after a halt; without an environment the build itself is run again.
     case resumed(Resumption)
+    /// The trunk came back to this commit, or the service's way changed: it is sent through all environments of the
+    /// order, with the digest that it has.
+    case renewed(Order)
 
     package var name: String {
       switch self {
@@ -43,6 +46,7 @@ extension Promotion {
       case .completed: "completed"
       case .halted: "halted"
       case .resumed: "resumed"
+      case .renewed: "renewed"
       }
     }
   }

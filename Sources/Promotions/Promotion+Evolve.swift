@@ -65,6 +65,19 @@ extension Promotion {
       evolveHalted(&state, reason: reason)
     case .resumed(let resumption):
       evolveResumed(&state, resumption)
+    case .renewed(let order):
+      evolveRenewed(&state, order)
+    }
+  }
+
+  /// What was asked, passed and condemned belongs to the earlier way; the environments themselves still know.
+  private static func evolveRenewed(_ state: inout State, _ order: Order) {
+    switch state.phase {
+    case .idle, .unbuilt: break
+    case .building, .buildHalted: state.phase = .building(order)
+    case .promoting(let known, _, _), .halted(let known, _), .completed(let known):
+      let course = Course(order: order, build: known.build)
+      state.phase = course.stages.isEmpty ? .completed(course) : .promoting(course, stage: 0, .verifying)
     }
   }
 

@@ -3,14 +3,17 @@ import Kernel
 extension Promotion {
   /// `promote` is a request and may be refused; everything else is an observation: true, maybe late or repeated.
   package enum Input: Codable, Equatable, Sendable {
+    /// The commit became the trunk. One that was there before is sent again when its ordinal is newer.
     case begin(Order)
     case built(BuildResult)
     case buildFailed(reason: String, log: Digest?)
     case provenanceFound(environment: EnvironmentName, finding: ProvenanceFinding)
     /// The delivery stream started the rollout.
     case taken(environment: EnvironmentName)
-    /// The delivery stream prefers a newer commit.
-    case superseded(environment: EnvironmentName, by: CommitID)
+    /// The delivery stream prefers a newer commit to what has a lower ordinal than `below`.
+    case superseded(environment: EnvironmentName, by: CommitID, below: Int64)
+    /// plimsoll.yaml no longer names the environment for this service.
+    case withdrawn(environment: EnvironmentName)
     case condemned(environment: EnvironmentName, reason: String)
     /// The rollout reached all traffic and was found good; `digest` is what runs, measured.
     case served(environment: EnvironmentName, digest: Digest, at: Instant)
@@ -25,7 +28,7 @@ extension Promotion {
     package let service: ServiceName
     package let repository: RepositoryName
     package let commit: CommitID
-    /// The ledger position of its landing: newer is larger.
+    /// The ledger position at which it became the trunk, last: newer is larger.
     package let ordinal: Int64
     package let title: String
     package let author: String
@@ -46,6 +49,12 @@ extension Promotion {
       self.landedAt = landedAt
       self.build = build
       self.stages = stages
+    }
+    /// The same change, wanted again by `newer`; its build stays as it is, since it may be running or done.
+    func renewed(by newer: Order) -> Order {
+      Order(
+        service: service, repository: repository, commit: commit, ordinal: newer.ordinal, title: title, author: author,
+        landedAt: newer.landedAt, build: build, stages: newer.stages)
     }
     /// For sentences: `harbor 0123456789`.
     package var subject: String { "\(service) \(commit.short)" }
@@ -119,7 +128,7 @@ extension Promotion {
   package struct PromoteRequest: Codable, Equatable, Sendable {
     /// nil means the next one that has not passed.
     package let environment: EnvironmentName?
-    /// Accepts that the digest was condemned or superseded there.
+    /// Accepts that the digest was condemned there. It does not put an older commit over a newer one.
     package let override: Bool
     package let reason: String
     package init(environment: EnvironmentName?, override: Bool, reason: String) {

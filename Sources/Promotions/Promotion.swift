@@ -8,6 +8,7 @@ import Kernel
 ///                 │  └exhausted→ buildHalted ←promote→ building         │
 ///                 └buildFailed→ unbuilt    └halted→ halted ←condemned───┘
 ///                                                     └promote→ promoting
+///   building, buildHalted, promoting, halted, completed ─renewed→ the same way from its beginning, with its digest
 /// ```
 ///
 /// Inside `promoting`, a stage goes verifying → requested → taken → checking → soaking; the gate of a stage is
@@ -55,9 +56,9 @@ package enum Promotion: Machine {
     case buildHalted(Order, reason: String)
     /// `stage` is an index into the order's stages. Leaves to: promoting, halted, completed.
     case promoting(Course, stage: Int, Step)
-    /// Leaves to: promoting (a person promotes).
+    /// Leaves to: promoting (a person promotes, or it is renewed).
     case halted(Course, reason: String)
-    /// Leaves to: halted (condemned afterwards, or found not reproducible).
+    /// Leaves to: halted (condemned afterwards, or found not reproducible), promoting (renewed).
     case completed(Course)
   }
 
@@ -110,7 +111,7 @@ package enum Promotion: Machine {
     package let environment: EnvironmentName
     /// How often the environment was asked to take it.
     package var attempts = 0
-    /// Whether a person accepted that the digest was condemned or superseded here.
+    /// Whether a person accepted that the digest was condemned here.
     package var override = false
     /// Who built it, once provenance was verified for this environment in this attempt.
     package var builder: String?

@@ -17,6 +17,19 @@ package enum CauseClass: String, Codable, CaseIterable, Sendable {
     case .latency: self = .performance
     }
   }
+
+  /// What keeps the next one from coming so far; nil when a person decided. The article, on causes of rollbacks: each
+  /// category has a different fix.
+  package var remedy: String? {
+    switch self {
+    case .infrastructure:
+      "Start and load it under production's limits in a check before production: this points to too little resource "
+        + "testing."
+    case .logic: "Add a test that asks what failed here: this points to a gap in test coverage."
+    case .performance: "Add a load test as a check before production: this points to missing load testing."
+    case .operator: nil
+    }
+  }
 }
 
 /// The decision that a version must leave this environment.

@@ -20,6 +20,8 @@ package struct KnownGood: Codable, Equatable, Sendable {
 package struct RolloutSummary: Codable, Equatable, Sendable {
   package enum Outcome: Codable, Equatable, Sendable {
     case completed
+    /// plimsoll.yaml stopped naming the place before it was decided.
+    case abandoned
     case condemned(CauseClass, rule: String, sentence: String, restoredAt: Instant)
   }
   package let id: RolloutID

@@ -71,6 +71,7 @@ package struct RollbackReport: Codable, Equatable, Sendable {
     var facts = [Announcement.Fact("left", left)]
     facts.append(Announcement.Fact("now serving", to.map { "\($0.commit.short) (\($0.digest.short))" } ?? "nothing"))
     facts.append(Announcement.Fact("cause", cause.rawValue))
+    if let remedy = cause.remedy { facts.append(Announcement.Fact("to keep it from coming back", remedy)) }
     if evidence != nil || requestsHurt > 0 {
       facts.append(Announcement.Fact("requests hurt", evidence == nil ? "at least \(requestsHurt)" : "\(requestsHurt)"))
     }

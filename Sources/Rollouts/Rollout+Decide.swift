@@ -25,6 +25,8 @@ extension Rollout {
       events = waits ? [.announced(id: id, target: target)] : []
     case .rollBack(let request): events = try rollBack(request, in: state, turn)
     case .lift(let digest, let reason): events = try lift(digest, reason, in: state)
+    case .unconfigure: events = unconfigure(in: state, turn)
+    case .closed(let at): events = closed(at: min(at, turn.now), in: state)
     case .exhausted(let key, let why): events = exhausted(key, clipped(why), in: state)
     }
     return settle(events, in: state, turn)
@@ -53,7 +55,7 @@ extension Rollout {
       return oldest.targets.map { .announcementAbandoned(id: oldest.id, target: $0, why: why) }
     }
     switch state.phase {
-    case .idle, .stepping, .watching: return []
+    case .idle, .stepping, .watching, .closing, .closed: return []
     case .sealing(let offer):
       // The override lifts what was condemned when it was given, not what was condemned since.
       return state.condemns(offer.digest) ? [.refusedCondemned(offer)] : []
@@ -78,7 +80,7 @@ extension Rollout {
   private static func decidedAt(_ state: State) -> Instant {
     switch state.phase {
     case .restoring(_, let condemnation), .reporting(_, let condemnation, restoredAt: _): condemnation.decidedAt
-    case .idle, .sealing, .placing, .stepping, .watching, .finalWatch: Instant(milliseconds: 0)
+    case .idle, .sealing, .placing, .stepping, .watching, .finalWatch, .closing, .closed: Instant(milliseconds: 0)
     }
   }
 
@@ -106,12 +108,13 @@ extension Rollout {
         "This stream delivers \(old.service) to \(old.environment), not \(policy.service) to \(policy.environment): "
           + "configure that one.")
     }
-    return state.policy == policy ? [] : [.configured(policy)]
+    return state.policy == policy && !state.isRetired ? [] : [.configured(policy)]
   }
 
   // MARK: Offers: newer wins
 
   private static func take(_ offer: Offer, in state: State, _ turn: TurnContext) -> [Event] {
+    if state.isRetired { return [.refusedUnconfigured(offer)] }
     if let serving = state.knownGood.first, serving.offer.isSame(as: offer) {
       return [.confirmed(offer, deployment: serving.deployment, at: turn.now)]
     }
@@ -146,7 +149,7 @@ extension Rollout {
   ) -> [Event] {
     guard let policy = state.policy else { return [] }
     switch state.phase {
-    case .idle, .placing, .stepping, .watching, .finalWatch, .restoring, .reporting: return []
+    case .idle, .placing, .stepping, .watching, .finalWatch, .restoring, .reporting, .closing, .closed: return []
     case .sealing(let offer):
       guard offer.ordinal == ordinal else { return [] }
       let deployment = Deployment(
@@ -169,7 +172,7 @@ extension Rollout {
   private static func measured(_ id: RolloutID, _ baseline: Baseline, in state: State) -> [Event] {
     switch state.phase {
     case .placing(let course): course.id == id && course.needsBaseline ? [.baselineMeasured(id, baseline)] : []
-    case .idle, .sealing, .stepping, .watching, .finalWatch, .restoring, .reporting: []
+    case .idle, .sealing, .stepping, .watching, .finalWatch, .restoring, .reporting, .closing, .closed: []
     }
   }
 
@@ -187,7 +190,7 @@ extension Rollout {
       }
       switch state.phase {
       case .placing: return course.endpoints == nil ? [.placed(course.id, digest: digest, endpoints: endpoints)] : []
-      case .idle, .sealing, .stepping, .watching, .finalWatch, .restoring, .reporting: return []
+      case .idle, .sealing, .stepping, .watching, .finalWatch, .restoring, .reporting, .closing, .closed: return []
       }
     }
     if let serving = state.knownGood.first?.deployment, serving.id == deployment, serving.digest != digest {
@@ -202,11 +205,21 @@ extension Rollout {
   private static func ended(
     _ deployment: DeploymentID, _ end: InstanceEnd, _ inRow: Int, _ at: Instant, in state: State, _ turn: TurnContext
   ) -> [Event] {
-    let noted = Event.instanceEnded(deployment, end: clipped(end), inRow: inRow, at: at)
+    let noted = Event.instanceEnded(deployment, end: clipped(end), inRow: inRow, at: min(at, turn.now))
     if let course = state.live, course.canary.id == deployment {
-      guard inRow >= course.policy.crashLimit else { return course.endsNoted < notedEndsLimit ? [noted] : [] }
+      let ends = course.endsNoted + 1
+      let isInRow = inRow >= course.policy.crashLimit
+      guard isInRow || ends >= course.endsLimit ?? .max else {
+        // Starting, ends are bounded by nothing but time; the ledger needs no more of them.
+        return course.endsLimit == nil && ends > startEndsNoted ? [] : [noted]
+      }
       let rule = end == .outOfMemory ? "out of memory" : "crash loop"
-      let sentence = "An instance of \(course.canary.commit.short) ended \(inRow) times in a row: \(end.words)."
+      let commit = course.canary.commit.short
+      let often =
+        isInRow
+        ? "An instance of \(commit) ended \(inRow) times in a row"
+        : "Instances of \(commit) ended \(ends) times at this step; the last time"
+      let sentence = "\(often)\(isInRow ? ":" : "") \(end.words)."
       return [noted] + condemn(course, .infrastructure, rule, sentence, in: state, turn)
     }
     // The engine restarts the known-good for ever; the ledger hears of it now and then, not of every end.
@@ -239,7 +252,7 @@ extension Rollout {
       guard course.id == id else { return [] }
       let to = state.knownGood.first?.deployment
       return [.reported(RollbackReport(condemnation, to: to, restoredAt: restoredAt, aftermath: aftermath))]
-    case .idle, .sealing, .placing, .stepping, .watching, .finalWatch, .restoring: return []
+    case .idle, .sealing, .placing, .stepping, .watching, .finalWatch, .restoring, .closing, .closed: return []
     }
   }
 
@@ -255,7 +268,7 @@ extension Rollout {
       return troubled(key, why, in: state) + collected(order.rollout, nil, in: state)
     case .announce(let announcement, let target):
       return [.announcementAbandoned(id: announcement.id, target: target, why: why)]
-    case .seal, .run, .route, .watch, .wake, .retire: return troubled(key, why, in: state)
+    case .seal, .run, .route, .watch, .wake, .retire, .close: return troubled(key, why, in: state)
     }
   }
 

@@ -24,7 +24,8 @@ extension Rollout {
     package let restoredAt: Instant
   }
 
-  package enum Effect: WantedEffect {
+  // Indirect: some cases are large, and a turn moves each effect several times.
+  package indirect enum Effect: WantedEffect {
     case seal(Offer, service: ServiceName, environment: EnvironmentName)
     /// Standing: keep instances running and report.
     case run(Deployment)
@@ -38,33 +39,37 @@ extension Rollout {
     case wake(at: Instant, EffectKey)
     case collectAftermath(AftermathOrder)
     case retire(Deployment)
+    /// The router offers the service here no more.
+    case close(service: ServiceName, environment: EnvironmentName)
     case announce(Announcement, target: Int)
 
     package var key: EffectKey {
       switch self {
       case .seal(let offer, service: _, environment: _): EffectKey("seal/\(offer.ordinal)")
-      case .run(let deployment): EffectKey("run/\(deployment.id)")
+      case .run(let deployment): EffectKey("run/" + deployment.id.rawValue)
       case .route(let shares):
-        EffectKey("route/" + shares.map { "\($0.deployment)=\($0.percent)" }.joined(separator: ","))
+        EffectKey("route/" + shares.map { $0.deployment.rawValue + "=" + String($0.percent) }.joined(separator: ","))
       case .measureBaseline(let rollout, _, slowerThan: _): EffectKey("baseline/\(rollout)")
       case .watch(let order): EffectKey("watch/\(order.rollout)")
       case .wake(at: _, let key): key
       case .collectAftermath(let order): EffectKey("aftermath/\(order.rollout)")
       case .retire(let deployment): EffectKey("retire/\(deployment.id)")
+      case .close: EffectKey("close")
       case .announce(let announcement, let target): Rollout.announceKey(announcement.id, target)
       }
     }
 
     package var lane: Lane {
       switch self {
-      case .run, .route, .watch, .collectAftermath: .protect
+      // A place may be closed while its bad version still has traffic.
+      case .run, .route, .watch, .collectAftermath, .close: .protect
       case .seal, .measureBaseline, .wake, .retire, .announce: .progress
       }
     }
 
     package var retry: RetryBudget {
       switch self {
-      case .run, .route, .watch, .wake, .retire: .persistent
+      case .run, .route, .watch, .wake, .retire, .close: .persistent
       case .seal, .measureBaseline, .collectAftermath: .bounded
       case .announce: .patient
       }
@@ -86,7 +91,10 @@ extension Rollout {
 
   private static func phaseEffects(of state: State) -> [Effect] {
     switch state.phase {
-    case .idle, .restoring: return []
+    case .idle, .restoring, .closed: return []
+    case .closing:
+      guard let policy = state.policy else { return [] }
+      return [.close(service: policy.service, environment: policy.environment)]
     case .sealing(let offer):
       guard let policy = state.policy else { return [] }
       return [.seal(offer, service: policy.service, environment: policy.environment)]
@@ -147,6 +155,9 @@ extension Rollout.State {
       guard course.exposedSince != nil else { return target }
       let emptied = ([course.canary] + (course.start.knownGood.map { [$0] } ?? [])).filter { $0.id != serving?.id }
       return (target + emptied.map { TrafficShare($0.id, percent: 0) }).sorted()
+    // Not shares of 0: the router is to forget the service.
+    case .closing, .closed:
+      return []
     }
   }
 
@@ -159,6 +170,8 @@ extension Rollout.State {
   /// unsupervised and without traffic, until it is retired.
   package var wantedRuns: [Deployment] {
     switch phase {
+    case .closing, .closed:
+      return []
     case .idle, .sealing, .restoring, .reporting:
       return knownGood.first.map { [$0.deployment] } ?? []
     case .placing(let course), .stepping(let course, index: _), .watching(let course, index: _, since: _),
@@ -172,7 +185,7 @@ extension Rollout.State {
   /// has none, because it passes only on a verdict that arrives when its time is up.
   var timer: RolloutTimer? {
     switch phase {
-    case .idle, .sealing, .stepping, .restoring, .reporting: return nil
+    case .idle, .sealing, .stepping, .restoring, .reporting, .closing, .closed: return nil
     case .placing(let course):
       guard course.endpoints == nil else { return nil }
       return RolloutTimer(
@@ -192,7 +205,7 @@ extension Rollout.State {
   /// The rollout that may still succeed; nil when none runs or its canary is condemned.
   package var live: Course? {
     switch phase {
-    case .idle, .sealing, .restoring, .reporting: nil
+    case .idle, .sealing, .restoring, .reporting, .closing, .closed: nil
     case .placing(let course), .stepping(let course, index: _), .watching(let course, index: _, since: _),
       .finalWatch(let course, since: _):
       course
@@ -202,7 +215,7 @@ extension Rollout.State {
   /// The rollout that is running, whichever way it goes.
   package var running: Course? {
     switch phase {
-    case .idle, .sealing: nil
+    case .idle, .sealing, .closing, .closed: nil
     case .placing(let course), .stepping(let course, index: _), .watching(let course, index: _, since: _),
       .finalWatch(let course, since: _), .restoring(let course, _), .reporting(let course, _, restoredAt: _):
       course

@@ -35,6 +35,20 @@ extension Rollout {
     }
   }
 
+  /// What the place held when plimsoll.yaml stopped naming it.
+  package struct Unconfiguration: Codable, Equatable, Sendable {
+    /// The rollout that ends here, neither completed nor condemned by this; nil when none ran.
+    package let rollout: RolloutID?
+    /// Whose promotions may be waiting for this place: offered, running, or serving and still checked. Each once.
+    package let commits: [CommitID]
+    package let at: Instant
+    package init(rollout: RolloutID?, commits: [CommitID], at: Instant) {
+      self.rollout = rollout
+      self.commits = commits
+      self.at = at
+    }
+  }
+
   package enum Event: DomainEvent {
     case configured(Policy)
     case offered(Offer)
@@ -68,6 +82,12 @@ extension Rollout {
     case announced(id: String, target: Int)
     case announcementAbandoned(id: String, target: Int, why: String)
     case troubled(EffectKey, why: String)
+    /// plimsoll.yaml no longer names this place: traffic first, then what runs, is taken away.
+    case unconfigured(Unconfiguration)
+    /// The router offers the service here no more: what ran may be stopped.
+    case closed(at: Instant)
+    /// Offered to a place that plimsoll.yaml does not name.
+    case refusedUnconfigured(Offer)
 
     package var name: String {
       switch self {
@@ -94,6 +114,9 @@ extension Rollout {
       case .announced: "announced"
       case .announcementAbandoned: "announcementAbandoned"
       case .troubled: "troubled"
+      case .unconfigured: "unconfigured"
+      case .closed: "closed"
+      case .refusedUnconfigured: "refusedUnconfigured"
       }
     }
   }

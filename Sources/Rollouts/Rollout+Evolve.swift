@@ -14,6 +14,7 @@ extension Rollout {
     switch event {
     case .configured(let policy):
       state.policy = policy
+      state.reopen()
       state.trimKnownGood()
       state.startPending()
     case .offered(let offer):
@@ -35,7 +36,10 @@ extension Rollout {
     case .placed(let id, digest: _, let endpoints):
       state.update(id) { $0.endpoints = endpoints }
     case .stepEntered(let id, let index, percent: _, let at):
-      state.update(id) { $0.exposedSince = $0.exposedSince ?? at }
+      state.update(id) {
+        $0.exposedSince = $0.exposedSince ?? at
+        $0.endsNoted = 0
+      }
       if let course = state.live, course.id == id { state.phase = .stepping(course, index: index) }
     case .routed(let shares, let at):
       state.routed = RoutedShares(shares: shares, at: at)
@@ -60,8 +64,11 @@ extension Rollout {
       state.retiring.removeAll { $0.id == deployment }
     case .lifted(let digest, reason: _):
       state.condemned.removeAll { $0.digest == digest }
-    case .instanceEnded(let deployment, end: _, inRow: _, at: _):
-      if let course = state.live, course.canary.id == deployment { state.update(course.id) { $0.endsNoted += 1 } }
+    case .instanceEnded(let deployment, end: _, inRow: _, let at):
+      if let course = state.live, course.canary.id == deployment {
+        state.update(course.id) { $0.endsNoted += 1 }
+        state.watchAnew(from: at)
+      }
     case .announced(let id, let target), .announcementAbandoned(let id, let target, why: _):
       for index in state.announcements.indices where state.announcements[index].id == id {
         state.announcements[index].targets.removeAll { $0 == target }
@@ -69,6 +76,12 @@ extension Rollout {
       state.announcements.removeAll { $0.targets.isEmpty }
     case .troubled(let key, let why):
       state.trouble = Trouble(key: key, why: why)
+    case .unconfigured(let event):
+      state.close(event)
+    case .closed(at: _):
+      state.stopClosed()
+    case .refusedUnconfigured:
+      break
     }
   }
 }
@@ -84,6 +97,8 @@ extension Rollout.State {
       phase = .sealing(offer)
     case .placing, .stepping, .watching, .finalWatch, .restoring, .reporting:
       pending = offer
+    case .closing, .closed:
+      break
     }
   }
 
@@ -172,11 +187,22 @@ extension Rollout.State {
     knownGood = Array(knownGood.prefix(policy.keep))
   }
 
+  /// An end is evidence that no request tells of: a version that dies now and then may not pass a step, nor become
+  /// known-good, on the calm before it.
+  fileprivate mutating func watchAnew(from at: Instant) {
+    switch phase {
+    case .idle, .sealing, .placing, .stepping, .restoring, .reporting, .closing, .closed: break
+    case .watching(let course, let index, let since):
+      phase = .watching(course, index: index, since: max(since, at))
+    case .finalWatch(let course, let since): phase = .finalWatch(course, since: max(since, at))
+    }
+  }
+
   fileprivate mutating func update(_ id: RolloutID, _ change: (inout Course) -> Void) {
     guard var course = live, course.id == id else { return }
     change(&course)
     switch phase {
-    case .idle, .sealing, .restoring, .reporting: break
+    case .idle, .sealing, .restoring, .reporting, .closing, .closed: break
     case .placing: phase = .placing(course)
     case .stepping(_, let index): phase = .stepping(course, index: index)
     case .watching(_, let index, let since): phase = .watching(course, index: index, since: since)

@@ -55,11 +55,15 @@ extension Rollout {
   package struct RollBackRequest: Codable, Equatable, Sendable {
     /// A kept known-good; nil for the one before.
     package let to: Digest?
+    /// What the sender saw, `State.leaving`: refused when a rollback would leave something else by now, so that a
+    /// request repeated after a lost answer cannot go back twice. Nil leaves whatever is there.
+    package let from: DeploymentID?
     /// One line, at most `Rollout.reasonLimit` characters.
     package let reason: String
     package let actor: String
-    package init(to: Digest?, reason: String, actor: String) {
+    package init(to: Digest?, from: DeploymentID? = nil, reason: String, actor: String) {
       self.to = to
+      self.from = from
       self.reason = reason
       self.actor = actor
     }
@@ -89,6 +93,10 @@ extension Rollout {
     case rollBack(RollBackRequest)
     /// Request: forget a condemnation.
     case lift(Digest, reason: String)
+    /// plimsoll.yaml no longer names this place.
+    case unconfigure
+    /// The router does not offer the service here any more.
+    case closed(at: Instant)
     case exhausted(EffectKey, why: String)
   }
 

@@ -50,6 +50,8 @@ extension Rollout {
       return state.pending != nil && state.policy != nil ? ["an offer waits although nothing runs"] : []
     case .sealing(let offer):
       return state.condemns(offer.digest) ? ["a condemned digest is being sealed"] : []
+    case .closing, .closed:
+      return state.pending == nil ? [] : ["an offer waits for a place that is retired"]
     case .placing(let course):
       return course.exposedSince == nil ? [] : ["rollout \(course.id) is placed and already exposed"]
     case .stepping(let course, let index), .watching(let course, let index, since: _):

@@ -26,11 +26,38 @@ extension Rollout {
           .notNow,
           "A rollout is running in \(place) and can only return to \(target): roll it back first, then to \(to.short).")
       }
+      try confirm(request.from, place, in: state)
       return condemn(course, .operator, "operator", sentence, in: state, turn)
     case .restoring, .reporting:
       throw Refusal(.notNow, "\(place) is being rolled back already: wait for its report.")
+    case .closing, .closed:
+      throw Refusal(
+        .notNow, "\(place) is retired, because plimsoll.yaml no longer names it: add it again and restart the server.")
     case .idle, .sealing:
+      try confirm(request.from, place, in: state)
       return [.started(try rollback(to: request.to, sentence, place, in: state, turn))]
+    }
+  }
+
+  private static func confirm(_ from: DeploymentID?, _ place: String, in state: State) throws(Refusal) {
+    guard let from, let leaving = state.leaving, leaving.id != from else { return }
+    let version = "\(leaving.commit.short) (\(leaving.id))"
+    let now =
+      if let course = state.live {
+        "rollout \(course.id) to \(version) is under way in \(place)"
+      } else {
+        "\(version) serves \(place)" + (state.history.first.map { ", \(since($0))" } ?? "")
+      }
+    throw Refusal(
+      .notNow, "Nothing was rolled back: \(now), not \(from). If that is to go too, ask again and name it as 'from'.")
+  }
+
+  private static func since(_ last: RolloutSummary) -> String {
+    switch (last.outcome, last.kind) {
+    case (.condemned, _): "since rollout \(last.id) was rolled back"
+    case (.abandoned, _): "since rollout \(last.id) was abandoned"
+    case (.completed, .rollback): "since rollback \(last.id)"
+    case (.completed, .forward): "since rollout \(last.id)"
     }
   }
 
@@ -88,4 +115,10 @@ extension Rollout {
       }
     throw Refusal(.unknown, "\(digest.rawValue) is not condemned here: \(next)")
   }
+}
+
+extension Rollout.State {
+  /// What a rollback asked for now would leave: the running rollout's version, else the one that serves. Nil when there
+  /// is neither.
+  package var leaving: Deployment? { live?.canary ?? knownGood.first?.deployment }
 }

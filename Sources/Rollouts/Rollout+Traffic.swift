@@ -7,7 +7,7 @@ extension Rollout {
     guard !sorted.isEmpty, sorted == state.wantedShares else { return [] }
     switch state.phase {
     case .stepping, .restoring: return [.routed(shares: sorted, at: at)]
-    case .idle, .sealing, .placing, .watching, .finalWatch, .reporting:
+    case .idle, .sealing, .placing, .watching, .finalWatch, .reporting, .closing, .closed:
       return state.routed == nil ? [.routed(shares: sorted, at: at)] : []
     }
   }
@@ -30,7 +30,7 @@ extension Rollout {
     let isDue = course.note.map { at - $0.at >= noteInterval || !$0.verdict.isSameKind(as: verdict) } ?? true
     let note: [Event] = isDue ? [.evidenceNoted(id, verdict: verdict, checkpoint: checkpoint, at: at)] : []
     switch state.phase {
-    case .idle, .sealing, .placing, .stepping, .restoring, .reporting: return note
+    case .idle, .sealing, .placing, .stepping, .restoring, .reporting, .closing, .closed: return note
     case .watching(_, let index, let since):
       guard passes(verdict, after: at - since, minimum: course.policy.stepMinimum, course.policy.scarcity) else {
         return note
@@ -61,7 +61,7 @@ extension Rollout {
   static func woke(_ key: EffectKey, in state: State, _ turn: TurnContext) -> [Event] {
     guard let timer = state.timer, timer.key == key, turn.now >= timer.at else { return [] }
     switch state.phase {
-    case .idle, .sealing, .stepping, .restoring, .reporting: return []
+    case .idle, .sealing, .stepping, .restoring, .reporting, .closing, .closed: return []
     case .placing(let course):
       // The world was not watched until the limit: a version that became ready meanwhile gets to say so.
       if turn.now - timer.at > lateWake {

@@ -9,6 +9,13 @@ extension Rollout {
     switch state.phase {
     case .idle:
       return state.pending == nil ? nil : "A version waits for this environment to be configured."
+    case .closing: return "Retired: plimsoll.yaml no longer names it. Its traffic is being taken away."
+    case .closed:
+      let back =
+        state.knownGood.first.map { "add it again, and \($0.deployment.commit.short) comes back" }
+        ?? "nothing was known good here"
+      let stopping = state.retiring.isEmpty ? "" : " What ran is being stopped."
+      return "Retired: no longer in plimsoll.yaml; \(back).\(stopping)"
     case .sealing(let offer): return "The configuration of \(offer.commit.short) is being sealed."
     case .placing(let course): return placingReason(course)
     case .stepping(let course, let index):

@@ -16,6 +16,9 @@ package typealias RolloutID = Int
 ///    │                                   ▼                             └─────┼───────────┘
 ///    │ reported     reporting ◀────── restoring ◀────────────────────────────┴─ bad verdict, crash loop, operator
 ///    └──────────────────┘  restored (the router confirmed known-good's share)
+///
+///   any ── plimsoll.yaml no longer names the place ──▶ closing ── the router offers it no more ──▶ closed
+///   closing, closed ── named again ──▶ idle, with the known-good and condemned versions that it had
 /// ```
 ///
 /// Two things make it safe. Wanted shares are a function of the state, so a condemned version cannot keep its share
@@ -62,7 +65,8 @@ package enum Rollout: Machine {
     }
   }
 
-  package enum Phase: Codable, Equatable, Sendable {
+  // Indirect: a course is large, and a turn copies the state several times.
+  package indirect enum Phase: Codable, Equatable, Sendable {
     /// Nothing moves; known-good, if any, serves.
     /// Leaves to: `sealing` (an offer was taken), `placing` (a person rolls back).
     case idle
@@ -77,10 +81,11 @@ package enum Rollout: Machine {
     /// Shares are wanted and not yet confirmed by the router.
     /// Leaves to: `watching` (confirmed), `finalWatch` (confirmed, last step), `restoring` (condemned).
     case stepping(Course, index: Int)
-    /// The canary has its share since the given instant.
+    /// The canary has its share, and none of its instances ended, since the given instant.
     /// Leaves to: `stepping` (good for long enough), `restoring` (condemned). Stays without evidence.
     case watching(Course, index: Int, since: Instant)
-    /// The canary has everything; the old version runs warm, without traffic.
+    /// The canary has everything, and none of its instances ended, since the given instant; the old version runs warm,
+    /// without traffic.
     /// Leaves to: `idle` or `sealing` (completed), `restoring` (condemned). Stays without evidence.
     case finalWatch(Course, since: Instant)
     /// Condemned: the canary's share is unwanted, and the router has not confirmed it yet.
@@ -89,6 +94,12 @@ package enum Rollout: Machine {
     /// Safe again; what the bad version did is being collected.
     /// Leaves to: `idle` or `sealing` (collected, or given up).
     case reporting(Course, Condemnation, restoredAt: Instant)
+    /// plimsoll.yaml no longer names the place, and the router still may send requests to what runs.
+    /// Leaves to: `closed` (the router confirmed), `idle` (named again).
+    case closing(stopping: [Deployment])
+    /// Retired: nothing is sent, what ran is being stopped, and what is known is kept.
+    /// Leaves to: `idle` (named again).
+    case closed
   }
 
   package static var initial: State { State() }
@@ -102,8 +113,8 @@ package enum Rollout: Machine {
   package static let noteInterval = Span.seconds(15)
   /// A wake later than this was slept through: the process was down, not merely busy.
   package static let lateWake = Span.seconds(5)
-  /// Ended canary instances noted per rollout, so that a flapping one cannot flood the ledger.
-  package static let notedEndsLimit = 10
+  /// Ends noted of instances that start, per rollout: one that dies and comes back floods no ledger.
+  package static let startEndsNoted = 10
   /// The longest reason in an event, in characters.
   package static let reasonLimit = 300
 }
@@ -123,6 +134,7 @@ package struct Course: Codable, Equatable, Sendable {
   /// When the first share was wanted for the canary; nil while no request can have reached it.
   package var exposedSince: Instant?
   package var note: EvidenceNote?
+  /// Canary instances that ended at this step; before the first, since the start.
   package var endsNoted: Int
 
   package init(start: Rollout.RolloutStart, policy: Rollout.Policy) {
@@ -141,6 +153,9 @@ package struct Course: Codable, Equatable, Sendable {
   package var canary: Deployment { start.deployment }
   /// A rollback goes to a version that was judged when it was new.
   package var isJudged: Bool { policy.judged && start.kind == .forward }
+  /// So many ends at one step condemn the canary even when its instances ran stably between them: once for each
+  /// instance, and `crashLimit` of one. Nil until all are ready: starting, only ends in a row count.
+  package var endsLimit: Int? { endpoints.map { max($0, 1) + policy.crashLimit - 1 } }
   package var needsBaseline: Bool { isJudged && start.knownGood != nil && baseline == nil }
   /// The canary's share at a step, 1 to 100; 0 outside of the steps.
   package func percent(at index: Int) -> Int { start.steps.indices.contains(index) ? start.steps[index] : 0 }

@@ -15,6 +15,8 @@ package actor EngineHost<Store: EventStore & Sendable> where Store.Event == Stre
   private let store: Store
   private let performer: Performer
   private let checksInvariants: Bool
+  private let tell: @Sendable (HostNotice) -> Void
+  private var ledgerSpell = OutageSpell()
   private var engine: Engine<Store, Performer>?
   private var waiting: [ReplyID: CheckedContinuation<Outcome, Never>] = [:]
   private var nextReply: UInt64 = 0
@@ -28,10 +30,14 @@ package actor EngineHost<Store: EventStore & Sendable> where Store.Event == Stre
   /// Every open stream is looked at again this often, so that no single message is essential (design §2).
   package static var pulseInterval: Span { .seconds(5) }
 
-  package init(store: Store, performer: Performer, checksInvariants: Bool) {
+  /// - Parameter tell: called on the engine's thread; it notes what it is told and returns at once.
+  package init(
+    store: Store, performer: Performer, checksInvariants: Bool, tell: @escaping @Sendable (HostNotice) -> Void
+  ) {
     self.store = store
     self.performer = performer
     self.checksInvariants = checksInvariants
+    self.tell = tell
     executor = OwnThread(label: "plimsoll.engine")
   }
 
@@ -40,8 +46,8 @@ package actor EngineHost<Store: EventStore & Sendable> where Store.Event == Stre
     let engine = Engine(
       store: store, dispatcher: performer, checksInvariants: checksInvariants,
       chance: { UInt64.random(in: .min ... .max) },
-      onViolation: { stream, violations in
-        assertionFailure("\(stream): \(violations.joined(separator: "; "))")
+      onViolation: { [tell] stream, violations in
+        tell(.quarantined(stream, reason: violations.joined(separator: "; ")))
       })
     performer.attach { [weak self] parcel in
       guard let self else { return }
@@ -142,12 +148,14 @@ package actor EngineHost<Store: EventStore & Sendable> where Store.Event == Stre
     let (replies, appended) = engine.run(now: now)
     for reply in replies { waiting.removeValue(forKey: reply.id)?.resume(returning: reply.outcome) }
     for event in appended { for (_, subscriber) in subscribers { subscriber.yield(event) } }
-    guard let due = engine.nextDue else {
-      if engine.hasWork { schedule() }
-      return
+    switch ledgerSpell.look(engine.outage) {
+    case .began(let outage): tell(.ledgerAway(outage))
+    case .ended: tell(.ledgerBack)
+    case nil: break
     }
-    if engine.hasWork, due <= now { schedule() } else { wake(at: due) }
-    if engine.hasWork, engine.outage == nil { schedule() }
+    // One batch does not always hold all that waits.
+    if engine.hasWork, !engine.isPausing { schedule() }
+    if let due = engine.nextDue { wake(at: due) }
   }
 
   private func beat() {

@@ -44,6 +44,9 @@ extension Performer {
       try await ports.platform.retire(deployment, fence: errand.fence)
       await board.set([], for: deployment.id)
       await errand.observe(.delivery(.retired(deployment.id)))
+    case .close(let service, let environment):
+      try await ports.router.close(service: service, environment: environment, fence: errand.fence)
+      await errand.observe(.delivery(.closed(at: .now)))
     case .announce(let announcement, let target):
       try await ports.announcer.announce(announcement, to: target)
       await errand.observe(.delivery(.announced(id: announcement.id, target: target)))

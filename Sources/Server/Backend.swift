@@ -3,9 +3,19 @@ import Kernel
 import Measures
 import Rollouts
 
+/// What happened to rollouts, as far as it can be read without a running engine: whoever announces needs it before there
+/// is one.
+package protocol Records: Sendable {
+  /// Events of one stream with a higher version, oldest first, at most `limit`.
+  func events(of stream: StreamID, after version: Version, limit: Int) async throws(Outage)
+    -> [RecordedEvent<StreamEvent>]
+  /// The evidence of a rollout, running or ended; nil when there is none.
+  func evidence(of stream: StreamID, rollout: RolloutID) async -> EvidenceSeries?
+}
+
 /// All that the server needs of the running process; the executable implements it over the engine, the ledger and the
 /// drivers. Reading never waits for a turn longer than one batch takes.
-package protocol Backend: Sendable {
+package protocol Backend: Records {
   /// Of Plimsoll, for people: `0.1.0`.
   var version: String { get }
 
@@ -38,17 +48,12 @@ package protocol Backend: Sendable {
   func head(of stream: StreamID) async throws(Outage) -> Version
   /// Events of all streams with a higher position, oldest first, at most `limit`.
   func events(after position: Position, limit: Int) async throws(Outage) -> [RecordedEvent<StreamEvent>]
-  /// Events of one stream with a higher version, oldest first, at most `limit`.
-  func events(of stream: StreamID, after version: Version, limit: Int) async throws(Outage)
-    -> [RecordedEvent<StreamEvent>]
   /// Events from now on, rising by position, until the consumer ends. The implementation may drop some for a slow
   /// consumer: the server sees the gap and reads it from the ledger.
   func live() async -> AsyncStream<RecordedEvent<StreamEvent>>
 
   // MARK: What is kept beside the ledger
 
-  /// The evidence of a rollout, running or ended; nil when there is none.
-  func evidence(of stream: StreamID, rollout: RolloutID) async -> EvidenceSeries?
   /// A log's bytes, verified against the digest; nil when there is no such blob.
   func log(_ digest: Digest) async throws(Outage) -> [UInt8]?
   /// The in-toto statement about an artifact as JSON, its envelope verified; nil when there is none.
@@ -56,6 +61,12 @@ package protocol Backend: Sendable {
   func provenance(of digest: Digest) async throws(Outage) -> [UInt8]?
   func report(window: Range<Instant>, service: ServiceName?, environment: EnvironmentName?) async throws(Outage)
     -> Report
+
+  // MARK: Drawing
+
+  /// A picture as PNG. Kind: *by content*, and cheap the second time.
+  /// - Throws: `Outage` when the program that draws it is missing or fails; the caller may ask again.
+  func png(of svg: [UInt8]) async throws(Outage) -> [UInt8]
 }
 
 /// A stream and its state now.
@@ -82,11 +93,17 @@ package struct ProcessTroubles: Equatable, Sendable {
   package let quarantined: [Quarantine]
   /// Why the ledger cannot be written; nil while it is well.
   package let outage: Outage?
+  /// Why the ledger's last events are not signed; nil while they are. They are safe, so the server is well.
+  package let checkpointFailure: Outage?
   /// Effects that end in failure again and again, sorted by stream.
   package let failing: [FailingEffect]
-  package init(quarantined: [Quarantine] = [], outage: Outage? = nil, failing: [FailingEffect] = []) {
+  package init(
+    quarantined: [Quarantine] = [], outage: Outage? = nil, checkpointFailure: Outage? = nil,
+    failing: [FailingEffect] = []
+  ) {
     self.quarantined = quarantined
     self.outage = outage
+    self.checkpointFailure = checkpointFailure
     self.failing = failing
   }
 
@@ -94,6 +111,11 @@ package struct ProcessTroubles: Equatable, Sendable {
   package var sentences: [String] {
     quarantined.map { "\($0.stream) is quarantined: \($0.reason); everything else goes on." }
       + (outage.map { ["The ledger cannot be written, so nothing is decided: \($0.sentence)"] } ?? [])
+      + (checkpointFailure.map { [Self.unsigned($0)] } ?? [])
       + failing.map { "\($0.stream) cannot do '\($0.key)' and keeps trying: \($0.outage)" }
+  }
+
+  package static func unsigned(_ outage: Outage) -> String {
+    "The ledger's last events cannot be signed, so a cut of them would not be found: \(outage.sentence)"
   }
 }

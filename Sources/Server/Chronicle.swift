@@ -27,6 +27,8 @@ actor Chronicle {
     var restoredAt: Instant?
     var report: RollbackReport?
     var completedAt: Instant?
+    /// When plimsoll.yaml stopped naming the place, while it ran.
+    var abandonedAt: Instant?
     var positions: ClosedRange<Position>
   }
 
@@ -55,11 +57,11 @@ actor Chronicle {
     var changes: [ChangeRecord] = []
   }
 
-  private let backend: any Backend
+  private let records: any Records
   private var deliveries: [StreamID: DeliveryRecord] = [:]
   private var queues: [StreamID: QueueRecord] = [:]
 
-  init(backend: any Backend) { self.backend = backend }
+  init(records: any Records) { self.records = records }
 
   /// Oldest first.
   func rollouts(of stream: StreamID) async throws(Outage) -> [RolloutRecord] {
@@ -84,7 +86,7 @@ actor Chronicle {
   private func read(delivery stream: StreamID) async throws(Outage) {
     while true {
       let after = deliveries[stream]?.version ?? 0
-      let page = try await backend.events(of: stream, after: after, limit: Self.pageSize)
+      let page = try await records.events(of: stream, after: after, limit: Self.pageSize)
       var record = deliveries[stream] ?? DeliveryRecord()
       for event in page where event.version == record.version + 1 {
         record.version = event.version
@@ -98,7 +100,7 @@ actor Chronicle {
   private func read(queue stream: StreamID) async throws(Outage) {
     while true {
       let after = queues[stream]?.version ?? 0
-      let page = try await backend.events(of: stream, after: after, limit: Self.pageSize)
+      let page = try await records.events(of: stream, after: after, limit: Self.pageSize)
       var record = queues[stream] ?? QueueRecord()
       for event in page where event.version == record.version + 1 {
         record.version = event.version
@@ -129,8 +131,11 @@ extension Chronicle.DeliveryRecord {
     case .reported(let report): note(report.rollout, recorded) { $0.report = report }
     case .completed(let id, deployment: _, let at): note(id, recorded) { $0.completedAt = at }
     case .placed(let id, digest: _, endpoints: _), .startExtended(let id, until: _): note(id, recorded) { _ in }
+    case .unconfigured(let event):
+      if let id = event.rollout { note(id, recorded) { $0.abandonedAt = event.at } }
+    case .closed: shares = []
     case .configured, .offered, .superseded, .refusedCondemned, .confirmed, .retired, .lifted, .instanceEnded,
-      .announced, .announcementAbandoned, .troubled:
+      .announced, .announcementAbandoned, .troubled, .refusedUnconfigured:
       break
     }
   }
@@ -174,7 +179,7 @@ extension Chronicle.QueueRecord {
   /// The entry that an event is about, and its log.
   private static func subject(of event: MergeQueue.Event) -> (entry: Int, log: Digest?)? {
     switch event {
-    case .configured, .trunkMoved, .recovered: nil
+    case .configured, .trunkMoved, .recovered, .retired, .recalled: nil
     case .submitted(let facts): (facts.id, nil)
     case .withdrawn(let entry, reason: _, at: _): (entry, nil)
     case .prepared(let entry, base: _, assumed: _, commit: _, tree: _, at: _): (entry, nil)

@@ -30,6 +30,9 @@ struct Lookup: Sendable {
 
   func delivery(_ service: String, _ environment: String) async throws -> (ServiceName, EnvironmentName, Rollout.State)
   {
+    if let retired = await retired().first(where: { $0.0.rawValue == service && $0.1.rawValue == environment }) {
+      return retired
+    }
     let service = try await self.service(service)
     let environment = try self.environment(environment, of: service)
     return (service.name, environment, await delivery(service.name, environment))
@@ -54,6 +57,24 @@ struct Lookup: Sendable {
     return found
   }
 
+  /// Places that plimsoll.yaml named once and does not now, sorted.
+  func retired() async -> [(ServiceName, EnvironmentName, Rollout.State)] {
+    await backend.states(.delivery).sorted { $0.stream < $1.stream }.compactMap { standing in
+      guard case .delivery(let state) = standing.state, state.isRetired,
+        let (service, environment) = Wiring.place(of: standing.stream)
+      else { return nil }
+      return (service, environment, state)
+    }
+  }
+
+  /// Queues whose branch plimsoll.yaml named once and does not now, sorted.
+  func retiredQueues() async -> [(policy: MergeQueue.Policy, stream: StreamID)] {
+    await backend.states(.queue).sorted { $0.stream < $1.stream }.compactMap { standing in
+      guard case .queue(let state) = standing.state, case .retired(let policy) = state.phase else { return nil }
+      return (policy, standing.stream)
+    }
+  }
+
   /// - Parameter repository: nil when there is one only.
   func queue(_ repository: String?) async throws -> (policy: MergeQueue.Policy, stream: StreamID) {
     let queues = await backend.topology().queues
@@ -70,6 +91,9 @@ struct Lookup: Sendable {
     }
     if let found = queues.first(where: { $0.repository.rawValue == repository }) {
       return (found, .queue(found.repository, found.trunk))
+    }
+    if let retired = await retiredQueues().first(where: { $0.policy.repository.rawValue == repository }) {
+      return retired
     }
     throw Self.unknown("repository", repository, among: queues.map(\.repository.rawValue))
   }

@@ -26,7 +26,7 @@ struct Reader: Sendable {
   init(backend: any Backend, now: @escaping @Sendable () -> Instant) {
     self.backend = backend
     self.now = now
-    chronicle = Chronicle(backend: backend)
+    chronicle = Chronicle(records: backend)
     lookup = Lookup(backend: backend)
   }
 
@@ -43,6 +43,14 @@ struct Reader: Sendable {
       services.append(
         ServiceView(
           name: service.name.rawValue, repository: service.repository.rawValue, environments: environments))
+    }
+    for (service, environment, _) in await lookup.retired() {
+      let view = try await self.environment(service, environment)
+      if let index = services.firstIndex(where: { $0.name == service.rawValue }) {
+        services[index].environments.append(view)
+      } else {
+        services.append(ServiceView(name: service.rawValue, repository: "", environments: [view]))
+      }
     }
     let moving = await lookup.builds().filter { build in
       switch build.state.phase {
@@ -66,10 +74,13 @@ struct Reader: Sendable {
     let stream = StreamID.delivery(service, environment)
     let state = await lookup.delivery(service, environment)
     let records = try await chronicle.rollouts(of: stream)
-    let running = state.running.flatMap { course in records.last { $0.start.id == course.id } }
+    var running: RolloutView?
+    if let record = state.running.flatMap({ course in records.last { $0.start.id == course.id } }) {
+      running = Views.rollout(record, in: state, await series(record))
+    }
     return Views.environment(
       state, service: service, environment: environment, port: await backend.address(service, environment),
-      shares: try await chronicle.shares(of: stream), rollout: running.map { Views.rollout($0, in: state) })
+      shares: try await chronicle.shares(of: stream), rollout: running)
   }
 
   func environment(_ service: String, _ environment: String) async throws -> EnvironmentView {
@@ -83,6 +94,9 @@ struct Reader: Sendable {
     var views: [QueueView] = []
     for policy in await backend.topology().queues {
       let stream = StreamID.queue(policy.repository, policy.trunk)
+      views.append(Views.queue(await lookup.queueState(stream), of: stream))
+    }
+    for (_, stream) in await lookup.retiredQueues() {
       views.append(Views.queue(await lookup.queueState(stream), of: stream))
     }
     return views
@@ -193,7 +207,7 @@ struct Reader: Sendable {
 
   func rollout(_ service: String, _ environment: String, _ id: String) async throws -> RolloutView {
     let (record, state) = try await rolloutRecord(service, environment, id)
-    return Views.rollout(record, in: state)
+    return Views.rollout(record, in: state, await series(record))
   }
 
   func rolloutRecord(
@@ -224,6 +238,17 @@ struct Reader: Sendable {
       throw Refusal(.unknown, "No request has reached rollout \(record.start.id) of \(service) in \(environment).")
     }
     return Views.evidence(series)
+  }
+
+  /// - Throws: `Refusal.unknown` while there is nothing to draw.
+  func png(_ service: String, _ environment: String, _ id: String) async throws -> [UInt8] {
+    let (record, _) = try await rolloutRecord(service, environment, id)
+    let picture = Picture(await series(record), record)
+    guard picture.hasPoints else {
+      throw Refusal(
+        .unknown, "There is nothing to draw of rollout \(record.start.id) of \(service) in \(environment) yet.")
+    }
+    return try await backend.png(of: picture.still)
   }
 
   // MARK: The past

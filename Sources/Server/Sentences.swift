@@ -20,6 +20,10 @@ package enum Sentences {
     case .applied(let topology):
       "The configuration changed: \(count(topology.services.count, "service")), "
         + "\(count(topology.queues.count, "queue"))."
+    case .left(let streams):
+      "No longer in the configuration: \(streams.map(\.name).joined(separator: ", "))."
+    case .joined(let services):
+      "New on their branch, or on another way: \(services.map(\.rawValue).joined(separator: ", "))."
     }
   }
 
@@ -48,6 +52,9 @@ package enum Sentences {
     case .troubled(let entry, key: _, let why, at: _):
       "\(entry.map { "#\($0)" } ?? "The watch on the trunk") is held up by the world: \(why)."
     case .recovered: "The watch on the trunk works again."
+    case .retired: "The queue is retired: plimsoll.yaml no longer names its branch."
+    case .recalled(let trunk, let services, at: _):
+      "\(trunk.short), which the trunk holds, goes to \(services.map(\.rawValue).joined(separator: ", "))."
     }
   }
 
@@ -88,6 +95,9 @@ package enum Sentences {
     case .resumed(let resumption):
       "A person promoted it again\(resumption.environment.map { " to \($0)" } ?? "")"
         + "\(resumption.override ? ", with an override" : ""): \(resumption.reason)."
+    case .renewed(let order):
+      "The trunk is at \(order.commit.short) again, or its way changed: its digest is sent through "
+        + "\(order.stages.map(\.environment.rawValue).joined(separator: ", "))."
     }
   }
 
@@ -132,6 +142,11 @@ package enum Sentences {
     case .announcementAbandoned(let id, let target, let why):
       "Announcement \(id) did not reach target \(target + 1): \(why)."
     case .troubled(let key, let why): "The world keeps failing at \(key): \(why)."
+    case .unconfigured(let event):
+      "plimsoll.yaml no longer names \(place)" + (event.rollout.map { "; rollout \($0) ends unfinished." } ?? ".")
+    case .closed: "\(place) is out of traffic for good; what ran is stopped."
+    case .refusedUnconfigured(let offer):
+      "\(place) cannot take \(offer.commit.short): plimsoll.yaml no longer names it."
     }
   }
 

@@ -86,7 +86,7 @@ package final class WebServer: Sendable {
     }
     traffic.stop()
     let wasBound = bound.isSet
-    let failure = Outage("server", "cannot listen on \(address): is the port taken? Choose another with --port.")
+    let failure = Outage("server", "cannot listen on \(address): is the port taken? Choose another with --listen.")
     bound.fail(failure)
     guard case .failure(let error) = result, !wasBound, !serving.isCancelled else { return }
     throw Outage(failure.subject, failure.sentence, sources: ["\(error)"])

@@ -12,6 +12,9 @@ final class Checkers {
   private(set) var falseConvictions = 0
   private(set) var rollouts = 0
   private(set) var rollbacks = 0
+  /// Places that left plimsoll.yaml, and commits that were sent a second time.
+  private(set) var retirements = 0
+  private(set) var renewals = 0
 
   /// Traffic must have left a condemned version, seconds of an uninterrupted process (issue 2: "no bad version keeps
   /// traffic more than 10 s after a restart").
@@ -37,6 +40,11 @@ final class Checkers {
   private var begun: Set<CommitID> = []
   private var newest: [StreamID: Position] = [:]
   private var exposed: [StreamID: Instant] = [:]
+  /// Places that plimsoll.yaml does not name, until they have traffic again: nobody promises capacity there.
+  private var retired: Set<StreamID> = []
+  /// Landings of a service that plimsoll.yaml did not name then: nobody promises to build them.
+  private var excused: Set<CommitID> = []
+  private var isServiceNamed = true
   private var announced: [String] = []
   private(set) var recordedTypes: [String] = []
 
@@ -83,7 +91,7 @@ final class Checkers {
   /// No instance of the deployment is ready any more.
   func lost(_ deployment: Deployment) {
     let stream = StreamID.delivery(deployment.service, deployment.environment)
-    guard let serving = knownGood[stream]?.last, serving.id == deployment.id,
+    guard !retired.contains(stream), let serving = knownGood[stream]?.last, serving.id == deployment.id,
       world.forge.behaviour(of: deployment.commit) == .good
     else { return }
     report(.healthyHasCapacity, "\(deployment.id) is known-good in \(deployment.environment) and lost its instances")
@@ -107,14 +115,25 @@ final class Checkers {
   func recorded(_ event: RecordedEvent<StreamEvent>) {
     recordedTypes.append(event.event.type)
     switch event.event {
+    case .settings(.applied(let topology)):
+      isServiceNamed = !topology.services.isEmpty
+      // What landed just before is routed under the new topology.
+      if !isServiceNamed { excused.formUnion(landings.keys.filter { !begun.contains($0) }) }
     case .settings: break
-    case .queue(.landed(let landing)): landings[landing.commit] = landings[landing.commit] ?? event.position
-    case .queue(.trunkMoved(from: _, let to, at: _)): landings[to] = landings[to] ?? event.position
+    case .queue(.landed(let landing)): landed(landing.commit, event.position)
+    // A trunk that was forced back makes its commit the newest again.
+    case .queue(.trunkMoved(from: _, let to, at: _)): landed(to, event.position)
     case .queue: break
     case .build(.begun(let order)): begun.insert(order.commit)
+    case .build(.renewed): renewals += 1
     case .build: break
     case .delivery(let inner): delivery(inner, event.stream, event.position)
     }
+  }
+
+  private func landed(_ commit: CommitID, _ position: Position) {
+    landings[commit] = position
+    if !isServiceNamed, !begun.contains(commit) { excused.insert(commit) }
   }
 
   private func delivery(_ event: Rollout.Event, _ stream: StreamID, _ position: Position) {
@@ -137,11 +156,15 @@ final class Checkers {
       for target in 0..<SimulatedSettings.announceTargets {
         announced.append(SimulatedAnnouncer.name(report.announcementID, target))
       }
+    case .unconfigured:
+      retirements += 1
+      retired.insert(stream)
+    case .routed(let shares, at: _): if !shares.isEmpty { retired.remove(stream) }
     case .announcementAbandoned(let id, let target, why: _):
       announced.removeAll { $0 == SimulatedAnnouncer.name(id, target) }
     case .configured, .offered, .superseded, .refusedCondemned, .confirmed, .startExtended, .baselineMeasured,
-      .placed, .stepEntered, .routed, .evidenceNoted, .stepPassed, .restored, .retired, .instanceEnded, .announced,
-      .troubled:
+      .placed, .stepEntered, .evidenceNoted, .stepPassed, .restored, .retired, .instanceEnded, .announced, .troubled,
+      .closed, .refusedUnconfigured:
       break
     }
   }
@@ -194,7 +217,8 @@ final class Checkers {
     for name in announced where !world.announcer.delivered.contains(name) {
       report(.peopleAreTold, "nobody was told of \(name)")
     }
-    for (commit, _) in landings.sorted(by: { $0.value < $1.value }) where !begun.contains(commit) {
+    for (commit, _) in landings.sorted(by: { $0.value < $1.value })
+    where !begun.contains(commit) && !excused.contains(commit) {
       report(.landedIsBuilt, "\(commit.short) landed and was never built")
     }
     let types = ledger.events.map(\.event.type)

@@ -31,6 +31,10 @@ struct FaultPlan {
   var trafficStops = 0
   var incidents = 0
   var externalPushes = 0
+  /// Times at which someone forces the trunk back to an earlier commit.
+  var forcedBack = 0
+  /// Times at which a place or the whole service leaves plimsoll.yaml for a while.
+  var absences = 0
 
   static let none = FaultPlan()
   static let longestDelay = 30.0
@@ -56,6 +60,8 @@ struct FaultPlan {
     plan.trafficStops = chance.happens(25) ? 1 : 0
     plan.incidents = chance.happens(30) ? 1 : 0
     plan.externalPushes = chance.happens(35) ? 1 + chance.below(2) : 0
+    plan.forcedBack = chance.happens(30) ? 1 + chance.below(2) : 0
+    plan.absences = chance.happens(35) ? 1 + chance.below(2) : 0
     return plan
   }
 }

@@ -40,13 +40,17 @@ package final class MemoryLedger {
     _ new: [NewEvent<StreamEvent>], routedThrough: Position?, session: Int
   ) throws(AppendFailure) -> [Position] {
     if refuses { throw .outage(Outage("disk", "it is full; free some space", sources: ["ENOSPC"])) }
+    // A write without events would meet no version to contradict it.
+    if new.isEmpty, session != newestSession {
+      throw .outage(Outage("lease", "another process has it; end this one"))
+    }
     var versions: [StreamID: Version] = [:]
     for event in new {
       let found = versions[event.stream] ?? Version(byStream[event.stream]?.count ?? 0)
       guard event.version == found + 1, session == newestSession else {
         throw .conflict(stream: event.stream, expected: event.version, found: found)
       }
-      versions[event.stream] = event.version
+      if new.count > 1 { versions[event.stream] = event.version }
     }
     var positions: [Position] = []
     for event in new {

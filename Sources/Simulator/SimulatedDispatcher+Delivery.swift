@@ -41,6 +41,11 @@ extension SimulatedDispatcher {
       call(errand, at: { [world] in world.platform.retire(deployment, fence: errand.fence) ? true : nil }) { _ in
         .delivery(.retired(deployment.id))
       }
+    case .close:
+      arriveAgain { [world] in _ = world.router.close(errand.stream, fence: errand.fence) }
+      call(
+        errand, at: { [world] in world.router.close(errand.stream, fence: errand.fence) ? true : nil },
+        then: { [world] _ in .delivery(.closed(at: world.wallClock)) })
     case .announce(let announcement, let target):
       call(
         errand,

@@ -40,6 +40,8 @@ final class SimulatedForge {
   let salt: UInt64
   private(set) var trunk: CommitID
   private(set) var changes: [SimulatedChange] = []
+  /// Where the trunk has been, oldest first.
+  private(set) var pastTrunks: [CommitID] = []
   private var commits: [CommitID: Commit] = [:]
   private var heads: [CommitID: Int] = [:]
   private var behaviours: [CommitID: Behaviour] = [:]
@@ -106,7 +108,14 @@ final class SimulatedForge {
     move(to: id, byQueue: false)
   }
 
+  /// Someone forces the trunk back to where it was some time ago.
+  func forceBack(to past: CommitID) {
+    guard past != trunk else { return }
+    move(to: past, byQueue: false)
+  }
+
   private func move(to commit: CommitID, byQueue: Bool) {
+    pastTrunks.append(trunk)
     trunk = commit
     onMove(commit, byQueue)
     let told = watchers

@@ -10,6 +10,8 @@ final class SimulatedOperators {
   private var world: World { simulation.world }
   private let until: Span
   private var branches = 0
+  private var variant = 0
+  private var absence: SimulatedSettings.Absence?
 
   init(_ simulation: Simulation, until: Span) {
     self.simulation = simulation
@@ -18,7 +20,7 @@ final class SimulatedOperators {
 
   /// Puts the whole of the seed's misfortunes and the first action on the agenda.
   func begin() {
-    apply(variant: 0)
+    apply()
     let plan = world.faults
     let length = until.seconds
     for _ in 0..<plan.crashes {
@@ -49,6 +51,12 @@ final class SimulatedOperators {
         world.forge.pushFromOutside(SimulatedChange(id: world.forge.changes.count))
       }
     }
+    for _ in 0..<plan.forcedBack {
+      sometime(length) { [world] in
+        if let past = world.chance.pick(world.forge.pastTrunks) { world.forge.forceBack(to: past) }
+      }
+    }
+    for _ in 0..<plan.absences { sometime(length) { [self] in leaveForAWhile() } }
     next()
   }
 
@@ -64,10 +72,22 @@ final class SimulatedOperators {
     }
   }
 
-  private func apply(variant: Int) {
-    let topology = SimulatedSettings.topology(variant: variant)
-    if simulation.request(.settings(.apply(topology)), to: .settings) != nil { return }
-    world.agenda.after(.seconds(1)) { [self] in apply(variant: variant) }
+  /// A file is read again at each start, so it is in force in the end.
+  private func apply() {
+    let topology = SimulatedSettings.topology(variant: variant, without: absence)
+    if simulation.process?.engine.topology == topology { return }
+    _ = simulation.request(.settings(.apply(topology)), to: .settings)
+    world.agenda.after(.seconds(1)) { [self] in apply() }
+  }
+
+  private func leaveForAWhile() {
+    guard absence == nil else { return }
+    absence = world.chance.pick(SimulatedSettings.Absence.allCases)
+    apply()
+    world.agenda.after(world.chance.span(5, 120)) { [self] in
+      absence = nil
+      apply()
+    }
   }
 
   private func act() {
@@ -79,7 +99,9 @@ final class SimulatedOperators {
     case 73..<82: promote()
     case 82..<89: rollBack()
     case 89..<95: lift()
-    default: apply(variant: world.chance.below(20))
+    default:
+      variant = world.chance.below(20)
+      apply()
     }
   }
 

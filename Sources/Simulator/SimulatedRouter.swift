@@ -36,6 +36,16 @@ final class SimulatedRouter {
     return .applied(isComplete: possible.count == wanted.count)
   }
 
+  /// False when the fence is stale.
+  func close(_ stream: StreamID, fence: Fence) -> Bool {
+    if let highest = fences[stream], fence < highest, world.plant != .routerIgnoresFences { return false }
+    world.checkers.carriedOut("router \(stream)", fence)
+    fences[stream] = fence
+    tables[stream] = nil
+    world.checkers.routed([], in: stream, fence)
+    return true
+  }
+
   /// It was restarted and knows nothing.
   func lose() {
     losses += 1

@@ -9,7 +9,22 @@ import Rollouts
 enum SimulatedSettings {
   static let announceTargets = 2
 
-  static func topology(variant: Int) -> Topology {
+  /// What plimsoll.yaml does not name for a while.
+  enum Absence: CaseIterable {
+    case staging, production, service
+  }
+
+  static func topology(variant: Int, without absence: Absence? = nil) -> Topology {
+    let whole = topology(variant: variant)
+    switch absence {
+    case nil: return whole
+    case .service: return Topology()
+    case .staging: return whole.without(SimulatedNames.staging)
+    case .production: return whole.without(SimulatedNames.production)
+    }
+  }
+
+  private static func topology(variant: Int) -> Topology {
     let queue = MergeQueue.Policy(
       repository: SimulatedNames.repository, trunk: SimulatedNames.trunk, slots: 1 + variant % 3,
       method: variant % 4 == 3 ? .squash : .mergeCommit, messageTemplate: "{title}",
@@ -36,5 +51,17 @@ enum SimulatedSettings {
         judge: JudgePolicy(sloP99: .seconds(0.2), mustDetectRatio: 50),
         scarcity: variant % 2 == 0 ? .hold : .advance(after: .seconds(30)), startLimit: .seconds(15), keep: 3,
         announceTargets: announceTargets))
+  }
+}
+
+extension Topology {
+  fileprivate func without(_ environment: EnvironmentName) -> Topology {
+    Topology(
+      queues: queues,
+      services: services.map { service in
+        Service(
+          name: service.name, repository: service.repository, trunk: service.trunk, build: service.build,
+          environments: service.environments.filter { $0.name != environment })
+      })
   }
 }

@@ -32,6 +32,10 @@ package struct SimulationResult: Sendable {
   package let events: Int
   package let rollouts: Int
   package let rollbacks: Int
+  /// Places that left plimsoll.yaml.
+  package let retirements: Int
+  /// Commits that went through the environments a second time.
+  package let renewals: Int
   /// Healthy versions that traffic convicted while there was no incident.
   package let falseConvictions: Int
   /// Watches that no verdict ended, so that a person had to.
@@ -51,6 +55,8 @@ package struct SimulationResult: Sendable {
     events = simulation.ledger.events.count
     rollouts = checkers.rollouts
     rollbacks = checkers.rollbacks
+    retirements = checkers.retirements
+    renewals = checkers.renewals
     falseConvictions = checkers.falseConvictions
     decidedByHand = simulation.decidedByHand
     simulated = simulation.elapsed

@@ -25,29 +25,33 @@ enum Facts {
   }
   static let start = Instant(milliseconds: 1_000_000)
 
-  static func rollout(_ environment: EnvironmentName, keep: Int = 3) -> Rollout.Policy {
+  static func rollout(
+    _ environment: EnvironmentName, of service: ServiceName = harbor, keep: Int = 3
+  ) -> Rollout.Policy {
     Rollout.Policy(
-      service: harbor, environment: environment, stepMinimum: .seconds(10), finalWatch: .seconds(30), judged: false,
+      service: service, environment: environment, stepMinimum: .seconds(10), finalWatch: .seconds(30), judged: false,
       judge: JudgePolicy(sloP99: .seconds(0.2)), scarcity: .hold, startLimit: .seconds(60), keep: keep,
       announceTargets: 0)
   }
-  static func topology(slots: Int = 2, keep: Int = 3) -> Topology {
+  static func topology(
+    slots: Int = 2, keep: Int = 3, environments: [EnvironmentName] = [production], services: [ServiceName] = [harbor]
+  ) -> Topology {
     Topology(
       queues: [
         MergeQueue.Policy(
           repository: repository, trunk: trunk, slots: slots, method: .squash, messageTemplate: "{title}",
           command: "./test", timeLimit: .minutes(15), capacity: 10)
       ],
-      services: [
+      services: services.map { service in
         Topology.Service(
-          name: harbor, repository: repository, trunk: trunk,
+          name: service, repository: repository, trunk: trunk,
           build: Promotion.BuildStep(command: "./build", output: "dist", timeLimit: .minutes(5)),
-          environments: [
+          environments: environments.map { environment in
             Topology.Environment(
-              stage: Promotion.Stage(environment: production, checks: [], soak: .zero),
-              rollout: rollout(production, keep: keep))
-          ])
-      ])
+              stage: Promotion.Stage(environment: environment, checks: [], soak: .zero),
+              rollout: rollout(environment, of: service, keep: keep))
+          })
+      })
   }
   static func submission(_ number: Int) -> StreamInput {
     .queue(
@@ -55,11 +59,14 @@ enum Facts {
         MergeQueue.Submission(
           branch: parsed(BranchName(rawValue: "change-\(number)")), head: commit("c"), author: "ada", title: "Change")))
   }
-  static let built = StreamInput.build(
-    .built(
-      Promotion.BuildResult(
-        artifact: StoredArtifact(digest: digest("d"), provenance: digest("e"), files: 1, bytes: 1), log: digest("f"),
-        startedAt: start, endedAt: start)))
+  static let built = built("d")
+  static func built(_ letter: String) -> StreamInput {
+    .build(
+      .built(
+        Promotion.BuildResult(
+          artifact: StoredArtifact(digest: digest(letter), provenance: digest("e"), files: 1, bytes: 1),
+          log: digest("f"), startedAt: start, endedAt: start)))
+  }
 }
 
 /// An engine over a ledger that survives it; each look at the clock is one told to it.

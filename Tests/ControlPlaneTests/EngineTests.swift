@@ -113,6 +113,48 @@ import Testing
     #expect(bench.ledger.types(Facts.build("b")) == ["build.begun"])
   }
 
+  @Test("where nothing happens, it is found out that the ledger is well again") func quietOutage() throws {
+    let bench = try Bench.settled()
+    bench.ledger.isFull = true
+    bench.ask(Facts.submission(1), of: Facts.queue)
+    #expect(bench.run().map(\.outcome.word) == ["unavailable"])
+    let cursor = bench.ledger.cursor
+    // Nothing waits, and still the engine asks to be run again.
+    #expect(!bench.engine.hasWork)
+    for _ in 0..<3 {
+      #expect(bench.engine.nextDue == bench.now + .seconds(1))
+      bench.wait(.seconds(1))
+      bench.run()
+      #expect(bench.engine.outage == TestLedger.full)
+    }
+    bench.ledger.isFull = false
+    bench.wait(.seconds(1))
+    bench.run()
+    #expect(bench.engine.outage == nil)
+    #expect(bench.engine.nextDue == nil)
+    #expect(bench.ledger.cursor >= cursor)
+  }
+
+  @Test("what waits behind an outage goes on as soon as the ledger is well, however much it is")
+  func flood() throws {
+    let bench = try Bench.settled()
+    bench.ledger.isFull = true
+    bench.ask(Facts.submission(1), of: Facts.queue)
+    bench.run()
+    // Requests that change nothing are decided without an append.
+    let asked = (0..<700).map { _ in bench.ask(.settings(.apply(Facts.topology())), of: .settings) }
+    bench.run()
+    #expect(bench.engine.hasWork && bench.engine.isPausing)
+    bench.ledger.isFull = false
+    bench.wait(.seconds(1))
+    var answered: [ReplyID] = []
+    repeat {
+      answered += bench.engine.run(now: bench.now).replies.map(\.id)
+      #expect(!bench.engine.isPausing)
+    } while bench.engine.hasWork
+    #expect(answered == asked)
+  }
+
   @Test("an effect whose result waits to be written is not started again") func noDoubleEffect() throws {
     let bench = try Bench.settled()
     let build = Facts.build("a")

@@ -43,11 +43,15 @@ private func routes(_ event: StreamEvent, of stream: StreamID) -> [String] {
 private func word(_ input: StreamInput) -> String {
   switch input {
   case .queue(.configure): "configure"
+  case .queue(.retire): "retire"
+  case .queue(.recall(let services)): "recall \(services.map(\.rawValue).joined(separator: " "))"
+  case .delivery(.unconfigure): "unconfigure"
+  case .build(.withdrawn(let environment)): "withdrawn \(environment)"
   case .delivery(.configure): "configure"
   case .delivery(.offer(let offer)): "offer \(offer.commit.short) \(offer.ordinal)"
   case .build(.begin(let order)): "begin \(order.commit.short) \(order.ordinal) \(order.title)"
   case .build(.taken(let environment)): "taken \(environment)"
-  case .build(.superseded(let environment, let by)): "superseded \(environment) \(by.short)"
+  case .build(.superseded(let environment, let by, let below)): "superseded \(environment) \(by.short) below \(below)"
   case .build(.condemned(let environment, let reason)): "condemned \(environment): \(reason)"
   case .build(.served(let environment, let digest, _)): "served \(environment) \(digest.short)"
   default: "something else"
@@ -65,6 +69,11 @@ private let b = "build:harbor/\(Facts.commit("b"))"
     check(
       .settings(.applied(Facts.topology())), of: .settings,
       ["queue:harbor/main <- configure", "delivery:harbor/production <- configure"])
+    check(
+      .settings(.left([Facts.delivery, Facts.queue])), of: .settings,
+      ["delivery:harbor/production <- unconfigure", "queue:harbor/main <- retire"])
+    check(.settings(.joined([Facts.harbor])), of: .settings, ["queue:harbor/main <- recall harbor"])
+    check(.settings(.joined([Facts.parsed(ServiceName(rawValue: "gone"))])), of: .settings, [])
   }
 
   @Test("what becomes the trunk is built") func queue() {
@@ -80,6 +89,10 @@ private let b = "build:harbor/\(Facts.commit("b"))"
       .queue(.trunkMoved(from: Facts.commit("b"), to: Facts.commit("a"), at: at)), of: Facts.queue,
       ["\(a) <- begin aaaaaaaaaa 7 pushed to the trunk directly"])
     check(.queue(.landed(landing)), of: StreamID(.queue, "harbor/other"), [])
+    check(
+      .queue(.recalled(trunk: Facts.commit("a"), services: [Facts.harbor], at: at)), of: Facts.queue,
+      ["\(a) <- begin aaaaaaaaaa 7 trunk as found"])
+    check(.queue(.recalled(trunk: Facts.commit("a"), services: [], at: at)), of: Facts.queue, [])
   }
 
   @Test("other queue events mean nothing elsewhere") func queueSilence() {
@@ -99,7 +112,7 @@ private let b = "build:harbor/\(Facts.commit("b"))"
       .testFailed(
         entry: 1, commit: commit, end: .timedOut, reason: "", log: log, startedAt: at, endedAt: at),
       .candidateDropped(entry: 1, commit: commit, because: .recipeChanged, at: at), .ejected(ejection),
-      .troubled(entry: nil, key: key, why: "", at: at), .recovered(key: key, at: at),
+      .troubled(entry: nil, key: key, why: "", at: at), .recovered(key: key, at: at), .retired(at: at),
     ]
     for event in silent { check(.queue(event), of: Facts.queue, []) }
   }
@@ -118,7 +131,7 @@ private let b = "build:harbor/\(Facts.commit("b"))"
       .checkPassed(environment: place, name: smoke, log: log, startedAt: at, endedAt: at),
       .checkFailed(environment: place, name: smoke, reason: "", log: log, startedAt: at, endedAt: at),
       .soakBegan(environment: place, until: at), .passed(environment: place, at: at), .completed, .halted(reason: ""),
-      .resumed(Promotion.Resumption(environment: nil, override: false, reason: "")),
+      .resumed(Promotion.Resumption(environment: nil, override: false, reason: "")), .renewed(order),
     ]
     for event in silent { check(.build(event), of: Facts.build("a"), []) }
   }
@@ -130,10 +143,14 @@ private let b = "build:harbor/\(Facts.commit("b"))"
     told(started(.forward, "a", over: nil), ["\(a) <- taken production"])
     told(
       started(.forward, "a", over: "b"),
-      ["\(a) <- taken production", "\(b) <- superseded production aaaaaaaaaa"])
+      ["\(a) <- taken production", "\(b) <- superseded production aaaaaaaaaa below 7"])
     told(started(.forward, "a", over: "a"), ["\(a) <- taken production"])
     told(started(.rollback, "a", over: "b"), [])
-    told(.superseded(offer("a"), by: Facts.commit("b")), ["\(a) <- superseded production bbbbbbbbbb"])
+    told(.superseded(offer("a"), by: Facts.commit("b")), ["\(a) <- superseded production bbbbbbbbbb below 8"])
+    told(.refusedUnconfigured(offer("a")), ["\(a) <- withdrawn production"])
+    told(
+      .unconfigured(Rollout.Unconfiguration(rollout: 1, commits: [Facts.commit("a"), Facts.commit("b")], at: at)),
+      ["\(a) <- withdrawn production", "\(b) <- withdrawn production"])
     told(.refusedCondemned(offer("a")), ["\(a) <- condemned production: its digest is condemned in production"])
     told(.condemned(condemnation), ["\(a) <- condemned production: It failed."])
     told(.completed(1, deployment: deployment("a"), at: at), ["\(a) <- served production 111111111111"])
@@ -149,7 +166,7 @@ private let b = "build:harbor/\(Facts.commit("b"))"
       .stepPassed(1, index: 0, verdict: nil), .restored(1, to: nil, at: at), .retired(id),
       .lifted(Facts.digest("1"), reason: ""), .instanceEnded(id, end: .outOfMemory, inRow: 1, at: at),
       .announced(id: "x", target: 0), .announcementAbandoned(id: "x", target: 0, why: ""),
-      .troubled(EffectKey("x"), why: ""),
+      .troubled(EffectKey("x"), why: ""), .closed(at: at),
     ]
     for event in silent { check(.delivery(event), of: Facts.delivery, []) }
     check(.delivery(.condemned(condemnation)), of: StreamID(.delivery, "harbor"), [])
@@ -172,6 +189,11 @@ private let b = "build:harbor/\(Facts.commit("b"))"
     try check(
       .settings(.applied(Topology())), type: "settings.applied",
       #"{"settings":{"applied":{"_0":{"queues":[],"services":[]}}}}"#)
+    try check(
+      .settings(.left([Facts.delivery])), type: "settings.left",
+      #"{"settings":{"left":{"_0":["delivery:harbor/production"]}}}"#)
+    try check(
+      .settings(.joined([Facts.harbor])), type: "settings.joined", #"{"settings":{"joined":{"_0":["harbor"]}}}"#)
     try check(
       .queue(.recovered(key: EffectKey("watch-trunk"), at: at)), type: "queue.recovered",
       #"{"queue":{"recovered":{"at":1000,"key":"watch-trunk"}}}"#)

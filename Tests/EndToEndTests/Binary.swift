@@ -41,10 +41,14 @@ enum Binary {
     }
   }
 
-  static func start(_ arguments: [String], in folder: URL, environment: [String: String] = [:]) throws -> Running {
+  /// - Parameter before: a command, by its full path, that ends by becoming what it is given to run.
+  static func start(
+    _ arguments: [String], in folder: URL, environment: [String: String] = [:], before: [String] = []
+  ) throws -> Running {
     let process = Process()
-    process.executableURL = URL(filePath: path)
-    process.arguments = arguments
+    let words = before + [path] + arguments
+    process.executableURL = URL(filePath: words[0])
+    process.arguments = Array(words.dropFirst())
     process.currentDirectoryURL = folder
     var variables = ["PATH": ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin:/usr/sbin", "TERM": "dumb"]
     variables.merge(environment) { _, new in new }

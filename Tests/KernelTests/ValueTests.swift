@@ -24,6 +24,24 @@ import Testing
   }
 }
 
+@Suite("Deployments") struct DeploymentTests {
+  @Test("what identifies one follows from its parts and is not coded") func coding() throws {
+    let hex = String(repeating: "a", count: 64)
+    let digest = try #require(Digest(rawValue: "sha256:" + hex))
+    let deployment = Deployment(
+      service: try #require(ServiceName(rawValue: "harbor")),
+      environment: try #require(EnvironmentName(rawValue: "production")), digest: digest,
+      commit: try #require(CommitID(rawValue: String(repeating: "c", count: 40))), configuration: digest,
+      sealedConfiguration: digest)
+    #expect(deployment.id.rawValue == "harbor.production.\(hex.prefix(12)).\(hex.prefix(8))")
+    let coded = try JSONEncoder().encode(deployment)
+    let fields = try #require(try JSONSerialization.jsonObject(with: coded) as? [String: String])
+    #expect(
+      fields.keys.sorted() == ["commit", "configuration", "digest", "environment", "sealedConfiguration", "service"])
+    #expect(try JSONDecoder().decode(Deployment.self, from: coded) == deployment)
+  }
+}
+
 @Suite("Retry budgets") struct RetryBudgetTests {
   private func check(_ budget: RetryBudget, pausesMs: [Int64], _ location: SourceLocation = #_sourceLocation) {
     let pauses = pausesMs.indices.map { budget.pause(afterFailures: $0 + 1).milliseconds }

@@ -15,6 +15,25 @@ import Testing
     #expect(ledger.checkpointFailure == nil)
   }
 
+  @Test func aFileThatCannotBeWrittenIsToldUntilItCan() throws {
+    let folder = try TemporaryFolder()
+    let ledger = try folder.open()
+    let path = folder.ledger.checkpoints
+    let aside = path + ".aside"
+    try FileManager.default.moveItem(atPath: path, toPath: aside)
+    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: false)
+    _ = try ledger.append(toys("a", 1...checkpointInterval), routedThrough: nil)
+    // The append succeeded; signing comes after it, on a queue of its own.
+    ledger.signer.sync {}
+    let failure = try #require(ledger.checkpointFailure)
+    #expect(failure.description.contains(path))
+    #expect(throws: Outage.self) { try ledger.checkpoint() }
+    try FileManager.default.removeItem(atPath: path)
+    try FileManager.default.moveItem(atPath: aside, toPath: path)
+    #expect(try ledger.checkpoint()?.position == checkpointInterval)
+    #expect(ledger.checkpointFailure == nil)
+  }
+
   @Test func nothingNewIsNotSignedAgain() throws {
     let folder = try TemporaryFolder()
     let ledger = try folder.open()

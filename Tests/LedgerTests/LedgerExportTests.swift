@@ -39,6 +39,18 @@ import Testing
     #expect(throws: Outage.self) { try LedgerExport(files: folder.ledger) }
   }
 
+  @Test func aStreamThatIsNotThereIsRefusedWithTheNearest() throws {
+    let folder = try written()
+    let export = try LedgerExport(files: folder.ledger)
+    for (name, words) in [("aa", "did you mean queue:a?"), ("harbor/main", "see all 3 streams")] {
+      let refusal = #expect(throws: Refusal.self) {
+        try export.forEach(LedgerFilter(stream: StreamID(.queue, name))) { _ in }
+      }
+      #expect(refusal?.kind == .unknown)
+      #expect(refusal?.sentence.contains(words) == true, "\(refusal?.sentence ?? "")")
+    }
+  }
+
   private func check(
     _ what: String, _ folder: TemporaryFolder, _ filter: LedgerFilter, expecting positions: [Position],
     _ place: SourceLocation = #_sourceLocation

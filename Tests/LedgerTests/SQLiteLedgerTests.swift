@@ -28,6 +28,19 @@ import Testing
     #expect(journal == "wal")
   }
 
+  @Test func anAppendWithoutEventsIsAWriteAllTheSame() throws {
+    let folder = try TemporaryFolder()
+    let ledger = try folder.open()
+    _ = try ledger.append([toy("a", 1)], routedThrough: 1)
+    func written() throws -> Int? {
+      try FileManager.default.attributesOfItem(atPath: ledger.files.database + "-wal")[.size] as? Int
+    }
+    let before = try #require(try written())
+    #expect(try ledger.append([], routedThrough: 1) == [])
+    #expect(try #require(try written()) > before)
+    #expect(try ledger.routingCursor() == 1)
+  }
+
   @Test func readsDoNotWaitForAWriter() throws {
     let folder = try TemporaryFolder()
     let ledger = try folder.open()
@@ -153,7 +166,11 @@ import Testing
     #expect(outage.sentence.contains("nothing was"), "\(outage)")
     #expect(try ledger.events(after: 0, limit: 9).count == 1, "nothing of it was written")
     #expect(try ledger.routingCursor() == 1)
+    #expect(throws: AppendFailure.self, "what the engine asks when nothing waits") {
+      try ledger.append([], routedThrough: 1)
+    }
     disk.relieve()
+    #expect(try ledger.append([], routedThrough: 1) == [])
     #expect(try ledger.append([toy("a", 2)], routedThrough: 2) == [2])
     try ledger.close()
     #expect(try LedgerVerifier(files: ledger.files).verify().findings == [])

@@ -41,6 +41,17 @@ import Testing
     }
   }
 
+  @Test("a trunk that came back to a change delivers it again, and its promotion is measured once")
+  func renewed() throws {
+    var teller = Teller()
+    teller.begun(1, 1, ordinal: 1, landed: 0)
+    teller.served(1, 2, at: 10)
+    teller.renewed(1, 3, ordinal: 3, landed: 100)
+    teller.served(1, 4, at: 160)
+    let time = try #require(Book(teller.told).report(window: day).promotionTime.value)
+    #expect(time.count == 1 && time.longest == minutes(10))
+  }
+
   @Test("a full book forgets its oldest facts and says since when it knows")
   func forgetting() {
     var teller = Teller()

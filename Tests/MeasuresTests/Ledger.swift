@@ -63,12 +63,20 @@ struct Teller {
     tell(.commits(queue, facts), position, 0)
   }
   mutating func begun(_ number: Int, _ position: Position, ordinal: Int64, landed: Double) {
+    let order = order(number, ordinal, landed)
+    tell(.build(StreamID.build(service, commit(number)), .begun(order)), position, landed)
+  }
+  /// The trunk came back to the change.
+  mutating func renewed(_ number: Int, _ position: Position, ordinal: Int64, landed: Double) {
+    let order = order(number, ordinal, landed)
+    tell(.build(StreamID.build(service, commit(number)), .renewed(order)), position, landed)
+  }
+  private func order(_ number: Int, _ ordinal: Int64, _ landed: Double) -> Promotion.Order {
     let stages = [staging, production].map { Promotion.Stage(environment: $0, checks: [], soak: .zero) }
-    let order = Promotion.Order(
+    return Promotion.Order(
       service: service, repository: repository, commit: commit(number), ordinal: ordinal, title: "Change",
       author: "ada", landedAt: minute(landed),
       build: Promotion.BuildStep(command: "make", output: "out", timeLimit: .minutes(5)), stages: stages)
-    tell(.build(StreamID.build(service, commit(number)), .begun(order)), position, landed)
   }
   mutating func served(_ number: Int, in environment: EnvironmentName = production, _ position: Position, at: Double) {
     let event = Promotion.Event.served(environment: environment, at: minute(at))

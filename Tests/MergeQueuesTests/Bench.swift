@@ -98,6 +98,8 @@ func brief(_ event: MergeQueue.Event) -> String {
   case .ejected(let ejection): "ejected \(ejection.entry) \(ejection.reason) against \(ejection.against)"
   case .troubled(let entry, _, let why, _): "troubled \(entry.map(String.init) ?? "-"): \(why)"
   case .recovered(let key, _): "recovered \(key)"
+  case .retired: "retired"
+  case .recalled(let trunk, let services, _): "recalled \(name(trunk)) for \(services.map(\.rawValue))"
   }
 }
 

@@ -33,6 +33,8 @@ import Testing
           log: digest("log"), sentence: "The test failed.", against: [1], at: later)),
       .troubled(entry: 1, key: EffectKey("land/\(c("t0+a"))"), why: "no route", at: at),
       .recovered(key: EffectKey("watch-trunk"), at: at),
+      .retired(at: at),
+      .recalled(trunk: c("t0"), services: [ServiceName(rawValue: "harbor")!], at: at),
     ]
   }()
 
@@ -64,7 +66,7 @@ import Testing
     }
     #expect(
       try wire(MergeQueue.EjectionReason.allCases)
-        == #"["conflict","testFailed","timedOut","killed","alreadyLanded"]"#)
+        == #"["conflict","testFailed","timedOut","killed","alreadyLanded","queueRetired"]"#)
     let causes: [MergeQueue.DropCause] = [.trunkMoved(to: c("x")), .culprit(1), .withdrawn(2), .recipeChanged]
     #expect(
       try wire(causes)
@@ -79,6 +81,7 @@ import Testing
         .landingRefused(entry: 1, commit: c("x"), trunk: c("y")), .withdraw(entry: 5, reason: "no"),
         .exhausted(key: EffectKey("test/1/\(c("1"))/1"), why: "disk full"), passed(1, "1"), landed(1, "1"),
         .trunkObserved(c("x")), submit("f"), made(2, "x", "9"), ended(2, "9", .timedOut),
+        .recall(services: [ServiceName(rawValue: "harbor")!]), .retire, .configure(policy()), .trunkObserved(c("x")),
       ]
     for input in inputs {
       #expect(try JSONDecoder().decode(MergeQueue.Input.self, from: Self.encoder.encode(input)) == input)

@@ -54,7 +54,7 @@ struct Explorer {
     case 94: if random.happens(30) { forge.rewind(to: Int.random(in: 0..<forge.history.count, using: &random)) }
     case 95: if random.happens(50) { mail = [] }
     case 96..<98: if let effect = MergeQueue.effects(of: state).randomElement(using: &random) { exhaust(effect) }
-    default: talkNonsense()
+    default: random.happens(10) ? take(.recall(services: [ServiceName(rawValue: "harbor")!])) : talkNonsense()
     }
   }
 
@@ -85,6 +85,8 @@ struct Explorer {
   }
 
   private mutating func reconfigure() {
+    if random.happens(15) { take(.retire) }
+    if case .retired = state.phase, random.happens(50) { return }
     take(
       .configure(
         policy(
@@ -170,10 +172,11 @@ struct Explorer {
         case .testFailed: !forge.isGreen(trunk + [change])
         case .alreadyLanded: trunk.contains(change)
         case .timedOut, .killed: true
+        case .queueRetired: if case .retired = state.phase { true } else { false }
         }
       return isGuilty ? nil : "#\(ejection.entry) was ejected for \(ejection.reason), but is innocent"
     case .configured, .trunkMoved, .submitted, .withdrawn, .prepared, .conflicted, .contained, .testPassed,
-      .testFailed, .candidateDropped, .troubled, .recovered:
+      .testFailed, .candidateDropped, .troubled, .recovered, .retired, .recalled:
       return nil
     }
   }
@@ -183,6 +186,7 @@ struct Explorer {
 
   private mutating func calm() {
     isCalm = true
+    if case .retired = state.phase { take(.configure(policy(capacity: 6))) }
     mail.shuffle(using: &random)
     for _ in 0..<Self.calmRounds where failure == nil {
       for input in mail { take(input) }

@@ -298,3 +298,46 @@ private let two = open + [submit("a"), submit("b"), made(1, "t0", "t0+a"), made(
     #expect(MergeQueue.waitReason(of: 9, in: play(two)) == nil)
   }
 }
+
+@Suite struct RetirementRules {
+  private let harbor = ServiceName(rawValue: "harbor")!
+
+  @Test func aBranchThatLeavesTheFileLeavesNothingWanted() {
+    check(
+      "who waits is told, in order of the line", given: two, when: .retire,
+      then: ["retired", "ejected 1 queueRetired against []", "ejected 2 queueRetired against []"])
+    check(
+      "before the trunk was seen too", given: [.configure(policy()), submit("a")], when: .retire,
+      then: ["retired", "ejected 1 queueRetired against []"])
+    let retired = two + [passed(1, "t0+a"), .retire]
+    #expect(MergeQueue.effects(of: play(retired)).isEmpty)
+    check("leaving again is nothing new", given: retired, when: .retire, then: [])
+    check("a queue that never was has nothing to leave", given: [], when: .retire, then: [])
+    for late: MergeQueue.Input in [
+      landed(1, "t0+a"), passed(2, "t0+a+b"), .trunkObserved(c("x")), made(1, "t0", "t0+a"),
+      .landingRefused(entry: 1, commit: c("t0+a"), trunk: c("x")),
+    ] { check("what comes late is ignored", given: retired, when: late, then: []) }
+    check("nobody can submit", given: retired, when: submit("z"), refused: .notNow, saying: "no longer names it")
+    check("nor withdraw", given: retired, when: .withdraw(entry: 1, reason: "x"), refused: .notNow, saying: "retired")
+    let headline = MergeQueue.explanation(of: play(retired)).headline
+    #expect(headline == "The queue is retired: plimsoll.yaml no longer names main of harbor.")
+    let sentences = play(retired).finished.map(\.sentence)
+    #expect(sentences.first?.contains("It was being pushed at that moment") == true)
+    #expect(sentences.last?.contains("being pushed") == false)
+  }
+
+  @Test func itComesBackByLookingAgain() {
+    let back = two + [.retire, .configure(policy())]
+    check("the trunk is seen as for the first time", given: back, when: .trunkObserved(c("y")), then: ["trunk - > y"])
+    check("and the line begins anew, with the next number", given: back, when: submit("a"), then: ["submitted 3 a"])
+  }
+
+  @Test func aNewServiceIsToldOfTheTrunk() {
+    check("at once", given: open, when: .recall(services: [harbor]), then: [#"recalled t0 for ["harbor"]"#])
+    check(
+      "by the first sight, when that is still to come", given: [.configure(policy())],
+      when: .recall(services: [harbor]), then: [])
+    check("nobody asks for nobody", given: open, when: .recall(services: []), then: [])
+    check("nor of a queue that left", given: open + [.retire], when: .recall(services: [harbor]), then: [])
+  }
+}

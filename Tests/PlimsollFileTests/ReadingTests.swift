@@ -58,6 +58,31 @@ import Testing
       "plimsoll.yaml:9:3: services: two services of repository 'harbor' name different tests")
   }
 
+  @Test(
+    "the ceiling: an explicit one, else 14.4 times what the availability allows within limits, else 5 %",
+    arguments: [
+      ("", 0.05, "default; slo.availability or rollback.ceiling changes it"),
+      ("availability: 99.9%", 0.0144, "slo.availability 99.9%: 14.4 times what it allows, within 1% to 5%"),
+      ("availability: 99.7%", 0.0432, "slo.availability 99.7%: 14.4 times what it allows, within 1% to 5%"),
+      ("availability: 99%", 0.05, "slo.availability 99%: 14.4 times what it allows, within 1% to 5%"),
+      ("availability: 99.999%", 0.01, "slo.availability 99.999%: 14.4 times what it allows, within 1% to 5%"),
+    ]) func ceilings(availability: String, share: Double, reason: String) throws
+  {
+    let level = availability.isEmpty ? "{ p99: 1s }" : "{ p99: 1s, \(availability) }"
+    let file = try parse(file("slo: \(level)"))
+    let ceiling = try #require(file.ceilings.first)
+    #expect(file.ceilings.map(\.environment.rawValue) == ["production"], "only where traffic is judged")
+    #expect(abs(ceiling.share - share) < 1e-9 && ceiling.reason == reason, "\(ceiling)")
+    let policy = try #require(file.topology.services.first?.environments.last?.rollout)
+    #expect(policy.judge.ceiling == ceiling.share)
+    let explicit = "slo: \(level)\nenvironments:\n  production: { rollback: { ceiling: 20% } }"
+    let wins = try parse(PlimsollFileTests.file(explicit))
+    #expect(
+      wins.ceilings.first?.description
+        == "harbor in production: errors above 20% roll a version back, by rollback.ceiling")
+    #expect(wins.topology.services.first?.environments.last?.rollout.judge.ceiling == 0.2)
+  }
+
   @Test("the example is legal") func example() throws {
     let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
       .deletingLastPathComponent()

@@ -60,12 +60,14 @@ struct SeededChance: RandomNumberGenerator {
       let environment = [integration, staging, production].randomElement(using: &chance)!
       let name = Bool.random(using: &chance) ? smoke : load
       switch Int.random(in: 0..<22, using: &chance) {
-      case 0: return .begin(order())
+      case 0:
+        return Bool.random(using: &chance)
+          ? .withdrawn(environment: environment) : .begin(order(ordinal: Int64.random(in: 7...10, using: &chance)))
       case 1: return .built(build(Int.random(in: 0..<12, using: &chance) == 0 ? "9" : "1"))
       case 2: return .buildFailed(reason: "make: error 2", log: log)
       case 3: return .provenanceFound(environment: environment, finding: .rejected(reason: "not signed"))
       case 4: return .taken(environment: environment)
-      case 5: return .superseded(environment: environment, by: newer)
+      case 5: return .superseded(environment: environment, by: newer, below: Int64.random(in: 7...12, using: &chance))
       case 6: return .condemned(environment: environment, reason: "5 % errors")
       case 7: return .served(environment: environment, digest: digest("1"), at: now)
       case 8: return .checked(environment: environment, name: name, report: report(startedAt: now))
@@ -148,6 +150,7 @@ struct SeededChance: RandomNumberGenerator {
         gate = nil
       case .passed(let environment, _): passed.append(environment)
       case .condemned(let environment, _): passed.removeAll { $0 == environment }
+      case .renewed: passed = []
       case .begun, .buildFailed, .provenanceRejected, .taken, .superseded, .served, .checkPassed, .checkFailed,
         .soakBegan, .completed, .halted, .resumed:
         break

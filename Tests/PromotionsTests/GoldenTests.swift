@@ -25,6 +25,7 @@ let goldenEvents: [Promotion.Event] = [
   .completed,
   .halted(reason: "superseded in production by bbbbbbbbbb"),
   .resumed(Promotion.Resumption(environment: staging, override: true, reason: "the load test was wrong")),
+  .renewed(order(ordinal: 9)),
 ]
 
 @Suite("Promotion on the wire") struct GoldenTests {

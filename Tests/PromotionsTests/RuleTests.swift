@@ -134,14 +134,14 @@ import Testing
       "another digest runs there", given: asked,
       when: .served(environment: integration, digest: digest("9"), at: at(9)), decides: ["halted"])
     try check(
-      "superseded", given: asked, when: .superseded(environment: integration, by: newer),
+      "superseded", given: asked, when: .superseded(environment: integration, by: newer, below: 8),
       decides: ["superseded", "halted"], halting: "superseded in integration by bbbbbbbbbb")
     try check(
       "superseded from under a running check", given: begunAndBuilt + through(integration),
-      when: .superseded(environment: integration, by: newer), decides: ["superseded", "halted"], wants: [])
+      when: .superseded(environment: integration, by: newer, below: 8), decides: ["superseded", "halted"], wants: [])
     try check(
       "superseded where it passed already changes nothing", given: inStaging,
-      when: .superseded(environment: integration, by: newer), decides: [])
+      when: .superseded(environment: integration, by: newer, below: 8), decides: [])
     try check(
       "condemned", given: asked, when: .condemned(environment: integration, reason: "5.2 % errors"),
       decides: ["condemned", "halted"], halting: "condemned in integration: 5.2 % errors")
@@ -270,7 +270,8 @@ import Testing
     try check(
       "superseded may be promoted again",
       given: begunAndBuilt + [
-        .provenanceFound(environment: integration, finding: verified), .superseded(environment: integration, by: newer),
+        .provenanceFound(environment: integration, finding: verified),
+        .superseded(environment: integration, by: newer, below: 8),
       ], when: promote(override: true), decides: ["resumed"], wants: ["provenance/integration"])
   }
 
@@ -323,5 +324,69 @@ import Testing
       return
     }
     #expect(failure.reason.count == Promotion.longestReason)
+  }
+
+  @Test("a trunk that comes back to a commit sends it again, with the digest that it has") func renewed() throws {
+    let again = Promotion.Input.begin(order(ordinal: 9))
+    let from = ["provenance/integration"]
+    try check("after it passed everywhere", given: inEveryEnvironment, when: again, decides: ["renewed"], wants: from)
+    try check("on its way", given: inStaging, when: again, decides: ["renewed"], wants: from)
+    let halted = inStaging + [.condemned(environment: integration, reason: "5 % errors")]
+    try check("after a halt", given: halted, when: again, decides: ["renewed"], wants: from)
+    try check("while it is built", given: [.begin(order())], when: again, decides: ["renewed"], wants: ["build"])
+    let stuck: [Promotion.Input] = [.begin(order()), .exhausted(key: Promotion.buildKey, why: "the disk is full")]
+    try check("when it could not be built", given: stuck, when: again, decides: ["renewed"], wants: ["build"])
+    try check(
+      "not when its build failed: a fix is another commit",
+      given: [.begin(order()), .buildFailed(reason: "no", log: nil)],
+      when: again, decides: [])
+    try check(
+      "not when its digest may not be used", given: inStaging + [.built(build("9"))], when: again, decides: [])
+    try check("the same sighting twice is late", given: inStaging + [again], when: again, decides: [])
+    try check("an earlier one too", given: inStaging + [again], when: .begin(order(ordinal: 8)), decides: [])
+    try check(
+      "without environments there is nothing to send", given: begunAndBuilt,
+      when: .begin(order(stages: [], ordinal: 9)), decides: ["renewed", "completed"], wants: [])
+    let story = try Story(inEveryEnvironment + [again, .provenanceFound(environment: integration, finding: verified)])
+    guard case .requested(let request)? = story.events.last else {
+      Issue.record("it was not offered again: \(story.events.map(\.name))")
+      return
+    }
+    #expect(request.ordinal == 9 && request.artifact == build().artifact && request.title == "Add the tide table")
+    #expect(story.events.filter { $0.name == "built" }.count == 1)
+  }
+
+  @Test("what was superseded before the trunk came back says nothing of the new offer") func renewedAndSuperseded()
+    throws
+  {
+    let again =
+      inStaging + [
+        .begin(order(ordinal: 9)), .provenanceFound(environment: integration, finding: verified),
+      ]
+    try check(
+      "the earlier offer", given: again, when: .superseded(environment: integration, by: newer, below: 8), decides: [])
+    try check(
+      "the new one", given: again, when: .superseded(environment: integration, by: newer, below: 12),
+      decides: ["superseded", "halted"])
+  }
+
+  @Test("an environment that leaves plimsoll.yaml halts who waits there, and nobody else") func withdrawn() throws {
+    let gone = Promotion.Input.withdrawn(environment: integration)
+    let reason =
+      "plimsoll.yaml no longer names integration for harbor; add it again and promote, or land a change, which goes the "
+      + "new way"
+    let asked = begunAndBuilt + [.provenanceFound(environment: integration, finding: verified)]
+    for given in [begunAndBuilt, asked, asked + [.taken(environment: integration)]] {
+      try check("on its way there", given: given, when: gone, decides: ["halted"], wants: [], halting: reason)
+    }
+    try check(
+      "while it soaks", given: inStaging + through(staging, checks: [smoke, load]),
+      when: .withdrawn(environment: staging), decides: ["halted"], wants: [])
+    try check("not when it is past it", given: inStaging, when: gone, decides: [])
+    try check("nor when it is through", given: inEveryEnvironment, when: gone, decides: [])
+    try check(
+      "a later sighting of the trunk sends it the new way", given: begunAndBuilt + [gone],
+      when: .begin(order(stages: [Promotion.Stage(environment: production, checks: [], soak: .zero)], ordinal: 9)),
+      decides: ["renewed"], wants: ["provenance/production"])
   }
 }

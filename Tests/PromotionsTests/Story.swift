@@ -20,9 +20,9 @@ func checkStep(_ name: CheckName) -> Promotion.Check {
   Promotion.Check(name: name, command: "make \(name)", timeLimit: .minutes(1))
 }
 
-func order(stages: [Promotion.Stage]? = nil) -> Promotion.Order {
+func order(stages: [Promotion.Stage]? = nil, ordinal: Int64 = 7) -> Promotion.Order {
   Promotion.Order(
-    service: harbor, repository: RepositoryName(rawValue: "harbor")!, commit: commit, ordinal: 7,
+    service: harbor, repository: RepositoryName(rawValue: "harbor")!, commit: commit, ordinal: ordinal,
     title: "Add the tide table", author: "ada", landedAt: at(1),
     build: Promotion.BuildStep(command: "make", output: "out", timeLimit: .minutes(5)),
     stages: stages ?? [

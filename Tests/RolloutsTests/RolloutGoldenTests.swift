@@ -44,6 +44,9 @@ private let goldenEvents: [Rollout.Event] = {
     .announced(id: "harbor/production/2/rolled-back", target: 0),
     .announcementAbandoned(id: "harbor/production/2/rolled-back", target: 0, why: "the receiver answers 404"),
     .troubled(EffectKey("seal/2"), why: "disk full"),
+    .unconfigured(Rollout.Unconfiguration(rollout: 2, commits: [new.commit, old.commit], at: at)),
+    .closed(at: at),
+    .refusedUnconfigured(Facts.offer("b", 2)),
   ]
 }()
 

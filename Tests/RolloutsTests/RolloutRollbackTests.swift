@@ -1,3 +1,4 @@
+import Foundation
 import Kernel
 import Testing
 
@@ -11,8 +12,9 @@ import Testing
     for (index, letter) in letters.enumerated() { story.deliver(letter, Int64(index + 1)) }
     return story
   }
-  private func request(_ to: String? = nil) -> Rollout.Input {
-    .rollBack(Rollout.RollBackRequest(to: to.map(Facts.digest), reason: "orders are lost", actor: "ada"))
+  private func request(_ to: String? = nil, from: Deployment? = nil) -> Rollout.Input {
+    .rollBack(
+      Rollout.RollBackRequest(to: to.map(Facts.digest), from: from?.id, reason: "orders are lost", actor: "ada"))
   }
 
   @Test("bad: traffic first, then the report, then the clean-up", arguments: [0, 1, 2])
@@ -146,15 +148,43 @@ import Testing
     #expect(story.keys.contains("run/\(serving)"))
   }
 
-  @Test("a flapping canary cannot flood the ledger")
+  @Test("a canary that dies now and then begins its watch anew, and is condemned when the ends add up")
   func flapping() {
     var story = delivered(["a"])
     story.place("b", 2)
+    story.route()
     let canary = Facts.deployment("b", 2).id
-    let noted = (1...40).filter { _ in
-      !story.give(.instanceEnded(canary, instance: 0, end: .exited(code: 1), inRow: 1, at: story.now)).isEmpty
+    // Two instances and a crash limit of 3: the fourth end is one too many, whatever ran stably between.
+    for end in 1...3 {
+      story.pass(.seconds(9))
+      #expect(!story.judge(Facts.good).contains("stepPassed"), "9 s after an end")
+      #expect(
+        story.give(.instanceEnded(canary, instance: end % 2, end: .exited(code: 70), inRow: 1, at: story.now))
+          == ["instanceEnded"])
+      #expect(story.phase == "watching 0")
     }
-    #expect(noted.count == Rollout.notedEndsLimit)
+    story.pass(.seconds(9))
+    #expect(
+      story.give(.instanceEnded(canary, instance: 0, end: .exited(code: 70), inRow: 1, at: story.now))
+        == ["instanceEnded", "condemned"])
+    #expect(story.state.condemned.first?.sentence.contains("ended 4 times at this step") == true)
+    #expect(story.shares == "a=100 b=0")
+  }
+
+  @Test("after a single end a canary passes once it ran as long as its step asks for")
+  func singleEnd() {
+    var story = delivered(["a"])
+    story.place("b", 2)
+    story.route()
+    story.pass(.seconds(8))
+    story.give(
+      .instanceEnded(Facts.deployment("b", 2).id, instance: 0, end: .outOfMemory, inRow: 1, at: story.now))
+    story.pass(.seconds(9))
+    story.judge(Facts.good)
+    #expect(story.phase == "watching 0")
+    story.pass(.seconds(1))
+    story.judge(Facts.good)
+    #expect(story.phase == "stepping 1")
   }
 
   @Test("a person rolls back a running rollout at once")
@@ -184,6 +214,68 @@ import Testing
     #expect(story.refusal(of: request())?.sentence.contains("no older known-good version") == true)
     #expect(story.refusal(of: request("b"))?.sentence.contains("condemned") == true)
     #expect(story.offer("b", 2) == ["refusedCondemned"])
+  }
+
+  @Test("a rollback asked for twice goes back once, when it names what it leaves")
+  func askedTwice() {
+    var story = delivered(["a", "b", "c"])
+    let left = Facts.deployment("c", 3)
+    #expect(story.state.leaving == left)
+    story.give(request(from: left))
+    story.ready()
+    story.route()
+    #expect(story.shares == "b=100")
+    let refusal = story.refusal(of: request(from: left))
+    #expect(refusal?.kind == .notNow)
+    let serving = Facts.deployment("b", 2)
+    let words = "\(serving.commit.short) (\(serving.id)) serves harbor in production, since rollback 4, not \(left.id)."
+    #expect(refusal?.sentence.contains(words) == true)
+    #expect(story.refusal(of: request("a", from: left))?.kind == .notNow, "also with a target")
+    story.retireAll()
+    #expect(story.give(request(from: serving)) == ["started"], "a second step back that is meant")
+  }
+
+  @Test("a rollback names the rollout that runs, not what serves beside it")
+  func askedTwiceDuring() {
+    var story = delivered(["a", "b"])
+    let serving = Facts.deployment("b", 2)
+    let canary = Facts.deployment("c", 3)
+    story.place("c", 3)
+    story.route()
+    #expect(story.state.leaving == canary)
+    #expect(story.refusal(of: request(from: serving))?.sentence.contains("rollout 3 to \(canary.commit.short)") == true)
+    #expect(story.give(request(from: canary)) == ["condemned"])
+    story.route()
+    story.collect()
+    #expect(story.phase == "idle")
+    let refusal = story.refusal(of: request(from: canary))
+    #expect(refusal?.kind == .notNow)
+    #expect(refusal?.sentence.contains("since rollout 3 was rolled back") == true)
+  }
+
+  @Test("the same bytes with another configuration are another version to leave")
+  func leavingConfiguration() {
+    var story = delivered(["a", "b"])
+    story.offer("b", 3)
+    story.seal(3, configuration: Facts.digest("d"))
+    story.ready()
+    story.measure()
+    story.finish()
+    let renewed = Facts.deployment("b", 3, configuration: Facts.digest("d"))
+    #expect(story.state.leaving == renewed)
+    #expect(story.refusal(of: request(from: Facts.deployment("b", 2)))?.kind == .notNow)
+    #expect(story.refusal(of: request(from: renewed)) == nil)
+  }
+
+  @Test("a request without 'from' is read as it always was")
+  func requestOnTheWire() throws {
+    let old = #"{"actor":"ada","reason":"orders are lost","to":"\#(Facts.digest("a").rawValue)"}"#
+    let request = try JSONDecoder().decode(Rollout.RollBackRequest.self, from: Data(old.utf8))
+    #expect(
+      request == Rollout.RollBackRequest(to: Facts.digest("a"), reason: "orders are lost", actor: "ada"))
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    #expect(String(decoding: try encoder.encode(request), as: UTF8.self) == old)
   }
 
   @Test("a named target, the one passed over, and what may be named")

@@ -134,6 +134,8 @@ struct RolloutStory {
     case .finalWatch: "finalWatch"
     case .restoring: "restoring"
     case .reporting: "reporting"
+    case .closing: "closing"
+    case .closed: "closed"
     }
   }
 

@@ -1,19 +1,21 @@
 import ControlPlane
 import Kernel
-import MergeQueues
+import Synchronization
 import Testing
 
+@testable import MergeQueues
 @testable import Runtime
 
 @Suite("The engine's host answers everyone once", .timeLimit(.minutes(2)))
 struct EngineHostTests {
   private let ledger = LockedLedger()
   private let bench: Bench
+  private let notices = Notices()
   private let host: EngineHost<LockedLedger>
 
   init() throws {
     bench = try Bench()
-    host = EngineHost(store: ledger, performer: bench.performer, checksInvariants: true)
+    host = EngineHost(store: ledger, performer: bench.performer, checksInvariants: true, tell: notices.take)
   }
 
   private func ask(_ input: StreamInput, of stream: StreamID) async -> Outcome {
@@ -142,6 +144,79 @@ struct EngineHostTests {
     await stop()
   }
 
+  @Test("an outage is told once and ends by itself, although nobody asks for anything")
+  func quietOutage() async throws {
+    try await open()
+    ledger.fill()
+    let before = ledger.attempts
+    #expect(await ask(Facts.submission(1), of: Facts.queue).word == "unavailable")
+    try await eventually("the ledger is tried again") { ledger.attempts >= before + 3 }
+    #expect(await host.outage == LockedLedger.full)
+    #expect(notices.all == [.ledgerAway(LockedLedger.full)])
+    ledger.free()
+    try await eventually("the ledger is well") { await host.outage == nil }
+    #expect(notices.all == [.ledgerAway(LockedLedger.full), .ledgerBack])
+    #expect(ledger.types.count == 2)
+    await stop()
+  }
+
+  // Eight batches: were each to wait for the pulse or an alarm, they would take more than half a minute.
+  @Test("more than a batch holds is decided at once when the ledger is well again")
+  func flood() async throws {
+    // An effect that waits for its next attempt must not hold up the letters.
+    let away = Outage("git", "the repository does not answer")
+    bench.forge.head.now(.fails(away), .fails(away), .fails(away), .fails(away), .fails(away), .fails(away))
+    try await open()
+    ledger.fill()
+    #expect(await ask(Facts.submission(1), of: Facts.queue).word == "unavailable")
+    ledger.free()
+    let began = ContinuousClock.now
+    let outcomes = await withTaskGroup(of: Outcome.self) { group in
+      for _ in 0..<2000 { group.addTask { await ask(.settings(.apply(Facts.topology())), of: .settings) } }
+      return await group.reduce(into: []) { $0.append($1) }
+    }
+    #expect(outcomes.map(\.word) == Array(repeating: "accepted 0", count: 2000))
+    #expect(ContinuousClock.now - began < .seconds(15))
+    #expect(await host.outage == nil)
+    await stop()
+  }
+
+  @Test("a quarantine is told once, with stream, violation and next step; all else goes on")
+  func quarantine() async throws {
+    try await open()
+    guard case .queue(var state)? = await host.state(of: Facts.queue) else {
+      Issue.record("the queue has no state")
+      return
+    }
+    await stop()
+    ledger.reopen()
+    state.proof = MergeQueue.LandingProof(
+      landed: Facts.commit("d"), previousTrunk: Facts.commit("a"), tested: nil)
+    let recorded = try #require(try ledger.events(of: Facts.queue, after: 0, limit: 10).last)
+    try ledger.save(
+      Snapshot(
+        stream: Facts.queue, version: recorded.version, position: recorded.position, at: recorded.at,
+        state: .queue(state)))
+    let next = try Bench()
+    let notices = Notices()
+    let broken = EngineHost(
+      store: ledger, performer: next.performer, checksInvariants: true, tell: notices.take)
+    try await broken.start()
+    for number in 1...3 {
+      let outcome = await broken.request(Facts.submission(number), to: Facts.queue, actor: "ada", id: "r\(number)")
+      #expect(outcome.word == "refused")
+    }
+    let reason = "the trunk advanced to \(Facts.commit("d").short), whose test had not passed"
+    #expect(await broken.quarantined == [Facts.queue: reason])
+    #expect(notices.all == [.quarantined(Facts.queue, reason: reason)])
+    let words = try #require(notices.all.first).description
+    for part in ["\(Facts.queue)", reason, "Keep a copy of the data folder"] { #expect(words.contains(part)) }
+    let other = await broken.request(
+      .settings(.apply(Facts.topology(capacity: 3))), to: .settings, actor: "ada", id: "r9")
+    #expect(other.word == "accepted 1")
+    await broken.stop()
+  }
+
   @Test("each subscriber gets every event, in the ledger's order")
   func subscribers() async throws {
     let streams = [await host.subscribe(), await host.subscribe()]
@@ -181,13 +256,40 @@ struct EngineHostTests {
 
     ledger.reopen()
     let next = try Bench()
-    let another = EngineHost(store: ledger, performer: next.performer, checksInvariants: true)
+    let another = EngineHost(store: ledger, performer: next.performer, checksInvariants: true) { _ in }
     try await another.start()
     #expect(await another.state(of: Facts.queue) == state)
     #expect(await another.version(of: Facts.queue) == 2)
     #expect(await another.topology == Facts.topology())
     try await eventually("the trunk is watched again") { !next.forge.head.asked.isEmpty }
     await another.stop()
+  }
+}
+
+/// What a host told.
+private final class Notices: Sendable {
+  private let told = Mutex<[HostNotice]>([])
+  var all: [HostNotice] { told.withLock { $0 } }
+  @Sendable func take(_ notice: HostNotice) { told.withLock { $0.append(notice) } }
+}
+
+@Suite("An outage's spell") struct OutageSpellTests {
+  private static let full = Outage("disk", "it is full", sources: ["try 1"])
+  private static let again = Outage("disk", "it is full", sources: ["try 2"])
+  private static let gone = Outage("disk", "it is gone")
+
+  @Test(
+    "it is told when it begins, when it becomes another, and when it ends",
+    arguments: [
+      ("well all the time", [nil, nil], [nil, nil]),
+      ("told once", [full, full, again], [.began(full), nil, nil]),
+      ("told that it ended, once", [full, nil, nil], [.began(full), .ended, nil]),
+      ("told of the other", [full, gone, nil], [.began(full), .began(gone), .ended]),
+      ("told of the next one", [full, nil, full], [.began(full), .ended, .began(full)]),
+    ] as [(String, [Outage?], [OutageSpell.News?])])
+  func told(_ what: String, _ looks: [Outage?], _ news: [OutageSpell.News?]) {
+    var spell = OutageSpell()
+    #expect(looks.map { spell.look($0) } == news, "\(what)")
   }
 }
 

@@ -68,4 +68,16 @@ struct PlacementTests {
     #expect(await bench.performer.board.routes(for: share).map(\.endpoints.count) == [0])
     await bench.performer.stopAll()
   }
+
+  @Test("a place that left plimsoll.yaml is closed at the router, and that is told")
+  func closed() async throws {
+    let bench = try Bench()
+    try await bench.carryOut(
+      .delivery(.close(service: deployment.service, environment: deployment.environment)), of: Facts.delivery)
+    #expect(bench.router.close.asked == [Bench.fence])
+    guard case .delivery(.closed)? = bench.posted.inputs.last else {
+      Issue.record("told was \(bench.posted.inputs)")
+      return
+    }
+  }
 }

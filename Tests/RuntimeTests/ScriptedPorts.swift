@@ -79,8 +79,6 @@ final class ScriptedPlatform: Platform {
     await Gate().wait()
   }
   func retire(_ deployment: Deployment, fence: Fence) async throws(Outage) {}
-  func endpoints(of deployment: DeploymentID) async -> [Endpoint] { [] }
-  func running(_ service: ServiceName, _ environment: EnvironmentName) async throws(Outage) -> [DeploymentID] { [] }
 }
 
 struct ScriptedRouter: Router {
@@ -90,11 +88,15 @@ struct ScriptedRouter: Router {
   }
   static let appliedAt = Facts.start + .seconds(9)
   let apply = Script<Applying, RouteOutcome>(.gives(.applied(at: appliedAt)))
+  let close = Script<Fence, Void>(.gives(()))
   let loss = Script<ServiceName, Void>(.untilCancelled(then: ()))
   let port = Script<ServiceName, Int?>(.gives(8080))
   func apply(
     _ routes: [RoutedDeployment], service: ServiceName, environment: EnvironmentName, fence: Fence
   ) async throws(Outage) -> RouteOutcome { try await apply.answer(Applying(routes: routes, fence: fence)) }
+  func close(service: ServiceName, environment: EnvironmentName, fence: Fence) async throws(Outage) {
+    try await close.answer(fence)
+  }
   func port(of service: ServiceName, in environment: EnvironmentName) async -> Int? {
     (try? await port.ask(service)) ?? nil
   }

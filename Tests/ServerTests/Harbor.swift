@@ -15,7 +15,7 @@ struct Harbor: Sendable {
   static let queue = StreamID.queue(repository, trunk)
   static let inProduction = StreamID.delivery(service, production)
 
-  let topology: Topology
+  var topology: Topology
   private(set) var states: [StreamID: StreamState] = [:]
   private(set) var events: [RecordedEvent<StreamEvent>] = []
   private(set) var versions: [StreamID: Version] = [:]
@@ -226,6 +226,7 @@ struct Harbor: Sendable {
       return .woke(key)
     case .collectAftermath(let order): return aftermath(order, of: stream)
     case .retire(let deployment): return .retired(deployment.id)
+    case .close: return .closed(at: now)
     case .announce(let announcement, let target): return .announced(id: announcement.id, target: target)
     }
   }

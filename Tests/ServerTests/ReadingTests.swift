@@ -1,3 +1,4 @@
+import ControlPlane
 import Foundation
 import Kernel
 import Testing
@@ -23,7 +24,8 @@ import Testing
         "/rollouts/harbor/production/3",
         ["rolled back", "requests hurt", "first bad", "restored", "threshold", "<svg", "The chain of times"])
       try await check("/rollouts/harbor/production/3.svg", ["<style>", "detected, decided"])
-      try await check("/rollouts/harbor/production/4", ["running", "is watched at 10 %", "<svg"])
+      try await check(
+        "/rollouts/harbor/production/4", ["running", "is watched at 10 %", "<svg", "worsening is seen in about"])
       try await check("/services/harbor/production", ["Condemned here", "logic", "Where one can go back to"])
       try await check("/ledger", ["newest first", "payload", "Older"])
       try await check("/ledger?stream=queue:harbor/main", ["all streams", "#7"])
@@ -61,6 +63,25 @@ import Testing
       #expect(try await wire.send("GET", "/ledger").body.contains("plimsoll submit BRANCH"))
       #expect(try await wire.send("GET", "/services/harbor/staging").body.contains("plimsoll submit BRANCH"))
       #expect(try await wire.send("GET", "/measures").body.contains("not measured"))
+    }
+  }
+
+  @Test func whatLeftTheFileIsShownAsRetired() async throws {
+    var harbor = Harbor()
+    try harbor.open()
+    harbor.topology = Topology()
+    try harbor.tell(.settings, .settings(.apply(Topology())))
+    try harbor.settle()
+    try await withServer(harbor) { wire, _ in
+      let first = try await wire.send("GET", "/")
+      for words in ["retired", "no longer in plimsoll.yaml", "The queue is retired"] {
+        #expect(first.body.contains(words), "\(words)")
+      }
+      let place = try await wire.send("GET", "/services/harbor/production")
+      #expect(place.status == 200 && place.body.contains("no longer in plimsoll.yaml"))
+      #expect(!place.body.contains("serves all traffic"))
+      #expect(try await wire.send("GET", "/v1/queues/harbor").body.contains("The queue is retired"))
+      #expect(try await wire.send("GET", "/services/harbour/production").status == 404)
     }
   }
 
@@ -120,6 +141,19 @@ import Testing
       let ill = try await wire.send("GET", "/v1/health")
       #expect(ill.status == 503)
       #expect(ill.body.contains("is full"))
+    }
+  }
+
+  /// What happened is safe and goes on, so whoever watches the status is not alarmed, and whoever reads is told.
+  @Test func unsignedEventsAreToldAndTheServerIsWell() async throws {
+    try await withServer { wire, backend in
+      await backend.setCheckpointFailure(Outage("disk", "checkpoints.jsonl cannot be opened: free it"))
+      let health = try await wire.send("GET", "/v1/health")
+      #expect(health.status == 200)
+      #expect(health.body.contains("cannot be signed") && health.body.contains("checkpoints.jsonl cannot be opened"))
+      for place in ["/", "/v1/overview"] {
+        #expect(try await wire.send("GET", place).body.contains("checkpoints.jsonl cannot be opened"), "\(place)")
+      }
     }
   }
 

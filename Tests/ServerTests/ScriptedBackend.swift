@@ -15,6 +15,11 @@ actor ScriptedBackend: Backend {
   var logs: [Digest: [UInt8]] = [:]
   var statements: [Digest: [UInt8]] = [:]
   var outage: Outage?
+  private var checkpointFailure: Outage?
+  private var drawing: Outage?
+  private(set) var drawnFrom: [UInt8] = []
+  /// Decides, and says that it could not: what a sender meets when the answer is lost.
+  var losesAnswers = false
   /// The last request, as it came.
   private(set) var asked: (actor: String, id: String, lane: Lane)?
   private var listeners: [UUID: AsyncStream<RecordedEvent<StreamEvent>>.Continuation] = [:]
@@ -27,14 +32,17 @@ actor ScriptedBackend: Backend {
       .map { StreamStanding(stream: $0.key, state: $0.value) }
   }
   func state(of stream: StreamID) -> StreamState? { harbor.states[stream] }
-  func troubles() -> ProcessTroubles { ProcessTroubles(outage: outage) }
+  func troubles() -> ProcessTroubles {
+    ProcessTroubles(outage: outage, checkpointFailure: checkpointFailure)
+  }
   func address(_ service: ServiceName, _ environment: EnvironmentName) -> Int? { 18_080 }
 
   func request(_ input: StreamInput, to stream: StreamID, actor: String, id: String, lane: Lane) -> Outcome {
     asked = (actor, id, lane)
     if let outage { return .unavailable(outage) }
     do {
-      return .accepted(events: try tell(stream, input, cause: .request(id: id), actor: actor))
+      let events = try tell(stream, input, cause: .request(id: id), actor: actor)
+      return losesAnswers ? .unavailable(Outage("script", "the answer was lost")) : .accepted(events: events)
     } catch let refusal as Refusal {
       return .refused(refusal)
     } catch {
@@ -102,7 +110,17 @@ actor ScriptedBackend: Backend {
     return book.report(window: window, service: service, environment: environment)
   }
 
+  /// Without an outage of drawing: the signature alone, which is enough to see it arrive.
+  func png(of svg: [UInt8]) throws(Outage) -> [UInt8] {
+    if let drawing { throw drawing }
+    drawnFrom = svg
+    return [0x89] + Array("PNG".utf8)
+  }
+
+  func setDrawing(_ outage: Outage?) { drawing = outage }
   func setOutage(_ outage: Outage?) { self.outage = outage }
+  func setCheckpointFailure(_ outage: Outage?) { checkpointFailure = outage }
+  func setLosesAnswers(_ loses: Bool) { losesAnswers = loses }
   func setLog(_ bytes: [UInt8], at digest: Digest) { logs[digest] = bytes }
   var listening: Int { listeners.count }
 }

@@ -39,14 +39,19 @@ private actor Tally {
   func seeds(shard: Int) async {
     var sum = (rollouts: 0, rollbacks: 0, wrong: 0)
     var byHand = 0
+    var changes = (retirements: 0, renewals: 0)
     for seed in Seeds.shard(shard) {
       let result = SimulationRun(seed: UInt64(seed)).run()
       #expect(result.ok, "\(result.report)")
       byHand += result.decidedByHand
+      changes = (changes.0 + result.retirements, changes.1 + result.renewals)
       sum = (sum.0 + result.rollouts, sum.1 + result.rollbacks, sum.2 + result.falseConvictions)
     }
     // An incident of both arms can leave a watch without a verdict: one or two seeds in a thousand.
     #expect(byHand <= 2 + Seeds.count / 200, "\(byHand) watches never ended by themselves")
+    // One in three seeds loses a place or the service for a while, and one in three has its trunk forced back.
+    let fewest = Seeds.count / Seeds.shards / 10
+    #expect(changes.retirements > fewest && changes.renewals > fewest, "hardly anything left or came back: \(changes)")
     guard let all = await Tally.shared.add(sum) else { return }
     #expect(Double(all.wrong) <= 3 + Self.falseRollbackBudget * Double(all.rollouts), "healthy ones convicted: \(all)")
     #expect(all.rollouts > Seeds.count * 5 && all.rollbacks > Seeds.count, "hardly anything happened: \(all)")

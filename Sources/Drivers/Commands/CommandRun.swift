@@ -38,10 +38,13 @@ struct CommandWorkshop: Sendable {
     try prepare(place)
     try await forge.checkOut(order.commit, of: order.repository, into: place + "/work")
     let startedAt = now()
+    let space = LeastSpace()
     var (end, log) = try await execute(
-      order.command, environment: order.environment, place: place, timeLimit: order.timeLimit, stop: stop)
+      order.command, environment: order.environment, place: place, timeLimit: order.timeLimit, stop: stop,
+      watching: space)
     let endedAt = now()
-    if end != .exited(code: 0), end != .cancelled, freeBytes(at: place) < diskFloorBytes {
+    space.note(freeBytes(at: place))
+    if end != .exited(code: 0), end != .cancelled, space.bytes < diskFloorBytes {
       throw Outage(
         "disk", "the disk of \(folder) was full while a command ran, so its failure proves nothing; free space")
     }
@@ -99,7 +102,8 @@ struct CommandWorkshop: Sendable {
   }
 
   private func execute(
-    _ command: String, environment own: [EnvironmentVariable], place: String, timeLimit: Span, stop: StopSwitch
+    _ command: String, environment own: [EnvironmentVariable], place: String, timeLimit: Span, stop: StopSwitch,
+    watching space: LeastSpace
   ) async throws(Outage) -> (RunEnd, BoundedLog) {
     if stop.isFlipped { return (.cancelled, BoundedLog()) }
     let drain = try OutputDrain()
@@ -141,6 +145,13 @@ struct CommandWorkshop: Sendable {
         await stop.wait()
         return .unwanted
       }
+      group.addTask {
+        while !Task.isCancelled {
+          space.note(freeBytes(at: place))
+          try? await Task.sleep(for: LeastSpace.look)
+        }
+        return .unwanted
+      }
       var verdict: RunEnd?
       while let happening = await group.next() {
         switch happening {
@@ -176,6 +187,16 @@ struct CommandWorkshop: Sendable {
     }
     return (end, log)
   }
+}
+
+/// The least free space of a command's disk while it ran. Compilers remove what they could not finish, so the space
+/// that is left behind a failure proves nothing.
+private final class LeastSpace: Sendable {
+  /// Between two looks. Writing the last `diskFloorBytes` takes a disk of 1.6 GB/s this long.
+  static let look = Duration.milliseconds(10)
+  private let least = Mutex(Int64.max)
+  var bytes: Int64 { least.withLock { $0 } }
+  func note(_ free: Int64) { least.withLock { $0 = min($0, free) } }
 }
 
 /// The process that leads a command's session, once it is known.

@@ -37,7 +37,7 @@ package actor CommandRunner: Runner {
   ///   - forge: makes the checkouts.
   ///   - blobs: keeps the logs.
   ///   - searchPath: the commands' `PATH`.
-  ///   - diskFloorBytes: a command that fails while its disk has less free is an `Outage`, not a verdict on the change.
+  ///   - diskFloorBytes: a command that fails after its disk had less free is an `Outage`, not a verdict on the change.
   ///   - now: the clock of `startedAt` and `endedAt`.
   /// - Throws: `Outage` when the folder cannot be made or emptied.
   package init(

@@ -24,12 +24,16 @@ package struct HAProxyRouter: Router {
   /// Looks between two sweeps of idle servers.
   private static let looksPerSweep = 10
 
+  private let folder: String
+  private let program: String
   private let sites: [EnvironmentName: HAProxySite]
 
   /// - Parameters:
   ///   - folder: state folder; one folder an environment inside it. Short, because sockets lie there.
   ///   - program: `haproxy`, or a path to it.
   package init(folder: String, program: String, services: [PublicService]) {
+    self.folder = folder
+    self.program = program
     sites = Dictionary(grouping: services, by: \.environment).reduce(into: [:]) { sites, entry in
       sites[entry.key] = HAProxySite(
         folder: HAProxyFolder(root: folder, environment: entry.key), program: program, environment: entry.key,
@@ -41,6 +45,16 @@ package struct HAProxyRouter: Router {
     _ routes: [RoutedDeployment], service: ServiceName, environment: EnvironmentName, fence: Fence
   ) async throws(Outage) -> RouteOutcome {
     try await site(environment).apply(routes, service: service, fence: fence)
+  }
+
+  package func close(service: ServiceName, environment: EnvironmentName, fence: Fence) async throws(Outage) {
+    // An environment without any service has no other writer, so a site of this moment keeps the fence as well.
+    let site =
+      sites[environment]
+      ?? HAProxySite(
+        folder: HAProxyFolder(root: folder, environment: environment), program: program, environment: environment,
+        services: [])
+    try await site.close(service, fence: fence)
   }
 
   package func port(of service: ServiceName, in environment: EnvironmentName) async -> Int? {

@@ -1,6 +1,10 @@
 import Foundation
 import Kernel
 
+#if canImport(Glibc)
+  import Glibc
+#endif
+
 /// One environment's HAProxy: the one serialised writer of its routes, on a queue of its own.
 ///
 /// The fence lives here. HAProxy's socket can hold none, and this actor exists only under the streams' lease, so memory
@@ -11,9 +15,14 @@ actor HAProxySite {
   /// last counters were seen.
   static let drainedBeforeRemoval = Duration.seconds(3)
 
+  /// How long a HAProxy that was told to go may still listen; it takes a few milliseconds.
+  private static let stopListeningLimit = Duration.seconds(2)
+
   private let folder: HAProxyFolder
   private let program: String
   private let configured: [(service: ServiceName, port: Int?)]
+  /// Configured, but not offered.
+  private var closed: Set<ServiceName> = []
   private let environment: EnvironmentName
   /// The process last seen. It may be one that should be replaced.
   private var process: HAProxyProcess?
@@ -45,6 +54,8 @@ actor HAProxySite {
     }
     guard fence >= fences[service] ?? fence else { return .stale }
     fences[service] = fence
+    // HAProxy is replaced by one that has the service again.
+    if closed.remove(service) != nil { current = nil }
     let servers = ServerWeights.servers(for: routes)
     wanted[service] = servers
     let running = try router(for: service)
@@ -63,6 +74,38 @@ actor HAProxySite {
     sweep(service)
     return .applied(at: .now)
   }
+
+  /// Replaces HAProxy by one without the service, or ends it when that was the last: it stops listening at once and
+  /// goes when its last request has ended. The port stays remembered.
+  func close(_ service: ServiceName, fence: Fence) async throws(Outage) {
+    guard fence >= fences[service] ?? fence else { return }
+    fences[service] = fence
+    closed.insert(service)
+    (wanted[service], holds[service]) = (nil, nil)
+    guard let running = HAProxyProcess.answering(folder) else {
+      (process, current) = (nil, nil)
+      return
+    }
+    current = nil
+    guard offered.isEmpty else {
+      _ = try ensureRunning()
+      return
+    }
+    process = nil
+    kill(running.pid, SIGUSR1)
+    leaving.append(running)
+    // Other calls may come in between from here on; nothing is written any more.
+    let deadline = ContinuousClock.now + Self.stopListeningLimit
+    while HAProxyProcess.answering(folder) == running {
+      guard ContinuousClock.now < deadline else {
+        throw Outage(
+          "haproxy", "process \(running.pid) of \(environment) goes on after SIGUSR1; it is told again, or kill it")
+      }
+      try? await Task.sleep(for: .milliseconds(20))
+    }
+  }
+
+  private var offered: [(service: ServiceName, port: Int?)] { configured.filter { !closed.contains($0.service) } }
 
   /// The port of a service, remembered over restarts; nil before HAProxy first ran with it.
   func port(of service: ServiceName) -> Int? { rememberedPorts()["\(service)"] }
@@ -168,7 +211,7 @@ extension HAProxySite {
   private func assignedPorts() throws(Outage) -> [(name: ServiceName, port: Int)] {
     var remembered = rememberedPorts()
     var result: [(name: ServiceName, port: Int)] = []
-    for (service, port) in configured {
+    for (service, port) in offered {
       guard let port = port ?? remembered["\(service)"] ?? LoopbackPort.free() else {
         throw Outage("loopback", "no free port was found for \(service) in \(environment); set one in plimsoll.yaml")
       }

@@ -14,9 +14,8 @@ struct InstanceRecord: Equatable {
   let port: Int
 }
 
-/// What `retire` and look-ups must know of a deployment when no supervision of this process ever saw it.
+/// What `retire` must know of a deployment when no supervision of this process ever saw it.
 struct DeploymentNote: Codable, Equatable {
-  let readinessPath: String
   let stopLimitMs: Int64
 }
 

@@ -107,7 +107,6 @@ extension LocalPlatform {
         if let end = try look(at: &instances[index], order, files, slowLook: slowLook, &kills) { ends.append(end) }
       }
       let ready = instances.compactMap(\.readyEndpoint)
-      seen[id]?.ready = ready
       for end in ends { await report(end) }
       if ready != told, isCurrent(id, order.generation), !Task.isCancelled {
         told = ready

@@ -21,8 +21,6 @@ package actor LocalPlatform: Platform {
     var fence: Fence
     /// Rises with every call that takes over; a supervision with an older one ends.
     var generation = 0
-    var supervised = false
-    var ready: [Endpoint] = []
   }
 
   let releases: String
@@ -74,9 +72,7 @@ package actor LocalPlatform: Platform {
     let digest = try await release(deployment)
     guard isCurrent(deployment.id, generation) else { return }
     do {
-      try files(deployment.id).write(
-        DeploymentNote(
-          readinessPath: specification.readinessPath, stopLimitMs: specification.stopLimit.milliseconds))
+      try files(deployment.id).write(DeploymentNote(stopLimitMs: specification.stopLimit.milliseconds))
       try FileManager.default.createDirectory(
         atPath: logs, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
     } catch {
@@ -84,8 +80,6 @@ package actor LocalPlatform: Platform {
         "disk", "instance files of \(deployment.id) cannot be written; free space or fix rights",
         sources: ["\(error)"])
     }
-    seen[deployment.id]?.supervised = true
-    defer { if isCurrent(deployment.id, generation) { seen[deployment.id]?.supervised = false } }
     try await supervise(
       Supervision(
         deployment: deployment, specification: specification, configuration: configuration, digest: digest,
@@ -126,49 +120,13 @@ package actor LocalPlatform: Platform {
       await pause()
       guard isCurrent(deployment.id, generation) else { return }
     }
-    seen[deployment.id]?.ready = []
-    seen[deployment.id]?.supervised = false
     do {
-      try remove(releaseFolder(deployment.id))
-      try remove(files.folder)
+      try removeTree(at: releaseFolder(deployment.id))
+      try removeTree(at: files.folder)
     } catch {
       throw Outage("disk", "files of \(deployment.id) cannot be removed; fix the rights", sources: ["\(error)"])
     }
     InstanceLog.prune(logs)
-  }
-
-  package func endpoints(of deployment: DeploymentID) async -> [Endpoint] {
-    if let known = seen[deployment], known.supervised { return known.ready }
-    let files = files(deployment)
-    guard let note = files.note() else { return [] }
-    var probes: [(Endpoint, ReadinessProbe)] = []
-    for instance in files.known() {
-      guard let record = files.record(instance), ProcessTable.isAlive(record.pid, startTime: record.startTime) else {
-        continue
-      }
-      probes.append(
-        (Endpoint(instance: instance, port: record.port), ReadinessProbe(port: record.port, path: note.readinessPath)))
-    }
-    var ready: [Endpoint] = []
-    while !probes.isEmpty {
-      probes = probes.filter { endpoint, probe in
-        switch probe.advance() {
-        case .pending: return true
-        case .ready: ready.append(endpoint)
-        case .notReady: break
-        }
-        return false
-      }
-      if !probes.isEmpty { await pause() }
-    }
-    return ready.sorted()
-  }
-
-  package func running(_ service: ServiceName, _ environment: EnvironmentName) async throws(Outage) -> [DeploymentID] {
-    let names = (try? FileManager.default.contentsOfDirectory(atPath: instances)) ?? []
-    return names.compactMap { DeploymentID(rawValue: $0) }
-      .filter { $0.rawValue.hasPrefix("\(service).\(environment).") && anyAlive(files($0)) }
-      .sorted()
   }
 }
 
@@ -225,26 +183,19 @@ extension LocalPlatform {
       )
     }
     // Only write bits go; the bits that say "executable" belong to the content.
-    setWritable(false, folder)
+    makeReadOnly(folder)
     return measured
   }
 
-  private func setWritable(_ writable: Bool, _ folder: String) {
+  private func makeReadOnly(_ folder: String) {
     func adjust(_ path: String) {
       var status = stat()
       guard lstat(path, &status) == 0, status.st_mode & S_IFMT != S_IFLNK else { return }
-      let mode = status.st_mode & 0o7777
-      chmod(path, writable ? mode | 0o200 : mode & ~0o222)
+      chmod(path, status.st_mode & 0o7777 & ~0o222)
     }
     adjust(folder)
     guard let all = FileManager.default.enumerator(atPath: folder) else { return }
     while let name = all.nextObject() as? String { adjust("\(folder)/\(name)") }
-  }
-
-  private func remove(_ folder: String) throws {
-    guard FileManager.default.fileExists(atPath: folder) else { return }
-    setWritable(true, folder)
-    try FileManager.default.removeItem(atPath: folder)
   }
 
   private func signal(_ number: Int32, _ files: InstanceFiles) {

@@ -11,7 +11,8 @@ package struct Announcement: Codable, Equatable, Sendable {
   package let reason: String
   /// Label and value, in the order to show.
   package let facts: [Fact]
-  /// The evidence's page below the server's address, for example `/rollouts/...`; the picture is `<path>.svg`.
+  /// The evidence's page below the server's address, for example `/rollouts/...`. Its picture is `<path>.svg`, and
+  /// `/v1<path>/evidence.png` for those who show no SVG.
   package let path: String
   package let at: Instant
   package struct Fact: Codable, Equatable, Sendable {
@@ -35,6 +36,21 @@ package struct Announcement: Codable, Equatable, Sendable {
     self.facts = facts
     self.path = path
     self.at = at
+  }
+}
+
+/// What an announcement shows of its evidence, for receivers that cannot open the page.
+package struct DrawnEvidence: Equatable, Sendable {
+  /// A whole document in one light style, without script, variable, or reference to anything outside of it.
+  package let svg: [UInt8]
+  /// Bars of text, one row for each version and all equally long; they want a font of equal widths.
+  package let trend: [String]
+  /// What the bars mean, in one sentence.
+  package let scale: String
+  package init(svg: [UInt8], trend: [String], scale: String) {
+    self.svg = svg
+    self.trend = trend
+    self.scale = scale
   }
 }
 

@@ -8,6 +8,13 @@ package struct Deployment: Codable, Hashable, Sendable {
   package let configuration: Digest
   /// The sealed snapshot in the blob store, kept as long as this deployment is a rollback target.
   package let sealedConfiguration: Digest
+  /// Follows from the others and is not coded. Put together once: a turn asks for it at every look at wanted shares.
+  package let id: DeploymentID
+
+  private enum CodingKeys: CodingKey {
+    case service, environment, digest, commit, configuration, sealedConfiguration
+  }
+
   package init(
     service: ServiceName, environment: EnvironmentName, digest: Digest, commit: CommitID, configuration: Digest,
     sealedConfiguration: Digest
@@ -18,8 +25,18 @@ package struct Deployment: Codable, Hashable, Sendable {
     self.commit = commit
     self.configuration = configuration
     self.sealedConfiguration = sealedConfiguration
+    id = DeploymentID(service, environment, digest, configuration: configuration)
   }
-  package var id: DeploymentID { DeploymentID(service, environment, digest, configuration: configuration) }
+  package init(from decoder: any Decoder) throws {
+    let values = try decoder.container(keyedBy: CodingKeys.self)
+    self.init(
+      service: try values.decode(ServiceName.self, forKey: .service),
+      environment: try values.decode(EnvironmentName.self, forKey: .environment),
+      digest: try values.decode(Digest.self, forKey: .digest),
+      commit: try values.decode(CommitID.self, forKey: .commit),
+      configuration: try values.decode(Digest.self, forKey: .configuration),
+      sealedConfiguration: try values.decode(Digest.self, forKey: .sealedConfiguration))
+  }
 }
 
 /// Why an instance ended or never served.
@@ -93,8 +110,4 @@ package protocol Platform: Sendable {
   ) async throws(Outage)
   /// Stops all instances (SIGTERM, limit, SIGKILL to the group) and removes the release folder. Safe to repeat.
   func retire(_ deployment: Deployment, fence: Fence) async throws(Outage)
-  /// By lookup: the ready endpoints now.
-  func endpoints(of deployment: DeploymentID) async -> [Endpoint]
-  /// By lookup: deployments of which something still runs, sorted.
-  func running(_ service: ServiceName, _ environment: EnvironmentName) async throws(Outage) -> [DeploymentID]
 }

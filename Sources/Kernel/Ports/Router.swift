@@ -31,6 +31,10 @@ package protocol Router: Sendable {
   /// Returns after the router confirmed it by reading its state back.
   func apply(_ routes: [RoutedDeployment], service: ServiceName, environment: EnvironmentName, fence: Fence)
     async throws(Outage) -> RouteOutcome
+  /// Makes the router offer the service no more: its port refuses connections, requests under way may end. Returns after
+  /// the router showed that. What is not offered, or whose router does not run, is closed already. The next `apply` with
+  /// a higher fence offers it again. A call with a lower fence than one already applied changes nothing.
+  func close(service: ServiceName, environment: EnvironmentName, fence: Fence) async throws(Outage)
   /// By lookup: the public port on loopback where the service answers in this environment; nil before the first route.
   func port(of service: ServiceName, in environment: EnvironmentName) async -> Int?
   /// Waits until the router lost its state (killed, restarted), then returns: the caller applies again.

@@ -161,6 +161,7 @@ struct PlaceCard: Sendable {
     case "stepping", "watching":
       Badge(words: step(view).map { "watching at \($0) %" } ?? "watching", tone: "moving")
     case "finalWatch": Badge(words: "final watch", tone: "moving")
+    case "retired": Badge(words: "retired", tone: "calm")
     default: Badge(words: view.phase, tone: "moving")
     }
   }

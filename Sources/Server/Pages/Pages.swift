@@ -58,14 +58,15 @@ struct Pages: Sendable {
       let isPicture = id.hasSuffix(".svg")
       let (record, state) = try await reader.rolloutRecord(
         query.path("service"), query.path("environment"), isPicture ? String(id.dropLast(4)) : id)
-      let picture = Picture(await reader.series(record), record)
+      let series = await reader.series(record)
+      let picture = Picture(series, record)
       if isPicture {
         var response = Answer.text(picture.document, type: "image/svg+xml")
         // The picture carries its own style, because as an image it has no page around it.
         response.headers[.contentSecurityPolicy] = "default-src 'none'; style-src 'unsafe-inline'"
         return response
       }
-      let rollout = Views.rollout(record, in: state)
+      let rollout = Views.rollout(record, in: state, series)
       let content = RolloutPage(rollout, record, picture, now: reader.now())
       return try page("Rollout \(rollout.id) of \(rollout.service) in \(rollout.environment)", "rollout", content)
     }

@@ -25,14 +25,22 @@ struct Picture: Sendable {
   }
 
   init(_ series: EvidenceSeries?, _ record: Chronicle.RolloutRecord) {
-    guard let series, let first = series.points.first, let last = series.points.last, series.points.count > 1 else {
+    self.init(
+      series?.points ?? [], hasControl: series?.control != nil, marks: Self.marks(record),
+      end: record.condemnation?.sentence)
+  }
+
+  /// - Parameters:
+  ///   - marks: sorted by time.
+  ///   - end: how it ended, in one sentence; nil when nothing was decided.
+  init(_ points: [EvidencePoint], hasControl: Bool, marks: [Mark], end: String?) {
+    guard let first = points.first, let last = points.last, points.count > 1 else {
       fragment = ""
       hasPoints = false
       return
     }
     hasPoints = true
-    let marks = Self.marks(record)
-    let columns = Self.columns(series.points)
+    let columns = Self.columns(points)
     let begin = min(first.at - .seconds(1), marks.first?.at ?? first.at)
     let axis = Axis(
       from: begin, to: max(last.at, marks.last?.at ?? last.at), left: Self.left, right: Self.width - Self.right)
@@ -42,12 +50,12 @@ struct Picture: Sendable {
     let tests = Panel(top: bad.bottom + 40, height: 130, title: "Evidence against the new version (log e-value)")
     let load = Panel(top: tests.bottom + 40, height: 46, title: "Requests a second")
     var svg = labels.svg(bottom: load.bottom)
-    svg += Self.rates(columns, bad, axis, hasControl: series.control != nil) { Double($0.errors + $0.slow) }
+    svg += Self.rates(columns, bad, axis, hasControl: hasControl) { Double($0.errors + $0.slow) }
     svg += Self.tests(columns, tests, axis)
-    svg += Self.rates(columns, load, axis, hasControl: series.control != nil, isPlain: true) { Double($0.requests) }
+    svg += Self.rates(columns, load, axis, hasControl: hasControl, isPlain: true) { Double($0.requests) }
     svg += axis.svg(at: load.bottom)
     let height = load.bottom + 30
-    let summary = Self.summary(series, record)
+    let summary = Self.summary(points, end)
     fragment = """
       <svg class="picture" viewBox="0 0 \(Int(Self.width)) \(Int(height))" role="img" \
       xmlns="http://www.w3.org/2000/svg"><title>\(summary)</title>\(svg)</svg>
@@ -56,6 +64,11 @@ struct Picture: Sendable {
 
   /// For use as an image, with its style inside.
   var document: String {
+    document("<style>\(String(decoding: PackageResources.picture_css, as: UTF8.self))</style>")
+  }
+
+  /// - Parameter first: what the document begins with, before anything is drawn.
+  func document(_ first: String) -> String {
     let empty = """
       <svg viewBox="0 0 760 60" role="img" xmlns="http://www.w3.org/2000/svg">\
       <text x="10" y="34">No request has reached this version yet.</text></svg>
@@ -63,8 +76,7 @@ struct Picture: Sendable {
     let svg = hasPoints ? fragment : empty
     guard let end = svg.firstIndex(of: ">") else { return svg }
     let after = svg.index(after: end)
-    let style = String(decoding: PackageResources.picture_css, as: UTF8.self)
-    return svg[..<after] + "<style>\(style)</style>" + svg[after...]
+    return svg[..<after] + first + svg[after...]
   }
 
   // MARK: What is drawn
@@ -81,7 +93,7 @@ struct Picture: Sendable {
   private static func columns(_ points: [EvidencePoint]) -> [Column] {
     let share = max(1, (points.count + columnLimit - 1) / columnLimit)
     var columns: [Column] = []
-    var before = points[0].at - (points.count > 1 ? min(points[1].at - points[0].at, .seconds(15)) : .seconds(1))
+    guard var before = points.begin else { return [] }
     for start in stride(from: 0, to: points.count, by: share) {
       let group = points[start..<min(start + share, points.count)]
       guard let last = group.last else { continue }
@@ -96,7 +108,7 @@ struct Picture: Sendable {
     return columns
   }
 
-  private struct Mark {
+  struct Mark {
     let at: Instant
     let words: String
     let isStep: Bool
@@ -117,10 +129,10 @@ struct Picture: Sendable {
     return marks.sorted { $0.at < $1.at }
   }
 
-  private static func summary(_ series: EvidenceSeries, _ record: Chronicle.RolloutRecord) -> String {
-    let canary = series.points.reduce(RequestCounts.zero) { $0 + $1.canary }
-    let control = series.points.reduce(RequestCounts.zero) { $0 + $1.control }
-    let end = record.condemnation.map { " \($0.sentence)" } ?? ""
+  private static func summary(_ points: [EvidencePoint], _ end: String?) -> String {
+    let canary = points.reduce(RequestCounts.zero) { $0 + $1.canary }
+    let control = points.reduce(RequestCounts.zero) { $0 + $1.control }
+    let end = end.map { " \($0)" } ?? ""
     return escaped(
       "New: \(canary.errors + canary.slow) bad of \(canary.requests) requests; old: \(control.errors + control.slow) "
         + "of \(control.requests).\(end)")
@@ -216,17 +228,15 @@ struct Picture: Sendable {
     _ values: [(at: Instant, value: Double)], _ axis: Axis, _ scale: Scale, isStepped: Bool
   ) -> String {
     var path = ""
-    var before: Double?
     for (index, item) in values.enumerated() {
       let (x, y) = (axis.x(item.at), scale.y(item.value))
       if index == 0 {
         path += "M\(point(x)) \(point(y))"
-      } else if isStepped, let before {
-        path += "L\(point(before)) \(point(y))L\(point(x)) \(point(y))"
+      } else if isStepped {
+        path += "V\(point(y))H\(point(x))"
       } else {
         path += "L\(point(x)) \(point(y))"
       }
-      before = x
     }
     return path
   }
@@ -282,11 +292,14 @@ struct Picture: Sendable {
     func svg(bottom: Double) -> String {
       placed.map { item in
         let y = 14 + Double(item.row) * 15
-        let start = Self.start(item.x, Double(item.words.count) * 6.6)
+        // Left of its mark a label ends there, however wide the reader's font is.
+        let isLeft = Self.start(item.x, Double(item.words.count) * 6.6) < item.x
+        let place =
+          isLeft ? "x=\"\(point(item.x - 4))\" text-anchor=\"end\"" : "x=\"\(point(item.x + 4))\""
         let kind = item.mark.isStep ? "step" : "mark"
         return """
           <line class="\(kind)" x1="\(point(item.x))" x2="\(point(item.x))" y1="\(point(y - 9))" y2="\(point(bottom))"/>\
-          <text class="\(kind)-name" x="\(point(start))" y="\(point(y))">\(escaped(item.words))</text>
+          <text class="\(kind)-name" \(place) y="\(point(y))">\(escaped(item.words))</text>
           """
       }.joined()
     }
@@ -348,8 +361,10 @@ struct Picture: Sendable {
   private static func tickWords(_ value: Double) -> String {
     value == value.rounded() ? String(Int(value)) : String(format: "%.1f", value)
   }
+  /// XML has no place for control characters, which a person's reason may hold.
   private static func escaped(_ text: String) -> String {
-    text.replacing("&", with: "&amp;").replacing("<", with: "&lt;").replacing(">", with: "&gt;")
+    String(text.map { character in (character.asciiValue ?? 0x20) < 0x20 ? " " : character })
+      .replacing("&", with: "&amp;").replacing("<", with: "&lt;").replacing(">", with: "&gt;")
       .replacing("\"", with: "&quot;")
   }
 }

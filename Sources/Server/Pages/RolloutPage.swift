@@ -11,6 +11,7 @@ struct RolloutPage: Sendable {
   let subject: String
   let badge: Badge
   let sentence: String
+  let detectable: String?
   let new: Version
   let old: Version?
   let started: Moment
@@ -21,6 +22,7 @@ struct RolloutPage: Sendable {
   let hasPicture: Bool
   let pictureAddress: String
   let harm: Harm?
+  let remedy: String?
   let chain: [ChainRow]
   let hasChain: Bool
   let ledger: String
@@ -51,6 +53,7 @@ struct RolloutPage: Sendable {
     subject = view.deployment.title ?? ""
     badge = ServicePage.badge(view)
     sentence = view.sentence ?? "No verdict yet."
+    detectable = view.detectable
     new = Self.version(view.deployment)
     old = view.knownGood.map(Self.version)
     started = Moment(view.startedAtMs, now: now)
@@ -63,6 +66,7 @@ struct RolloutPage: Sendable {
     hasPicture = picture.hasPoints
     pictureAddress = "/rollouts/\(Short.part(view.service))/\(Short.part(view.environment))/\(view.id).svg"
     harm = view.report.map(Self.harm)
+    remedy = view.report?.remedy
     chain = view.report.map { Self.chain($0) } ?? []
     hasChain = view.report != nil
     ledger = LedgerPage.address(of: record.positions.upperBound)

@@ -72,6 +72,7 @@ struct ServicePage: Sendable {
       Badge(words: rollout.kind == "rollback" ? "rolled back to" : "completed", tone: "good")
     case "rolledBack": Badge(words: "rolled back", tone: "bad")
     case "takenOut": Badge(words: "taken out", tone: "bad")
+    case "abandoned": Badge(words: "abandoned", tone: "calm")
     default: Badge(words: rollout.kind == "rollback" ? "rolling back" : "running", tone: "moving")
     }
   }

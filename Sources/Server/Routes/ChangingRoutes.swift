@@ -12,6 +12,13 @@ import Rollouts
 struct ChangingRoutes: Sendable {
   let backend: any Backend
   let lookup: Lookup
+  private let requests: RecentRequests
+
+  init(backend: any Backend, lookup: Lookup) {
+    self.backend = backend
+    self.lookup = lookup
+    requests = RecentRequests(backend: backend)
+  }
 
   /// Characters of `Plimsoll-Request` and `Plimsoll-Actor`.
   static let headerLimit = 120
@@ -38,18 +45,16 @@ struct ChangingRoutes: Sendable {
     guard let branch = BranchName(rawValue: wish.branch) else {
       throw Refusal(.malformed, "The field 'branch' is '\(Lookup.shown(wish.branch))', which is no branch name of git.")
     }
-    let found = try await backend.resolve(branch: branch, in: policy.repository)
-    let submission = MergeQueue.Submission(
-      branch: found.branch, head: found.head, author: found.author, title: found.title)
-    let events = try await decide(.queue(.submit(submission)), stream, request, lane: .progress)
-    // A repeated submission decides nothing and still has an entry to follow.
+    let events = try await decide(request, wish, stream, lane: .progress) {
+      let found = try await backend.resolve(branch: branch, in: policy.repository)
+      return .queue(
+        .submit(
+          MergeQueue.Submission(branch: found.branch, head: found.head, author: found.author, title: found.title)))
+    }
     let entry = events.lazy.compactMap { event -> Int? in
       if case .queue(.submitted(let facts)) = event.event { facts.id } else { nil }
     }.first
-    let waiting = await lookup.queueState(stream).entries.first {
-      $0.facts.branch == found.branch && $0.facts.head == found.head
-    }
-    return try receipt(events, entry: entry ?? waiting?.id)
+    return try receipt(events, entry: entry)
   }
 
   private func withdraw(_ request: Request, _ query: Query) async throws -> Response {
@@ -58,9 +63,10 @@ struct ChangingRoutes: Sendable {
     guard let entry = Int(query.path("entry")) else {
       throw Refusal(.malformed, "'\(Lookup.shown(query.path("entry")))' is no entry: give its number.")
     }
-    return try receipt(
-      try await decide(.queue(.withdraw(entry: entry, reason: wish.reason)), stream, request, lane: .progress),
-      entry: entry)
+    let events = try await decide(request, wish, stream, lane: .progress) {
+      .queue(.withdraw(entry: entry, reason: wish.reason))
+    }
+    return try receipt(events, entry: entry)
   }
 
   private func promote(_ request: Request, _ query: Query) async throws -> Response {
@@ -72,47 +78,72 @@ struct ChangingRoutes: Sendable {
       } else {
         nil
       }
-    let input = Promotion.Input.promote(
-      Promotion.PromoteRequest(environment: environment, override: wish.override ?? false, reason: wish.reason))
-    return try receipt(try await decide(.build(input), build.stream, request, lane: .progress))
+    let events = try await decide(request, wish, build.stream, lane: .progress) {
+      .build(
+        .promote(
+          Promotion.PromoteRequest(environment: environment, override: wish.override ?? false, reason: wish.reason)))
+    }
+    return try receipt(events)
   }
 
   private func rollBack(_ request: Request, _ query: Query) async throws -> Response {
     let wish = try await Answer.body(RollbackRequest.self, of: request)
     let (service, environment, state) = try await lookup.delivery(query.path("service"), query.path("environment"))
-    let known = state.knownGood.map(\.deployment.digest) + state.condemned.map(\.digest)
-    let to: Digest? =
-      if let text = wish.to { try Lookup.digest(text, among: known, "version of \(service) in \(environment)") } else {
-        nil
+    let actor = try actor(request)
+    let events = try await decide(request, wish, .delivery(service, environment), lane: .protect) {
+      let known = state.knownGood.map(\.deployment.digest) + state.condemned.map(\.digest)
+      let to = try wish.to.map { try Lookup.digest($0, among: known, "version of \(service) in \(environment)") }
+      let from = try wish.from.map { text throws(Refusal) -> DeploymentID in
+        guard let deployment = DeploymentID(rawValue: text) else {
+          throw Refusal(
+            .malformed,
+            "The field 'from' is '\(Lookup.shown(text))', which is no deployment: give what "
+              + "/v1/services/\(service)/\(environment) shows as 'leaving'.")
+        }
+        return deployment
       }
-    let input = Rollout.Input.rollBack(
-      Rollout.RollBackRequest(to: to, reason: wish.reason, actor: try actor(request)))
-    return try receipt(
-      try await decide(.delivery(input), .delivery(service, environment), request, lane: .protect))
+      return .delivery(.rollBack(Rollout.RollBackRequest(to: to, from: from, reason: wish.reason, actor: actor)))
+    }
+    return try receipt(events)
   }
 
   private func lift(_ request: Request, _ query: Query) async throws -> Response {
     let wish = try await Answer.body(LiftRequest.self, of: request)
     let (service, environment, state) = try await lookup.delivery(query.path("service"), query.path("environment"))
-    let digest = try Lookup.digest(
-      wish.digest, among: state.condemned.reversed().map(\.digest),
-      "condemned version of \(service) in \(environment)")
-    return try receipt(
-      try await decide(
-        .delivery(.lift(digest, reason: wish.reason)), .delivery(service, environment), request, lane: .protect))
+    let events = try await decide(request, wish, .delivery(service, environment), lane: .protect) {
+      let digest = try Lookup.digest(
+        wish.digest, among: state.condemned.reversed().map(\.digest),
+        "condemned version of \(service) in \(environment)")
+      return .delivery(.lift(digest, reason: wish.reason))
+    }
+    return try receipt(events)
   }
 
   // MARK: Parts
 
-  private func decide(_ input: StreamInput, _ stream: StreamID, _ request: Request, lane: Lane) async throws
-    -> [RecordedEvent<StreamEvent>]
-  {
-    let id = try header("Plimsoll-Request", request) ?? UUID().uuidString.lowercased()
-    switch await backend.request(input, to: stream, actor: try actor(request), id: id, lane: lane) {
-    case .accepted(let events): return events
-    case .refused(let refusal): throw refusal
-    case .unavailable(let outage): throw outage
+  /// - Parameter input: looks up what the wish names. It is not asked when the request is a repeated one: what it named
+  ///   may be gone since, by its own doing.
+  private func decide(
+    _ request: Request, _ wish: some Hashable & Sendable, _ stream: StreamID, lane: Lane,
+    _ input: @escaping @Sendable () async throws -> StreamInput
+  ) async throws -> [RecordedEvent<StreamEvent>] {
+    let actor = try actor(request)
+    let backend = backend
+    @Sendable func ask(_ name: String) async throws -> [RecordedEvent<StreamEvent>] {
+      switch await backend.request(try await input(), to: stream, actor: actor, id: name, lane: lane) {
+      case .accepted(let events): return events
+      case .refused(let refusal): throw refusal
+      case .unavailable(let outage): throw outage
+      }
     }
+    guard let name = try header("Plimsoll-Request", request) else {
+      return try await ask(UUID().uuidString.lowercased())
+    }
+    var call = Hasher()
+    call.combine(request.method.rawValue)
+    call.combine(request.uri.path)
+    call.combine(wish)
+    return try await requests.events(of: name, to: stream, call: call.finalize()) { try await ask(name) }
   }
 
   private func receipt(_ events: [RecordedEvent<StreamEvent>], entry: Int? = nil) throws -> Response {

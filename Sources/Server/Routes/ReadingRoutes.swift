@@ -62,6 +62,11 @@ struct ReadingRoutes: Sendable {
       return try Answer.json(
         try await reader.evidence(query.path("service"), query.path("environment"), query.path("id")))
     }
+    router.get("rollouts/:service/:environment/:id/evidence.png") { request, context in
+      let query = Query(request, context)
+      return Answer.bytes(
+        try await reader.png(query.path("service"), query.path("environment"), query.path("id")), type: "image/png")
+    }
   }
 
   private func addPast(to router: some RouterMethods<BasicRequestContext>, _ feed: EventFeed) {

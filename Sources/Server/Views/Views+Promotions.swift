@@ -12,12 +12,12 @@ extension Views {
     var log: Digest? = state.course?.build.log
     switch state.phase {
     case .idle: return nil
-    case .building, .buildHalted: phase = "building"
+    case .building: phase = "building"
     case .unbuilt(_, let failure):
       phase = "unbuilt"
       log = failure.log
     case .promoting: phase = "promoting"
-    case .halted: phase = "halted"
+    case .buildHalted, .halted: phase = "halted"
     case .completed: phase = "completed"
     }
     let artifact = state.course?.build.artifact

@@ -9,7 +9,7 @@ extension Views {
   ) -> EnvironmentView {
     EnvironmentView(
       service: service.rawValue, environment: environment.rawValue, address: port.map { "http://127.0.0.1:\($0)" },
-      serving: state.knownGood.first.map(deployment), phase: phase(state),
+      serving: state.isRetired ? nil : state.knownGood.first.map(deployment), phase: phase(state),
       sentence: sentence(state, service: service, environment: environment), rollout: rollout,
       shares: (state.routed?.shares ?? shares).map {
         ShareView(deployment: $0.deployment.rawValue, percent: $0.percent)
@@ -18,7 +18,7 @@ extension Views {
         CondemnedView(
           digest: $0.digest.rawValue, cause: $0.cause.rawValue, sentence: $0.sentence, atMs: $0.at.milliseconds)
       },
-      targets: state.knownGood.dropFirst().map(deployment))
+      targets: state.knownGood.dropFirst().map(deployment), leaving: state.isRetired ? nil : state.leaving?.id.rawValue)
   }
 
   static func phase(_ state: Rollout.State) -> String {
@@ -31,6 +31,8 @@ extension Views {
     case .finalWatch: "finalWatch"
     case .restoring: "restoring"
     case .reporting: "reporting"
+    case .closing: "closing"
+    case .closed: "retired"
     }
   }
 
@@ -54,7 +56,10 @@ extension Views {
       configuration: deployment.configuration.rawValue, title: title)
   }
 
-  static func rollout(_ record: Chronicle.RolloutRecord, in state: Rollout.State) -> RolloutView {
+  /// - Parameter series: of this rollout, when it may be running.
+  static func rollout(
+    _ record: Chronicle.RolloutRecord, in state: Rollout.State, _ series: EvidenceSeries? = nil
+  ) -> RolloutView {
     let start = record.start
     let running = state.running?.id == start.id ? state.running : nil
     let verdict = running?.note?.verdict ?? record.verdict
@@ -63,13 +68,15 @@ extension Views {
       kind: start.kind.rawValue, outcome: outcome(record),
       deployment: deployment(start.deployment, title: start.offer.title),
       knownGood: start.knownGood.map { deployment($0, title: nil) }, steps: start.steps, step: step(running, state),
-      startedAtMs: start.at.milliseconds, endedAtMs: (record.completedAt ?? record.restoredAt)?.milliseconds,
+      startedAtMs: start.at.milliseconds,
+      endedAtMs: (record.completedAt ?? record.restoredAt ?? record.abandonedAt)?.milliseconds,
       verdict: verdict.map(name), sentence: sentence(record, verdict, isRunning: running != nil, in: state),
-      report: record.report.map(report))
+      detectable: running.flatMap { Detectability.sentence(of: $0, series) }, report: record.report.map(report))
   }
 
   private static func outcome(_ record: Chronicle.RolloutRecord) -> String {
     if record.completedAt != nil { return "completed" }
+    if record.abandonedAt != nil { return record.condemnation == nil ? "abandoned" : "takenOut" }
     guard record.condemnation != nil, record.restoredAt != nil else { return "running" }
     return record.start.knownGood == nil ? "takenOut" : "rolledBack"
   }
@@ -79,7 +86,7 @@ extension Views {
     switch state.phase {
     case .stepping(_, let index), .watching(_, let index, since: _): return index
     case .finalWatch: return running.start.steps.count - 1
-    case .idle, .sealing, .placing, .restoring, .reporting: return nil
+    case .idle, .sealing, .placing, .restoring, .reporting, .closing, .closed: return nil
     }
   }
 
@@ -103,7 +110,8 @@ extension Views {
 
   static func report(_ report: RollbackReport) -> RollbackReportView {
     RollbackReportView(
-      cause: report.cause.rawValue, sentence: report.sentence, firstBadAtMs: report.firstBadAt?.milliseconds,
+      cause: report.cause.rawValue, sentence: report.sentence, remedy: report.cause.remedy,
+      firstBadAtMs: report.firstBadAt?.milliseconds,
       detectedAtMs: report.detectedAt.milliseconds, decidedAtMs: report.decidedAt.milliseconds,
       lastBadAtMs: report.lastBadAt?.milliseconds, restoredAtMs: report.restoredAt.milliseconds,
       requestsHurt: report.requestsHurt, clientMinutesHurt: report.clientMinutesHurt,

@@ -22,7 +22,7 @@ extension AcceptTrial {
     Condemnable(name: "hanging", causes: ["performance"], words: ["P99"], isLossy: true),
     // Whichever is seen first: the process that ends again and again, or the requests that it takes along.
     Condemnable(
-      name: "crashing", causes: ["infrastructure", "logic"], words: ["in a row", "failed"], isLossy: true),
+      name: "crashing", causes: ["infrastructure", "logic"], words: ["ended", "failed"], isLossy: true),
     Condemnable(
       name: "leaking", causes: ["infrastructure", "logic"], words: ["memory", "failed"], isLossy: true),
   ]

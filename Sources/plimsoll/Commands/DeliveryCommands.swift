@@ -28,9 +28,7 @@ struct PromoteCommand: AsyncParsableCommand {
     if let reason {
       let receipt: Receipt = try await client.post(
         path, PromoteRequest(environment: environment, override: override, reason: reason))
-      if options.json { return try printJSON(receipt) }
-      for sentence in receipt.decided { Terminal.standard.line(sentence) }
-      return
+      return try options.show(receipt)
     }
     if environment != nil || override {
       throw Refusal(.malformed, "A promotion needs a reason that people can read later; add --reason TEXT.")
@@ -130,8 +128,10 @@ struct RolloutCommand: AsyncParsableCommand {
         + "  \(rollout.kind), \(rollout.outcome)")
     terminal.line("\(rollout.deployment.commit.prefix(10))  \(rollout.deployment.digest)")
     if let sentence = rollout.sentence { terminal.line(sentence) }
+    if let detectable = rollout.detectable { terminal.line(terminal.paint(detectable, .quiet)) }
     guard let report = rollout.report else { return }
     terminal.line("cause: \(report.cause): \(report.sentence)")
+    if let remedy = report.remedy { terminal.line(remedy) }
     var rows: [[String]] = []
     func add(_ label: String, _ from: Int64?, _ to: Int64?) {
       if let from, let to { rows.append([label, "\(max(0, to - from)) ms"]) }
@@ -155,17 +155,39 @@ struct RollbackCommand: AsyncParsableCommand {
   var environment: String
   @Option(name: .long, help: "A kept digest, or its first characters; the version before when left out.")
   var to: String?
+  @Option(name: .long, help: "The deployment to leave, refused when it is left already; the present one by default.")
+  var from: String?
   @Option(name: .long, help: "Why; people read it later.")
   var reason: String
   @OptionGroup var options: ServerOptions
 
   func run() async throws {
     let client = try options.client()
-    let receipt: Receipt = try await client.post(
-      "/v1/rollouts/\(component(service))/\(component(environment))/rollback",
-      RollbackRequest(to: to, reason: reason))
-    if options.json { return try printJSON(receipt) }
-    for sentence in receipt.decided { Terminal.standard.line(sentence) }
+    let place = "\(component(service))/\(component(environment))"
+    let seen: String?
+    if let from {
+      seen = from
+    } else {
+      seen = try await client.get("/v1/services/\(place)", as: EnvironmentView.self).leaving
+    }
+    do {
+      let receipt: Receipt = try await client.post(
+        "/v1/rollouts/\(place)/rollback", RollbackRequest(to: to, from: seen, reason: reason))
+      try options.show(receipt)
+    } catch let outage as Outage {
+      throw Self.unanswered(outage, seen: seen)
+    } catch let failure as Failure where failure.kind == "unavailable" {
+      throw Self.unanswered(Outage("server", failure.sentence), seen: seen)
+    }
+  }
+
+  /// Repeated as it stands, the command would start from what serves by then.
+  private static func unanswered(_ outage: Outage, seen: String?) -> Outage {
+    guard let seen else { return outage }
+    return Outage(
+      "rollback",
+      "it may have been decided although no answer came; repeat it with --from \(seen), which cannot go back twice",
+      sources: [outage.description])
   }
 }
 
@@ -188,7 +210,6 @@ struct LiftCommand: AsyncParsableCommand {
     let receipt: Receipt = try await client.post(
       "/v1/rollouts/\(component(service))/\(component(environment))/lift",
       LiftRequest(digest: digest, reason: reason))
-    if options.json { return try printJSON(receipt) }
-    for sentence in receipt.decided { Terminal.standard.line(sentence) }
+    try options.show(receipt)
   }
 }

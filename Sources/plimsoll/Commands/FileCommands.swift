@@ -76,18 +76,37 @@ struct CheckCommand: ParsableCommand {
         sentence = problem.sentence
       }
     }
+    struct Ceiling: Encodable {
+      let service: String
+      let environment: String
+      let share: Double
+      let reason: String
+      init(_ ceiling: PlimsollFile.Ceiling) {
+        service = ceiling.service.rawValue
+        environment = ceiling.environment.rawValue
+        share = ceiling.share
+        reason = ceiling.reason
+      }
+    }
     let valid: Bool
     let findings: [Finding]
+    var ceilings: [Ceiling] = []
   }
 
   func run() throws {
     do {
       let parsed = try PlimsollFile.read(file)
-      if json { return try printJSON(Answer(valid: true, findings: parsed.warnings.map(Answer.Finding.init))) }
+      if json {
+        return try printJSON(
+          Answer(
+            valid: true, findings: parsed.warnings.map(Answer.Finding.init),
+            ceilings: parsed.ceilings.map(Answer.Ceiling.init)))
+      }
       for warning in parsed.warnings { Terminal.standard.line(Terminal.standard.paint("\(warning)", .warning)) }
       let services = parsed.topology.services.map(\.name.rawValue).joined(separator: ", ")
       let environments = parsed.topology.environments.map(\.rawValue).joined(separator: " → ")
       Terminal.standard.line("\(file) is right: \(services) through \(environments)")
+      for ceiling in parsed.ceilings { Terminal.standard.line("\(ceiling)") }
     } catch let problems as Problems where json {
       try printJSON(Answer(valid: false, findings: problems.all.map(Answer.Finding.init)))
       throw ExitCode(1)

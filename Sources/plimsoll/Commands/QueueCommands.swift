@@ -21,9 +21,7 @@ struct SubmitCommand: AsyncParsableCommand {
     let receipt: Receipt = try await client.post(
       "/v1/changes", SubmitRequest(branch: branch, repository: repository))
     guard wait, let entry = receipt.entry else {
-      if options.json { return try printJSON(receipt) }
-      for sentence in receipt.decided { Terminal.standard.line(sentence) }
-      return
+      return try options.show(receipt)
     }
     let finished = try await Following(client: client, quiet: options.json).entry(entry, branch: branch)
     if options.json {
@@ -81,8 +79,7 @@ struct QueueCommand: AsyncParsableCommand {
     }
     let receipt: Receipt = try await client.delete(
       "/v1/changes/\(component(queue.repository))/\(entry)", WithdrawRequest(reason: reason))
-    if options.json { return try printJSON(receipt) }
-    for sentence in receipt.decided { Terminal.standard.line(sentence) }
+    try options.show(receipt)
   }
 
   private func show(_ queue: QueueView) {

@@ -117,7 +117,16 @@ final class DemoStory {
       self.receiver.received.contains { String(decoding: $0, as: UTF8.self).contains("rolled-back") } ? true : nil
     }
     report.announced = announced
-    report.claim("the rollback was announced", announced, "\(receiver.received.count) message(s) received")
+    let isDrawn = receiver.received.contains(where: Self.carriesPicture)
+    report.claim(
+      "the rollback was announced", announced && isDrawn,
+      "\(receiver.received.count) message(s) received, \(isDrawn ? "with" : "without") the evidence as a picture")
+  }
+
+  private static func carriesPicture(_ message: Data) -> Bool {
+    let object = try? JSONSerialization.jsonObject(with: message) as? [String: Any]
+    let inline = (object?["picture"] as? [String: Any])?["base64"] as? String
+    return inline.flatMap { Data(base64Encoded: $0) }?.starts(with: Data("<svg".utf8)) ?? false
   }
 
   private func measures() async throws {

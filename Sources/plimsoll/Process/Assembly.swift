@@ -3,8 +3,10 @@ import Drivers
 import Foundation
 import Kernel
 import Ledger
+import Logging
 import PlimsollFile
 import Runtime
+import Server
 
 typealias ProductLedger = SQLiteLedger<StreamEvent, StreamState>
 
@@ -19,15 +21,17 @@ struct Assembly {
   let artifacts: OCIArtifactStore
   let router: HAProxyRouter
   let telemetry: HAProxyTelemetry
-  let evidence: EvidenceBook
+  let records: LiveRecords
+  let rasteriser = SVGRasteriser()
   let performer: Performer
   let host: EngineHost<ProductLedger>
 
   /// - Parameters:
   ///   - path: of `plimsoll.yaml`.
   ///   - address: the server's own, for links in announcements.
+  ///   - logger: told of what is wrong with the process itself; what it deploys is told of by events.
   /// - Throws: `Problems` for the file, `Refusal` when another server owns the data folder, `Outage` for the disk.
-  init(file: PlimsollFile, path: String, dataFolder: String, address: String) async throws {
+  init(file: PlimsollFile, path: String, dataFolder: String, address: String, logger: Logger) async throws {
     self.file = file
     data = DataFolder(at: dataFolder)
     try data.create()
@@ -53,8 +57,13 @@ struct Assembly {
       folder: sockets, program: "haproxy",
       services: file.runs.map { PublicService($0.service, $0.environment, port: $0.port) })
     telemetry = HAProxyTelemetry(folder: sockets, environments: file.topology.environments)
-    evidence = try EvidenceBook(folder: "\(data.path)/evidence")
-    let announcer = WebhookAnnouncer(transport: AsyncHTTPTransport(), address: address) { index throws(Outage) in
+    let evidence = try EvidenceBook(folder: "\(data.path)/evidence")
+    records = LiveRecords(ledger: ledger, book: evidence)
+    let pictures = RolloutPictures(records: records)
+    let announcer = WebhookAnnouncer(
+      transport: AsyncHTTPTransport(), address: address, rasteriser: rasteriser,
+      drawn: { announcement throws(Outage) in try await pictures.drawn(of: announcement.path) }
+    ) { index throws(Outage) in
       let (format, url) = try catalog.announcer(index)
       return WebhookTarget(format: format == .slack ? .slack : .json, url: url)
     }
@@ -63,7 +72,15 @@ struct Assembly {
         forge: forge, runner: runner, artifacts: artifacts, platform: platform, router: router, telemetry: telemetry,
         announcer: announcer, blobs: blobs, sealer: sealer, catalog: catalog),
       evidence: evidence)
-    host = EngineHost(store: ledger, performer: performer, checksInvariants: true)
+    host = EngineHost(store: ledger, performer: performer, checksInvariants: true) { notice in
+      switch notice {
+      case .quarantined:
+        logger.error("\(notice)")
+        assertionFailure("\(notice)")
+      case .ledgerAway: logger.error("\(notice)")
+      case .ledgerBack: logger.warning("\(notice)")
+      }
+    }
   }
 
   /// Starts the engine and puts the file's topology in force.

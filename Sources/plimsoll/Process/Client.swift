@@ -30,6 +30,12 @@ struct ServerOptions: ParsableArguments {
     // The folder's token is for the folder's server: an address from elsewhere needs a token given with it.
     return base == file?.url ? Client(base: base, tokenFile: "\(folder)/token") : Client(base: base, token: nil)
   }
+
+  /// What a request brought about: a sentence per decision, or JSON.
+  func show(_ receipt: Receipt) throws {
+    if json { return try printJSON(receipt) }
+    for sentence in receipt.decided { Terminal.standard.line(sentence) }
+  }
 }
 
 /// What `serve` leaves in its data folder so that commands find it.

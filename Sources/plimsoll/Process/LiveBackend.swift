@@ -33,7 +33,8 @@ struct LiveBackend: Backend {
     return ProcessTroubles(
       quarantined: quarantined.sorted { $0.key < $1.key }.map {
         ProcessTroubles.Quarantine(stream: $0.key, reason: $0.value)
-      }, outage: await assembly.host.outage, failing: await assembly.host.failing)
+      }, outage: await assembly.host.outage, checkpointFailure: assembly.ledger.checkpointFailure,
+      failing: await assembly.host.failing)
   }
 
   func address(_ service: ServiceName, _ environment: EnvironmentName) async -> Int? {
@@ -59,13 +60,13 @@ struct LiveBackend: Backend {
   func events(of stream: StreamID, after version: Version, limit: Int) async throws(Outage)
     -> [RecordedEvent<StreamEvent>]
   {
-    try assembly.ledger.events(of: stream, after: version, limit: limit)
+    try await assembly.records.events(of: stream, after: version, limit: limit)
   }
 
   func live() async -> AsyncStream<RecordedEvent<StreamEvent>> { await assembly.host.subscribe() }
 
   func evidence(of stream: StreamID, rollout: RolloutID) async -> EvidenceSeries? {
-    await assembly.evidence.read(stream, rollout: rollout)
+    await assembly.records.evidence(of: stream, rollout: rollout)
   }
 
   func log(_ digest: Digest) async throws(Outage) -> [UInt8]? {
@@ -83,4 +84,6 @@ struct LiveBackend: Backend {
   {
     try await measures.report(window: window, service: service, environment: environment)
   }
+
+  func png(of svg: [UInt8]) async throws(Outage) -> [UInt8] { try await assembly.rasteriser.png(of: svg) }
 }

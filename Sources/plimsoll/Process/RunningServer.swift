@@ -4,6 +4,7 @@ import Foundation
 import Kernel
 import Logging
 import PlimsollFile
+import Runtime
 import Server
 import Synchronization
 
@@ -29,10 +30,11 @@ enum RunningServer {
       listen = PlimsollFile.ListenAddress(host: listen.host, port: free)
     }
     let url = "http://\(listen.host):\(listen.port)"
-    let assembly = try await Assembly(file: file, path: path, dataFolder: data, address: file.address ?? url)
-    let token = try assembly.data.token()
     var logger = Logger(label: "plimsoll")
     logger.logLevel = .warning
+    let assembly = try await Assembly(
+      file: file, path: path, dataFolder: data, address: file.address ?? url, logger: logger)
+    let token = try assembly.data.token()
     let server = try makeApplication(
       backend: LiveBackend(assembly), token: token, host: listen.host, port: listen.port, logger: logger)
     let facts = Facts(url: url, dataFolder: assembly.data.path, warnings: file.warnings)
@@ -51,10 +53,17 @@ enum RunningServer {
     }
     // A quiet ledger's tail is signed too, so that a cut of it is found.
     let ledger = assembly.ledger
-    let signing = Task {
+    let signing = Task { [logger] in
+      var spell = OutageSpell()
       while !Task.isCancelled {
         try? await Task.sleep(for: Self.checkpointInterval)
+        // The failure is kept by the ledger, which the overview and the health answer show it from.
         _ = try? ledger.checkpoint()
+        switch spell.look(ledger.checkpointFailure) {
+        case .began(let outage): logger.error("\(ProcessTroubles.unsigned(outage))")
+        case .ended: logger.warning("The ledger's last events are signed again.")
+        case nil: break
+        }
       }
     }
     defer { signing.cancel() }

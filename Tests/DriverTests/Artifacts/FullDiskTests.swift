@@ -50,6 +50,41 @@ struct FullDiskTests {
     #expect(stored.bytes == 1000)
   }
 
+  @Test("stops a build, also one that tidies up after itself, with nothing kept; with room it goes well")
+  func building() async throws {
+    try await withGitSandbox { sandbox in
+      let disk = try #require(SmallDisk())
+      let store = try OCIArtifactStore(folder: disk.path + "/store", keys: disk.path + "/keys")
+      let runner = try await CommandRunner(
+        folder: disk.path + "/runs", forge: sandbox.forge, blobs: LostBlobs(), diskFloorBytes: 256 << 10,
+        now: { Instant(milliseconds: 0) })
+      // As a compiler does it: the half-written file is gone before the command says that it failed.
+      let command = """
+        head -c 1000000 /dev/zero > object || { sleep 0.1; rm object; exit 1; }
+        mkdir out && mv object out/
+        """
+      let order = RunOrder(
+        key: "build", command: command, repository: GitSandbox.harbor, commit: try await sandbox.head(),
+        timeLimit: .seconds(60), output: "out")
+
+      let filler = disk.path + "/filler"
+      try Data(count: SmallDisk.bytes - 640 << 10).write(to: URL(fileURLWithPath: filler))
+      let outage = await #expect(throws: Outage.self) { try await runner.run(order) }
+      #expect(outage?.subject == "disk")
+      #expect(outage?.sentence.contains("free space") == true)
+      #expect(try FileManager.default.contentsOfDirectory(atPath: disk.path + "/runs").isEmpty)
+
+      unlink(filler)
+      let folder = try #require(try await runner.run(order).outputFolder)
+      let stored = try await store.pack(
+        folder: folder,
+        facts: BuildFacts(
+          service: ServiceName(rawValue: "harbor")!, repository: GitSandbox.harbor, commit: order.commit,
+          command: command, startedAt: .init(milliseconds: 0), endedAt: .init(milliseconds: 1)))
+      #expect(stored.bytes == 1_000_000)
+    }
+  }
+
   @Test("stops a checkout with git's words and no half folder")
   func checkingOut() async throws {
     try await withGitSandbox { sandbox in
@@ -64,4 +99,11 @@ struct FullDiskTests {
       #expect(try FileManager.default.contentsOfDirectory(atPath: disk.path).isEmpty)
     }
   }
+}
+
+/// Logs are not looked at here.
+private struct LostBlobs: BlobStore {
+  func put(_ bytes: [UInt8]) throws(Outage) -> Digest { ServiceFixture.digest("0") }
+  func get(_ digest: Digest) throws(Outage) -> [UInt8] { throw Outage("test", "keeps no blob") }
+  func contains(_ digest: Digest) -> Bool { false }
 }
