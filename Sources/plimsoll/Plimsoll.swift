@@ -16,8 +16,8 @@ struct Plimsoll: AsyncParsableCommand {
     subcommands: [
       ServeCommand.self, InitCommand.self, CheckCommand.self, SchemaCommand.self, SubmitCommand.self,
       QueueCommand.self, PromoteCommand.self, RolloutCommand.self, RollbackCommand.self, LiftCommand.self,
-      LedgerCommand.self, MeasureCommand.self, SimulateCommand.self, DemoCommand.self, DownCommand.self,
-      BenchCommand.self, AcceptCommand.self,
+      LedgerCommand.self, MeasureCommand.self, JudgeCommand.self, SimulateCommand.self, DemoCommand.self,
+      DownCommand.self, BenchCommand.self, AcceptCommand.self,
     ])
 
   static let version = "0.1.0"

@@ -108,12 +108,14 @@ import Testing
     try await withFolder { folder in
       for verb in [
         "", "serve", "init", "check", "schema", "submit", "queue", "promote", "rollout", "rollback", "lift", "ledger",
-        "measure", "simulate", "demo", "down", "bench", "accept",
+        "measure", "simulate", "demo", "down", "bench", "bench judge", "accept", "judge", "judge replay",
+        "rollout show",
+        "rollout plan",
       ] {
         let ended = try Binary.run(
-          (verb.isEmpty ? [] : [verb]) + ["--help"], in: folder, environment: ["COLUMNS": "80"])
+          verb.split(separator: " ").map(String.init) + ["--help"], in: folder, environment: ["COLUMNS": "80"])
         #expect(ended.code == 0)
-        let file = snapshots.appending(path: "\(verb.isEmpty ? "plimsoll" : verb).txt")
+        let file = snapshots.appending(path: "\(verb.isEmpty ? "plimsoll" : verb.replacing(" ", with: "-")).txt")
         if ProcessInfo.processInfo.environment["PLIMSOLL_UPDATE"] == "1" {
           try ended.output.write(to: file, atomically: true, encoding: .utf8)
         } else {

@@ -26,6 +26,7 @@ enum TargetRules {
     "Measures": kernel.union(domains).union(collections),
     "ControlPlane": kernel.union(domains).union(collections).union(["Measures"]),
     "Simulator": kernel.union(domains).union(collections).union(["Measures", "ControlPlane"]),
+    "Replay": kernel.union(["Rollouts", "Foundation"]),
     "Runtime": kernel.union(domains).union(world).union(["ControlPlane"]),
     "Ledger": world.union(system).union(["Kernel", "GRDB", "Crypto"]),
     "Drivers": world.union(system).union(["Kernel", "Subprocess", "Crypto"]),

@@ -66,7 +66,13 @@ struct PromoteCommand: AsyncParsableCommand {
 
 struct RolloutCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "rollout", abstract: "Show what runs where, what moves, and why it waits.")
+    commandName: "rollout", abstract: "Show what runs where, what moves, and why it waits; plan steps.",
+    subcommands: [RolloutShowCommand.self, RolloutPlanCommand.self], defaultSubcommand: RolloutShowCommand.self)
+}
+
+struct RolloutShowCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "show", abstract: "Show what runs where, what moves, and why it waits (the default).")
 
   @Argument(help: "The service; all when left out.")
   var service: String?
