@@ -91,7 +91,7 @@ let package = Package(
     .testTarget(
       name: "LedgerTests", dependencies: ["Kernel", "Ledger", .product(name: "GRDB", package: "GRDB.swift")]),
     .testTarget(
-      name: "DriverTests", dependencies: ["Kernel", "Drivers", crypto]),
+      name: "DriverTests", dependencies: ["Kernel", "Drivers", crypto], exclude: ["Prometheus/Goldens"]),
     .testTarget(
       name: "ServerTests",
       dependencies: domains + [
