@@ -5,10 +5,10 @@ SWIFT ?= swift
 RELEASE = $(SWIFT) build -c release --scratch-path .build-release --product plimsoll
 BINARY = .build-release/release/plimsoll
 
-.PHONY: help setup demo test bench accept lint format clean
+.PHONY: help setup demo test bench bench-judge accept lint format clean
 
 help: ## List what can be made.
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Install what is missing (Debian packages); idempotent.
 	scripts/setup
@@ -29,6 +29,10 @@ test: ## Build once, run every test; no wall-clock promises.
 bench: ## Ratios and medians, side by side in one run.
 	$(RELEASE)
 	$(BINARY) bench $(BENCH)
+
+bench-judge: ## The judge and its rivals on the same simulated deploys, healthy and bad.
+	$(RELEASE)
+	$(BINARY) bench judge $(BENCH)
 
 accept: setup ## Wall-clock promises on real components, repeated runs, medians. About half an hour.
 	$(RELEASE)

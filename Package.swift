@@ -34,6 +34,8 @@ let package = Package(
     .target(name: "MergeQueues", dependencies: ["Kernel"] + pure),
     .target(name: "Promotions", dependencies: ["Kernel"] + pure),
     .target(name: "Rollouts", dependencies: ["Kernel", "Statistics"] + pure),
+    // Simulated deploys, rivals, and what came of them (docs/decisions/0005).
+    .target(name: "JudgeTrials", dependencies: ["Kernel", "Statistics", "Rollouts", numerics]),
     .target(name: "Measures", dependencies: domains + pure),
     .target(name: "ControlPlane", dependencies: domains + ["Measures"] + pure),
     .target(name: "Simulator", dependencies: domains + ["Measures", "ControlPlane"] + pure),
@@ -70,6 +72,7 @@ let package = Package(
       name: "plimsoll",
       dependencies: domains + [
         "Measures", "ControlPlane", "Simulator", "Runtime", "Ledger", "Drivers", "PlimsollFile", "API", "Server",
+        "Replay", "JudgeTrials",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "AsyncHTTPClient", package: "async-http-client"),
         .product(name: "Hummingbird", package: "hummingbird"),
@@ -82,6 +85,7 @@ let package = Package(
     .testTarget(name: "PromotionsTests", dependencies: ["Kernel", "Promotions"], exclude: ["Goldens"]),
     .testTarget(
       name: "RolloutsTests", dependencies: ["Kernel", "Statistics", "Rollouts", numerics], exclude: ["Goldens"]),
+    .testTarget(name: "JudgeTrialsTests", dependencies: ["Rollouts", "JudgeTrials"]),
     .testTarget(name: "ReplayTests", dependencies: ["Kernel", "Rollouts", "Replay"]),
     .testTarget(name: "MeasuresTests", dependencies: domains + ["Measures"]),
     .testTarget(name: "ControlPlaneTests", dependencies: domains + ["ControlPlane", "Simulator"]),

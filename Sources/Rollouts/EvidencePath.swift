@@ -12,15 +12,14 @@ struct EvidencePath: Sendable {
   private var canary = RequestCounts.zero
   private var control = RequestCounts.zero
 
-  mutating func absorb(
-    _ bin: EvidenceBin, canary: DeploymentID, control: DeploymentID?, tests: [TestState],
-    into path: inout [EvidencePoint]
-  ) {
+  mutating func absorb(_ bin: EvidenceBin, canary: DeploymentID, control: DeploymentID?) {
     since = since ?? bin.from
     self.canary = self.canary + bin.counts(of: canary)
     if let control { self.control = self.control + bin.counts(of: control) }
-    if let since, bin.to - since >= resolution { close(at: bin.to, tests: tests, into: &path) }
   }
+
+  /// The point in the making is as long as a point is.
+  func isDue(at now: Instant) -> Bool { since.map { now - $0 >= resolution } ?? false }
 
   /// Ends the point in the making, so that the moment of a decision is on the path.
   mutating func close(at now: Instant, tests: [TestState], into path: inout [EvidencePoint]) {

@@ -6,16 +6,20 @@ import Statistics
 /// One judge serves all steps of a rollout, because the false-rollback budget is for the whole deployment. Each rule
 /// (`JudgePlan`) has an anytime-valid test: looking after every bin costs nothing. Beyond the mathematics:
 ///
-/// - **One burst never convicts.** Of the bin with the most bad requests all bad ones but one are left out, so that at
-///   least two bins must tell. Leaving bad requests out only lowers an e-value, so validity holds; a steady failure
-///   loses one bin's time (a quarter of a second), a sparse one nothing. A burst does delay *good*.
+/// - **One burst never convicts.** Of the bin with the most bad requests all bad ones but one are left out; only when the
+///   rest says more than one bad request ever can is the burst counted too, so that at least two bins must tell. Leaving
+///   bad requests out only lowers an e-value, so validity holds. A burst does delay *good*.
+/// - **Worse than before is not enough.** Beside a control with a third of the traffic or more, a canary must also be
+///   shown to fail more often than the control at the same time (`ConcurrentTest`, `JudgeVeto`): whatever the history
+///   failed to tell, both arms are in it together. A smaller control would take too long to show that; it has a veto.
 /// - **An incident is not the release.** When the control fails too, no verdict is bad until the canary's share of the
 ///   bad requests is more than its traffic explains (`JudgeVeto`). When it has passed, *good* and *bad* rest on the
 ///   windows of recent time that begin after it (`JudgeViews`): the whole never forgets it.
+/// - **One client's retries are one piece of evidence**, where the source can tell (`RequestCounts.repeats`).
 /// - **Late trouble counts.** Beside the whole, windows of recent time are judged (`MixtureWindows`).
 /// - Repeated and late bins change nothing; a broken source adds nothing; *bad* is final.
 ///
-/// A copy is a fork; `checkpoint` resumes another judge with the same verdicts. O(rules · candidates) a bin.
+/// A copy is a fork; `checkpoint` resumes another judge with the same verdicts. O(rules · alternatives) a bin.
 package struct Judge: Sendable {
   package let policy: JudgePolicy
   package let baseline: Baseline
@@ -37,15 +41,23 @@ package struct Judge: Sendable {
   private var through: Instant?
   private var conviction: Conviction?
   private var brokenReason: String?
+  private var mix: TrafficMix
+  /// What `verdict` says of the smallest worsening seen, as long as the requests are the same in round numbers.
+  private var sight = Sight()
   private var pending = EvidencePath()
 
   /// Long enough to see a slow failure of one request in a few at 10 requests/s, short enough that calm does not
   /// drown what comes after it.
   package static let recentSpan = Span.seconds(30)
+  /// A rate that fluctuates by itself has another factor in each window of this length: as long as a dependency's
+  /// hiccup, and sixty of them in the history that a baseline is made of.
+  package static let window = Span.seconds(10)
   /// After so many windows (40 minutes) each lasts at least an eighth of the watch, so that the windows that there is
   /// budget for reach for days, and no incident stays in the last one: (9/8)^40 times 40 minutes.
   static let shortWindows = 80
   static let longWindowsInWatch: Int64 = 8
+  /// Nats beyond the threshold from which one rule is as clear as another: chances below one in a billion.
+  private static let clear = 20.0
   /// *Good* needs every test's e-value at or below 1.
   package static let calm = 0.0
 
@@ -60,16 +72,19 @@ package struct Judge: Sendable {
     self.canary = canary
     self.control = control
     plan = JudgePlan(policy: policy, baseline: self.baseline)
-    needed = max(policy.minimumRequests, plan.requests(toSee: policy.mustDetectRatio) ?? 0)
+    needed = max(
+      policy.minimumRequests,
+      plan.requestsForGood(toSee: policy.mustDetectRatio, viewCost: MixtureWindows.wholeCost) ?? 0)
     neededRecently = max(
       policy.minimumRequests,
-      plan.requests(toSee: policy.mustDetectRatio, viewCost: JudgePlan.recentCost) ?? 0)
+      plan.requestsForGood(toSee: policy.mustDetectRatio, viewCost: JudgePlan.recentCost) ?? 0)
     whole = checkpoint?.whole ?? .empty
     recent = checkpoint?.recent ?? .empty
     recentWindows = checkpoint?.recentWindows ?? 1
     calmBefore = checkpoint?.calmBefore
     through = checkpoint?.through
     conviction = checkpoint?.conviction
+    mix = checkpoint?.mix ?? TrafficMix()
     let resumed = checkpoint?.tests ?? []
     tests = plan.lines.map { line in
       let before = resumed.first { $0.rule == line.rule }
@@ -80,30 +95,45 @@ package struct Judge: Sendable {
   }
 
   package var checkpoint: JudgeCheckpoint {
-    JudgeCheckpoint(
-      tests: tests, baseline: baseline, whole: whole, recent: recent, recentWindows: recentWindows,
-      through: through, conviction: conviction, calmBefore: calmBefore)
+    var current = self
+    if conviction == nil { current.weighAll() }
+    return JudgeCheckpoint(
+      tests: current.tests, baseline: baseline, whole: whole, recent: recent, recentWindows: recentWindows,
+      through: through, conviction: conviction, calmBefore: calmBefore,
+      mix: mix)
   }
 
   /// The verdict on all bins so far, this one included.
   package mutating func absorb(_ bin: EvidenceBin) -> Verdict {
-    if let through, bin.from < through { return verdict }
-    guard bin.to > bin.from else { return verdict }
+    take(bin)
+    lookAgain()
+    return verdict
+  }
+
+  /// The conviction, if there is one after all bins so far, this one included: the same as `absorb`, at a tenth of its
+  /// cost, for who does not ask for words.
+  package mutating func conviction(after bin: EvidenceBin) -> Conviction? {
+    take(bin)
+    return conviction
+  }
+
+  private mutating func take(_ bin: EvidenceBin) {
+    if let through, bin.from < through { return }
+    guard bin.to > bin.from else { return }
     through = bin.to
     brokenReason = unsoundness(of: bin)
-    guard brokenReason == nil else { return verdict }
-    guard conviction == nil else {
-      // The picture goes on, to show how traffic came back; the evidence stays as it convicted.
-      pending.absorb(bin, canary: canary, control: control, tests: tests, into: &path)
-      return verdict
+    guard brokenReason == nil else { return }
+    pending.absorb(bin, canary: canary, control: control)
+    // After a conviction the picture goes on, to show how traffic came back; the evidence stays as it convicted.
+    if conviction == nil {
+      beginRecentWindow(at: bin.from)
+      count(bin)
+      if pending.isDue(at: bin.to) { weighAll() }
+      conviction = convict(at: bin.to)
     }
-    beginRecentWindow(at: bin.from)
-    count(bin)
-    for index in tests.indices { weigh(index) }
-    pending.absorb(bin, canary: canary, control: control, tests: tests, into: &path)
-    conviction = convict(at: bin.to)
-    if conviction != nil { pending.close(at: bin.to, tests: tests, into: &path) }
-    return verdict
+    if pending.isDue(at: bin.to) || conviction?.decidedAt == bin.to {
+      pending.close(at: bin.to, tests: tests, into: &path)
+    }
   }
 
   /// The verdict now, without new evidence.
@@ -124,7 +154,7 @@ package struct Judge: Sendable {
     _ views: [JudgeViews], isCalm: Bool, restingOn requests: Int, of needed: Int, since incident: Rule?
   ) -> Verdict {
     let viewCost = incident == nil ? MixtureWindows.wholeCost : JudgePlan.recentCost
-    let ratio = plan.detectableRatio(within: requests, viewCost: viewCost)
+    let ratio = sight.ratio(within: requests, viewCost, plan)
     guard requests >= needed, isCalm else {
       let sentence =
         views.first { $0.isIncident }.map { JudgeSentences.incident($0.line.rule, recent) }
@@ -138,16 +168,22 @@ package struct Judge: Sendable {
         sentence: JudgeSentences.power(requests: requests, ratio: ratio, since: incident)))
   }
 
+  private mutating func lookAgain() {
+    sight.look(within: whole.canary.requests, MixtureWindows.wholeCost, plan)
+  }
+
   private func views(at now: Instant) -> [JudgeViews] {
     let followsIncident = recentWindows > 1 && calmBefore == nil
     return zip(plan.lines, tests).map { line, state in
-      JudgeViews(line, state, whole: whole, recent: recent, followsIncident: followsIncident, at: now)
+      JudgeViews(
+        line, state, whole: whole, recent: recent, followsIncident: followsIncident,
+        isControlAsked: control != nil && mix.asksControl, at: now)
     }
   }
 
   private func unsoundness(of bin: EvidenceBin) -> String? {
     if case .broken(let reason) = bin.source { return reason }
-    for arm in bin.arms where min(arm.counts.requests, arm.counts.errors, arm.counts.slow) < 0 {
+    for arm in bin.arms where min(arm.counts.requests, arm.counts.errors, arm.counts.slow, arm.counts.repeats) < 0 {
       return "the counts of \(arm.deployment) are below zero"
     }
     return nil
@@ -180,16 +216,43 @@ package struct Judge: Sendable {
   }
 
   private mutating func count(_ bin: EvidenceBin) {
-    let counts = bin.counts(of: canary).consistent
     let arm = bin.arms.first { $0.deployment == canary }
+    let counts = (arm?.counts ?? .zero).consistent
     let controlCounts = control.map { bin.counts(of: $0).consistent } ?? .zero
     whole.add(canary: counts, control: controlCounts, arm: arm)
     recent.add(canary: counts, control: controlCounts, arm: arm)
+    mix.add(canary: counts.requests, control: controlCounts.requests)
+    compare(counts, beside: controlCounts)
+    let window = bin.from.milliseconds / Judge.window.milliseconds
     for index in tests.indices {
-      let events = tests[index].rule.events(in: counts)
-      tests[index].whole.add(requests: counts.requests, events: events)
-      tests[index].recent.add(requests: counts.requests, events: events)
+      let line = plan.lines[index]
+      if line.isFluctuating {
+        tests[index].whole.enter(window, line)
+        tests[index].recent.enter(window, line)
+      }
+      let events = line.rule.distinct(in: counts)
+      let requests = line.rule.trials(in: counts)
+      tests[index].whole.add(requests: requests, events: events)
+      tests[index].recent.add(requests: requests, events: events)
+      // Without an event the evidence only falls.
+      if events > 0 { weigh(index) }
     }
+  }
+
+  private mutating func compare(_ canary: RequestCounts, beside control: RequestCounts) {
+    guard mix.hasControl else { return }
+    whole.beside.beginIfEmpty()
+    recent.beside.beginIfEmpty()
+    JudgeVeto.test.absorb(
+      events: Rule.errorRate.distinct(in: canary), besideEvents: Rule.errorRate.distinct(in: control),
+      share: mix.canaryShare, into: &whole.beside.errors, &recent.beside.errors)
+    JudgeVeto.test.absorb(
+      events: canary.slow, besideEvents: control.slow, share: mix.canaryShare, into: &whole.beside.slow,
+      &recent.beside.slow)
+  }
+
+  private mutating func weighAll() {
+    for index in tests.indices { weigh(index) }
   }
 
   private mutating func weigh(_ index: Int) {
@@ -204,9 +267,10 @@ package struct Judge: Sendable {
 
   private func convict(at now: Instant) -> Conviction? {
     guard tests.contains(where: { $0.logEvidence >= $0.threshold }) else { return nil }
-    // The clearest case speaks: the most evidence beyond its threshold, the first rule on a tie.
+    // The clearest case speaks: the most evidence beyond its threshold, the first rule where all are clear.
+    func clearness(_ views: JudgeViews) -> Double { min(views.openEvidence - views.line.threshold, Judge.clear) }
     let clearest = views(at: now).filter(\.convicts).max {
-      ($0.openEvidence - $0.line.threshold, $1.line.rule) < ($1.openEvidence - $1.line.threshold, $0.line.rule)
+      (clearness($0), $1.line.rule) < (clearness($1), $0.line.rule)
     }
     guard let clearest else { return nil }
     let line = clearest.line
@@ -227,11 +291,27 @@ package struct Judge: Sendable {
 }
 
 extension Rule {
-  /// What this rule counts against a deployment.
+  /// What breaks this rule.
   func events(in counts: RequestCounts) -> Int {
     switch self {
     case .errorRate, .ceiling: counts.errors
     case .latency: counts.slow
+    }
+  }
+  /// Of them, what is evidence of a worsening: a client's repeats are none. The ceiling is absolute and counts all: a
+  /// client that fails wholly is hurt, however many others are not.
+  func distinct(in counts: RequestCounts) -> Int {
+    switch self {
+    case .errorRate: counts.errors - counts.repeats
+    case .ceiling: counts.errors
+    case .latency: counts.slow
+    }
+  }
+  /// Among how many requests.
+  fileprivate func trials(in counts: RequestCounts) -> Int {
+    switch self {
+    case .errorRate, .latency: counts.requests - counts.repeats
+    case .ceiling: counts.requests
     }
   }
 }
@@ -240,7 +320,9 @@ extension RequestCounts {
   /// A request that was counted as hanging may fail in a later bin, which then knows of more bad requests than
   /// requests: it counts once more.
   fileprivate var consistent: RequestCounts {
-    RequestCounts(requests: max(requests, errors, slow), errors: errors, slow: slow, hanging: hanging)
+    RequestCounts(
+      requests: max(requests, errors, slow), errors: errors, slow: slow, hanging: hanging,
+      repeats: min(repeats, errors))
   }
 }
 
@@ -249,6 +331,19 @@ extension WindowCounts {
     self.requests += requests
     self.events += events
     worstBin = max(worstBin, events)
+  }
+
+  /// The window of a fluctuating rate that is now; what came before belongs to windows that are over.
+  fileprivate mutating func enter(_ window: Int64, _ line: JudgePlan.Line) {
+    if self.window == window { return }
+    if self.window == nil { courses = line.tests.map { _ in RegressionTest.Course() } }
+    if self.window != nil, var courses {
+      for (index, test) in line.tests.enumerated() {
+        test.close(&courses[index], events: events - leftOut, trials: requests - leftOut)
+      }
+      self.courses = courses
+    }
+    self.window = window
   }
 }
 

@@ -1,11 +1,18 @@
 import Kernel
+import Statistics
 
 /// Counts of one rule on the canary over one window of time.
 package struct WindowCounts: Codable, Equatable, Sendable {
   package var requests: Int
   package var events: Int
-  /// The most events that one bin brought: all of them but one are left out of the evidence (`Judge`).
+  /// The most events that one bin brought; see "one burst never convicts" (`Judge`).
   package var worstBin: Int
+  /// Where the rate fluctuates by itself: number of the window that is now, and what the ones before it say, one
+  /// course a test. Nil where it does not.
+  package var window: Int64?
+  package var courses: [RegressionTest.Course]?
+  /// What the worst bin's burst brought beyond one event.
+  package var leftOut: Int { max(worstBin - 1, 0) }
   package init(requests: Int = 0, events: Int = 0, worstBin: Int = 0) {
     self.requests = requests
     self.events = events
@@ -32,6 +39,20 @@ package struct TestState: Codable, Equatable, Sendable {
   package var events: Int { whole.events }
 }
 
+/// What the comparison with the control says so far (`ConcurrentTest`), one number an alternative; empty before there
+/// is a control.
+package struct ControlLogs: Codable, Equatable, Sendable {
+  package var errors: [Double] = []
+  package var slow: [Double] = []
+  package var isEmpty: Bool { errors.isEmpty }
+
+  mutating func beginIfEmpty() {
+    guard isEmpty else { return }
+    errors = JudgeVeto.test.begin
+    slow = errors
+  }
+}
+
 /// What both arms did over one window of time.
 package struct WindowTotals: Codable, Equatable, Sendable {
   package var since: Instant?
@@ -39,8 +60,60 @@ package struct WindowTotals: Codable, Equatable, Sendable {
   package var control: RequestCounts
   package var firstBadAt: Instant?
   package var lastBadAt: Instant?
-  package static let empty = WindowTotals(
-    since: nil, canary: .zero, control: .zero, firstBadAt: nil, lastBadAt: nil)
+  package var beside = ControlLogs()
+  package static let empty = WindowTotals()
+
+  private init() {
+    canary = .zero
+    control = .zero
+  }
+
+  private enum CodingKeys: String, CodingKey { case since, canary, control, firstBadAt, lastBadAt, beside }
+  package init(from decoder: any Decoder) throws {
+    let values = try decoder.container(keyedBy: CodingKeys.self)
+    since = try values.decodeIfPresent(Instant.self, forKey: .since)
+    canary = try values.decode(RequestCounts.self, forKey: .canary)
+    control = try values.decode(RequestCounts.self, forKey: .control)
+    firstBadAt = try values.decodeIfPresent(Instant.self, forKey: .firstBadAt)
+    lastBadAt = try values.decodeIfPresent(Instant.self, forKey: .lastBadAt)
+    // Events of before the comparison was kept have none.
+    beside = try values.decodeIfPresent(ControlLogs.self, forKey: .beside) ?? ControlLogs()
+  }
+  package func encode(to encoder: any Encoder) throws {
+    var values = encoder.container(keyedBy: CodingKeys.self)
+    try values.encodeIfPresent(since, forKey: .since)
+    try values.encode(canary, forKey: .canary)
+    try values.encode(control, forKey: .control)
+    try values.encodeIfPresent(firstBadAt, forKey: .firstBadAt)
+    try values.encodeIfPresent(lastBadAt, forKey: .lastBadAt)
+    if !beside.isEmpty { try values.encode(beside, forKey: .beside) }
+  }
+}
+
+/// The arms' shares of the traffic now: of the last few hundred requests, so that neither a bin of a few requests nor a
+/// step long ago decides what a fair share is.
+package struct TrafficMix: Codable, Equatable, Sendable {
+  private var canary = 0.0
+  private var control = 0.0
+
+  /// A share of one in ten is then known to a fifth of itself, and a moved one within seconds at 50 requests/s.
+  private static let remembered = 400.0
+  /// A control with at least this share must bear a conviction out: at a half it takes about twice as long as the
+  /// history, below a third many times.
+  private static let askedShare = 1.0 / 3
+
+  mutating func add(canary: Int, control: Int) {
+    self.canary += Double(canary)
+    self.control += Double(control)
+    while self.canary + self.control > TrafficMix.remembered {
+      self.canary /= 2
+      self.control /= 2
+    }
+  }
+
+  var hasControl: Bool { control > 0 }
+  var canaryShare: Double { canary + control > 0 ? canary / (canary + control) : 1 }
+  var asksControl: Bool { hasControl && 1 - canaryShare >= TrafficMix.askedShare }
 }
 
 /// All that a judge needs to go on after a restart. The picture's path is not in it.
@@ -57,6 +130,8 @@ package struct JudgeCheckpoint: Codable, Equatable, Sendable {
   package let conviction: Conviction?
   /// Requests of the recent window before this one; nil when an incident ended it, and for the first window.
   package var calmBefore: Int? = nil
+  /// Nil in events of before it was kept.
+  package var mix: TrafficMix? = nil
   /// The canary's and the control's counts since `since`.
   package var canaryCounts: RequestCounts { whole.canary }
   package var controlCounts: RequestCounts { whole.control }

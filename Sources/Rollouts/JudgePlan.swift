@@ -5,34 +5,41 @@ import Statistics
 ///
 /// All three of the article's rules are one kind of test, "is the share of bad requests worse than tolerated?":
 ///
-/// | rule | bad request | tolerated | or, if more, |
+/// | rule | bad request | never worse up to | or, if more, up to |
 /// |---|---|---|---|
-/// | `errorRate` | error | `errorFloor` | the baseline's rate |
-/// | `latency` | slower than `slowerThan` | 1 %, which is what P99 means | the baseline's rate |
+/// | `errorRate` | error | `errorFloor` | the policy's `tolerance` (1.3) times the baseline's rate |
+/// | `latency` | slower than `slowerThan` | 1 %, which is what P99 means | the same of the baseline's rate |
 /// | `ceiling` | error | the policy's ceiling | |
 ///
-/// Alternatives below `errorRatio` get no weight, so a mere 1.2x drift, however long, rolls nothing back: at the
-/// default 2x the evidence begins to grow at 1 / ln 2 = 1.44 times the tolerated rate. Without a baseline (first
-/// deployment) there is no `errorRate` rule and the others share its budget.
+/// The evidence is the least of the two tests': an e-process against either claim. Alternatives below `errorRatio` get
+/// no weight. Without a baseline (first deployment) there is no `errorRate` rule and the others share its budget.
 package struct JudgePlan: Equatable, Sendable {
-  /// Error rates up to one in a thousand are never called worse: it keeps one error after a spotless baseline from
-  /// deciding, and is the usual availability target (99.9 %).
-  package static let errorFloor = 0.001
+  /// Error rates up to one in two thousand are never called worse: it keeps a few errors after a spotless baseline from
+  /// deciding. The usual availability target of 99.9 % cannot be the floor: 5x of 0.05 % must be seen (research §2.6).
+  package static let errorFloor = 0.0005
+  /// Worsenings are planned and told as multiples of the baseline, but of no less than this, the usual availability
+  /// target (99.9 %): below it a canary would wait for proof of what hardly hurts.
+  package static let planningFloor = 0.001
   /// P99 above T means that more than one request in a hundred is slower than T.
   package static let slowFloor = 0.01
-  /// Tenths of the budget. Nearly every bad release fails requests; the other two lose 0.7 more nats at a tenth than
-  /// at a fifth, which a slow or failing canary gives within one bad request.
-  private static let shares: [Rule: Double] = [.errorRate: 8, .latency: 1, .ceiling: 1]
+  /// Twentieths of the budget. Nearly every bad release fails requests; a slow or failing canary gives the other two
+  /// their 0.7 more nats than at a tenth within one bad request.
+  private static let shares: [Rule: Double] = [.errorRate: 18, .latency: 1, .ceiling: 1]
 
   /// How one rule is tested.
   package struct Line: Equatable, Sendable {
     package let rule: Rule
-    package let test: RegressionTest
+    /// All must be convinced.
+    package let tests: [RegressionTest]
     /// ln(1 / the rule's share of the budget).
     package let threshold: Double
-    /// The rate to plan with: tolerated or, if more, the baseline's upper bound.
+    /// The rate to plan with: the baseline's, but at least `planningFloor`; the ceiling for `ceiling`.
     package let planningRate: Double
     package let smallestRatio: Double
+    /// Whether the rate fluctuates by itself, so that windows of time are told apart.
+    package var isFluctuating: Bool { tests.contains { $0.spread > 0 } }
+    /// No single bad request is more evidence than this.
+    package var mostOfOne: Double { tests[0].alternatives.mostOfOne }
   }
 
   /// Sorted by rule.
@@ -49,23 +56,28 @@ package struct JudgePlan: Equatable, Sendable {
   }
 
   private static func line(_ rule: Rule, _ policy: JudgePolicy, _ baseline: Baseline, threshold: Double) -> Line {
-    let smallest = rule == .errorRate ? policy.errorRatio : MixtureTest.standardRatios[0]
-    let ratios = [smallest] + MixtureTest.standardRatios.filter { $0 > smallest }
-    let tolerated: Double
-    let events: Int
-    let bound: Double
-    switch rule {
-    case .errorRate: (tolerated, events, bound) = (errorFloor, baseline.errors, baseline.errorRateUpperBound)
-    case .latency: (tolerated, events, bound) = (slowFloor, baseline.slow, baseline.slowRateUpperBound)
-    case .ceiling:
-      let ceiling = min(max(policy.ceiling, JudgePolicy.ceilings.lowerBound), JudgePolicy.ceilings.upperBound)
-      (tolerated, events, bound) = (ceiling, 0, 0)
+    let alternatives = Alternatives(from: rule == .errorRate ? policy.errorRatio : Alternatives.smallestRatio)
+    let usual = rule == .latency ? baseline.usualSlowness : baseline.usualErrors
+    let tolerated =
+      switch rule {
+      case .errorRate: errorFloor
+      case .latency: slowFloor
+      case .ceiling: min(max(policy.ceiling, JudgePolicy.ceilings.lowerBound), JudgePolicy.ceilings.upperBound)
+      }
+    var tests = [RegressionTest(knownRate: tolerated, spread: usual.spread, alternatives: alternatives)]
+    if rule != .ceiling, usual.requests > 0 {
+      let tolerance = min(max(policy.tolerance, JudgePolicy.tolerances.lowerBound), JudgePolicy.tolerances.upperBound)
+      tests.append(
+        RegressionTest(
+          earlierEvents: usual.events, earlierTrials: usual.requests, tolerance: min(tolerance, policy.errorRatio),
+          spread: usual.spread, alternatives: alternatives))
     }
-    let trials = rule == .ceiling ? 0 : baseline.requests
+    // The one that is harder to convince first: it is mostly the only one asked.
+    tests.sort { $0.nullRate > $1.nullRate }
     return Line(
-      rule: rule,
-      test: RegressionTest(tolerated: tolerated, earlierEvents: events, earlierTrials: trials, ratios: ratios),
-      threshold: threshold, planningRate: max(tolerated, trials == 0 ? 0 : bound), smallestRatio: smallest)
+      rule: rule, tests: tests, threshold: threshold,
+      planningRate: min(tests.reduce(planningFloor) { max($0, $1.usualRate) }, 1), smallestRatio: alternatives.ratios[0]
+    )
   }
 
   /// The line that power is planned for: errors against the baseline, or against the ceiling without one.
@@ -74,21 +86,42 @@ package struct JudgePlan: Equatable, Sendable {
   /// Nats that the share of one window of recent time costs.
   static let recentCost = -MixtureWindows.combined(whole: -.infinity, recent: 0)
 
-  /// Requests after which a worsening by `ratio` is expected to convict; nil when there is no room above the rate.
+  /// Requests after which half of all canaries with a steady worsening by `ratio` are convicted; nil when there is no
+  /// room above the rate.
   ///
   /// - Parameter viewCost: what the share of the view that is to convict costs, in nats.
   package func requests(toSee ratio: Double, viewCost: Double = MixtureWindows.wholeCost) -> Int? {
     guard let planned else { return nil }
-    return SampleSize.requests(
-      toSee: ratio, nullRate: planned.planningRate, threshold: planned.threshold + viewCost,
-      alternatives: planned.test.alternatives)
+    return requests(toSee: ratio, planned, planned.tests.map(\.asIfSteady), viewCost)
   }
 
-  /// The smallest worsening expected to have convicted after `requests`; nil when none would.
+  /// Requests that *good* needs. Where the history is too short to show a worsening by `ratio` ever, as many as would
+  /// if it were exactly known: waiting longer tells no more. A worsening of less than `errorRatio` is not looked for.
+  func requestsForGood(toSee ratio: Double, viewCost: Double) -> Int? {
+    guard let planned else { return nil }
+    let ratio = max(ratio, planned.smallestRatio)
+    return requests(toSee: ratio, planned, planned.tests.map(\.asIfSteady), viewCost)
+      ?? requests(toSee: ratio, planned, planned.tests.map(\.asIfKnown), viewCost)
+  }
+
+  private func requests(
+    toSee ratio: Double, _ planned: Line, _ tests: [RegressionTest], _ viewCost: Double
+  ) -> Int? {
+    let rate = min(ratio * planned.planningRate, 1)
+    var most = 0
+    for test in tests {
+      guard let needed = SampleSize.requests(at: rate, test: test, threshold: planned.threshold + viewCost)
+      else { return nil }
+      most = max(most, needed)
+    }
+    return most
+  }
+
+  /// The smallest worsening that half of all canaries show within `requests`; nil when none would.
   package func detectableRatio(within requests: Int, viewCost: Double = MixtureWindows.wholeCost) -> Double? {
     guard let planned else { return nil }
     return SampleSize.detectableRatio(
-      within: requests, nullRate: planned.planningRate, threshold: planned.threshold + viewCost,
-      alternatives: planned.test.alternatives, smallest: planned.smallestRatio)
+      within: requests, of: planned.planningRate, tests: planned.tests.map(\.asIfSteady),
+      threshold: planned.threshold + viewCost, smallest: planned.smallestRatio)
   }
 }

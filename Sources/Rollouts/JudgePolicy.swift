@@ -16,6 +16,13 @@ package struct JudgePolicy: Codable, Equatable, Sendable {
   package var mustDetectRatio: Double
   /// *Good* needs at least these requests on the canary, whatever the power.
   package var minimumRequests: Int
+  /// The usual rate may have drifted by this factor since it was measured: up to it no traffic is evidence. 1 or more.
+  package var tolerance: Double {
+    get { statedTolerance ?? JudgePolicy.defaultTolerance }
+    set { statedTolerance = newValue == JudgePolicy.defaultTolerance ? nil : newValue }
+  }
+  /// Nil is the default, and is not written: events of before there was one have none.
+  private var statedTolerance: Double?
 
   /// The article's "2x the pre-deploy baseline".
   package static let defaultErrorRatio = 2.0
@@ -30,6 +37,11 @@ package struct JudgePolicy: Codable, Equatable, Sendable {
   package static let defaultMustDetectRatio = 20.0
   /// Below a hundred requests one slow request is already the 99th percentile.
   package static let defaultMinimumRequests = 100
+
+  /// A test against exactly the earlier rate takes back 36 % of healthy deploys when the rate has drifted by 1.2x
+  /// (issue "Rollouts that judge well"). 1.3x covers the drift that is to be survived there.
+  package static let defaultTolerance = 1.3
+  package static let tolerances = 1.0...10
 
   /// Budgets and ceilings beyond these are read as the nearest of them: no certainty is asked for that no traffic can
   /// give, and no canary is convicted by nothing.
@@ -48,6 +60,12 @@ package struct JudgePolicy: Codable, Equatable, Sendable {
     self.falseRollbackBudget = falseRollbackBudget
     self.mustDetectRatio = mustDetectRatio
     self.minimumRequests = minimumRequests
+    statedTolerance = nil
+  }
+
+  private enum CodingKeys: String, CodingKey {
+    case errorRatio, latencyFactor, ceiling, sloP99, falseRollbackBudget, mustDetectRatio, minimumRequests
+    case statedTolerance = "tolerance"
   }
 
   /// Above this a request counts as slow: `sloP99` times `latencyFactor`.

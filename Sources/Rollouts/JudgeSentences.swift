@@ -30,7 +30,7 @@ enum JudgeSentences {
     let shown =
       ratio.map { "a worsening of \(JudgeWords.times($0)) or more would have been seen" }
       ?? "the traffic is enough, and nothing speaks against it"
-    let since = incident == nil ? "" : " since an incident of both versions"
+    let since = incident == nil ? "" : " since both versions had bad requests"
     return "\(JudgeWords.requests(requests)) judged\(since): \(shown)."
   }
 
@@ -45,7 +45,7 @@ enum JudgeSentences {
   }
 
   static func scarcity(requests: Int, needed: Int, policy: JudgePolicy, since incident: Rule?) -> String {
-    let came = incident == nil ? "" : "An incident hit both versions. Since then: "
+    let came = incident == nil ? "" : "Both versions had bad requests. Since then: "
     if requests == 0 { return incident == nil ? "No requests yet; \(needed) are needed." : "\(came)no requests yet." }
     if requests < needed {
       let ratio = JudgeWords.times(policy.mustDetectRatio)

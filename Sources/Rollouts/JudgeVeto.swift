@@ -8,6 +8,14 @@ import Statistics
 /// what is seen. It can only keep a canary, so it cannot add false rollbacks; it never outlasts a canary that is truly
 /// worse, whose share goes on growing.
 enum JudgeVeto {
+  /// A canary and its control, asked whether the one fails more often.
+  static let test = ConcurrentTest()
+  /// ln of the e-values that the comparison must reach beside a control that is asked: a canary no worse than it is
+  /// condemned in at most one of twenty incidents that the history does not explain; 0.02 makes 5x 4 % slower. For a
+  /// window of recent time it is stricter, because there are many.
+  static let borneOut = MixtureWindows.threshold(budget: 0.05)
+  static let borneOutRecently = MixtureWindows.threshold(budget: 0.001)
+
   /// Fewer concurrent requests say nothing about the control.
   static let enoughControlRequests = 50
   /// A single bad request of the control is its usual noise.
@@ -22,7 +30,7 @@ enum JudgeVeto {
   static let silence = Span.seconds(10)
 
   static func holds(for rule: Rule, in totals: WindowTotals) -> Bool {
-    guard totals.control.requests >= enoughControlRequests, rule.events(in: totals.control) >= leastControlEvents
+    guard totals.control.requests >= enoughControlRequests, rule.distinct(in: totals.control) >= leastControlEvents
     else { return false }
     return chance(rule, totals) > explained
   }
@@ -32,17 +40,28 @@ enum JudgeVeto {
   static func holdsAfterIncident(for rule: Rule, in totals: WindowTotals, at now: Instant) -> Bool {
     let isYoung = totals.since.map { now - $0 < silence } ?? true
     let control = totals.control
-    guard isYoung || control.requests >= enoughControlRequests || rule.events(in: control) >= leastControlEvents
+    guard isYoung || control.requests >= enoughControlRequests || rule.distinct(in: control) >= leastControlEvents
     else { return false }
     return chance(rule, totals) > explainedAfterIncident
   }
 
   /// The chance that a canary like the control has as many of the bad requests, or more. O(sqrt(bad requests)).
   private static func chance(_ rule: Rule, _ totals: WindowTotals) -> Double {
-    let canaryEvents = rule.events(in: totals.canary)
+    let canaryEvents = rule.distinct(in: totals.canary)
     guard canaryEvents > 0 else { return 1 }
     let share = Double(totals.canary.requests) / Double(totals.canary.requests + totals.control.requests)
-    let events = canaryEvents + rule.events(in: totals.control)
+    let events = canaryEvents + rule.distinct(in: totals.control)
     return Binomial.upperTail(events: canaryEvents, trials: events, rate: share)
+  }
+
+  /// The canary is shown to fail more often than the control beside it.
+  static func bearsOut(_ rule: Rule, _ whole: WindowTotals) -> Bool { evidence(rule, whole) >= borneOut }
+  static func bearsOutRecently(_ rule: Rule, _ recent: WindowTotals) -> Bool {
+    evidence(rule, recent) >= borneOutRecently
+  }
+
+  private static func evidence(_ rule: Rule, _ totals: WindowTotals) -> Double {
+    if totals.beside.isEmpty { return -.infinity }
+    return test.logEvidence(rule == .latency ? totals.beside.slow : totals.beside.errors)
   }
 }

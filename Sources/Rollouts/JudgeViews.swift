@@ -12,13 +12,16 @@ struct JudgeViews {
   let recent: Double
   let isWholeExplained: Bool
   let isRecentExplained: Bool
+  /// The control, which is asked, bears the view out.
+  private let isWholeBorneOut: Bool
+  private let isRecentBorneOut: Bool
   /// No burst was left out that would have convicted.
   private let hasQuietWhole: Bool
   private let hasQuietRecent: Bool
 
   init(
     _ line: JudgePlan.Line, _ state: TestState, whole: WindowTotals, recent: WindowTotals, followsIncident: Bool,
-    at now: Instant
+    isControlAsked: Bool, at now: Instant
   ) {
     self.line = line
     self.whole = line.evidence(of: state.whole)
@@ -31,10 +34,12 @@ struct JudgeViews {
       isWholeExplained || followsIncident
       ? JudgeVeto.holdsAfterIncident(for: line.rule, in: recent, at: now)
       : JudgeVeto.holds(for: line.rule, in: recent)
+    isWholeBorneOut = !isControlAsked || JudgeVeto.bearsOut(line.rule, whole)
+    isRecentBorneOut = !isControlAsked || JudgeVeto.bearsOutRecently(line.rule, recent)
   }
 
-  private var openWhole: Double { isWholeExplained ? -.infinity : whole }
-  private var openRecent: Double { isRecentExplained ? -.infinity : recent }
+  private var openWhole: Double { isWholeExplained || !isWholeBorneOut ? -.infinity : whole }
+  private var openRecent: Double { isRecentExplained || !isRecentBorneOut ? -.infinity : recent }
 
   /// What is left against the canary.
   var openEvidence: Double { MixtureWindows.combined(whole: openWhole, recent: openRecent) }
@@ -54,13 +59,29 @@ struct JudgeViews {
 }
 
 extension JudgePlan.Line {
-  /// ln e-value of the counts without the worst bin's burst (`Judge`).
+  /// ln e-value of the counts, without the worst bin's burst unless the rest speaks too (`Judge`).
   func evidence(of counts: WindowCounts) -> Double {
-    let leftOut = max(counts.worstBin - 1, 0)
-    return test.logEvidence(events: counts.events - leftOut, trials: counts.requests - leftOut)
+    let quiet = least(
+      events: counts.events - counts.leftOut, trials: counts.requests - counts.leftOut, counts.courses)
+    // Where windows are told apart, a burst is one window's matter already.
+    guard quiet > mostOfOne, counts.courses == nil, counts.leftOut > 0 else { return quiet }
+    return least(events: counts.events, trials: counts.requests, nil)
   }
 
   func evidenceWithBursts(of counts: WindowCounts) -> Double {
-    test.logEvidence(events: counts.events, trials: counts.requests)
+    least(events: counts.events, trials: counts.requests, counts.courses)
+  }
+
+  private func least(events: Int, trials: Int, _ courses: [RegressionTest.Course]?) -> Double {
+    var least = Double.infinity
+    for (index, test) in tests.enumerated() {
+      let evidence =
+        courses.map { test.logEvidence(after: $0[index], events: events, trials: trials) }
+        ?? test.logEvidence(events: events, trials: trials)
+      // Both must be convinced, and nothing is decided by how far below 1 the e-value is.
+      if evidence <= Judge.calm { return evidence }
+      least = min(least, evidence)
+    }
+    return least
   }
 }

@@ -29,12 +29,14 @@ extension Performer {
     case .run(let deployment): try await keepRunning(deployment, errand)
     case .route(let shares): try await keepRouting(shares, errand)
     case .measureBaseline(let rollout, let deployment, let slowerThan):
-      let counts = try await ports.telemetry.history(
-        of: deployment, slowerThan: slowerThan, window: Self.baselineWindow)
-      await errand.observe(
-        .delivery(
-          .baselineMeasured(
-            rollout, Baseline(requests: counts.requests, errors: counts.errors, slow: counts.slow))))
+      let windows = try await ports.telemetry.historyWindows(
+        of: deployment, slowerThan: slowerThan, window: Self.baselineWindow, width: Judge.window)
+      let baseline =
+        windows.isEmpty
+        ? Baseline(
+          try await ports.telemetry.history(of: deployment, slowerThan: slowerThan, window: Self.baselineWindow))
+        : Baseline(windows: windows)
+      await errand.observe(.delivery(.baselineMeasured(rollout, baseline)))
     case .watch(let order): try await watch(order, errand)
     case .wake(let instant, let key):
       await sleep(until: instant)

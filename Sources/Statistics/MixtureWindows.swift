@@ -3,11 +3,11 @@ import RealModule
 /// One e-value from two views of a stream: all of it, and its recent past.
 ///
 /// A test that began before a change is slowed by all the calm it saw; a test that restarts for ever forgets small
-/// worsenings. Shares of one unit of evidence avoid both: three quarters stay in the test of the whole, the last
-/// quarter is dealt out in equal parts to `mostRecentWindows` windows of recent time, begun one after the other. A sum
+/// worsenings. Shares of one unit of evidence avoid both: nine tenths stay in the test of the whole, the last tenth is
+/// dealt out in equal parts to `mostRecentWindows` windows of recent time, begun one after the other. A sum
 /// of e-processes with shares that add up to 1 is an e-process, so Ville's bound holds for the whole watch.
 package enum MixtureWindows {
-  package static let wholeShare = 0.75
+  package static let wholeShare = 0.9
   /// With windows of half a minute: an hour of watching; the last window then never ends.
   package static let mostRecentWindows = 120
   private static let recentShare = (1 - wholeShare) / Double(mostRecentWindows)

@@ -1,135 +1,151 @@
 import RealModule
 
-/// An anytime-valid test that a stream's rate is no worse than a tolerated rate *or* than an earlier stream's rate,
-/// which is known only by its counts.
+/// An anytime-valid test that a stream's rate is at most `tolerance` times a usual rate, which is either known or
+/// counted in an earlier stream.
 ///
-/// H0: rate <= max(`tolerated`, earlier rate). For every earlier rate p that could be, two e-values multiply: what the
-/// earlier counts say against p (a mixture over rates, log-uniform, divided by the likelihood at p) and what the new
-/// counts say against "at most p" (`MixtureTest`). The evidence is the least product over all p above `tolerated`,
-/// and no more than the new counts say against `tolerated` itself: so it is an e-process under every member of H0
-/// (the infimum of e-processes; "universal inference", Wasserman, Ramdas, Balakrishnan, PNAS 2020).
+/// Each alternative says "`ratio` times the usual". Its likelihood ratio to "`tolerance` times the usual" multiplies
+/// from request to request, and the weighted mean over the alternatives (`Alternatives`) is the e-value: it reaches
+/// 1/α under the null with probability at most α, however often one looks (Ville's inequality; Lindon, Sanden,
+/// Shirikian, KDD 2022, arXiv 2205.14762). Events are counted as a Poisson stream over requests, which grows more
+/// slowly than the binomial under either claim.
 ///
-/// Rejected: an upper confidence bound of the earlier rate as the null rate. It pays for the doubt about the baseline
-/// twice (its own share of the error budget, and a rate three to four times too high after 6,000 requests), which made
-/// the fourth error decide where here the third does.
+/// **A counted usual rate** is a nuisance parameter that both claims share. With a events in b earlier requests it has
+/// the density of Gamma(a, b), which is what the scale-invariant prior 1/p makes of them, and integrating it out of
+/// both sides gives, for x events in n requests,
+///
+///     (ratio/tolerance)^x · ((b + tolerance·n) / (b + ratio·n))^(a + x):
+///
+/// the likelihood ratio of the conditional test of two rates (Przyborowski and Wilenski, Biometrika 31, 1940) with the
+/// history as the control (group-invariant e-values: Pérez-Ortiz, Lardy, de Heide, Grünwald, Annals of Statistics 52,
+/// 2024). One event more than was counted is read, as if the history had gone on to its next event: a spotless history
+/// is not a rate of zero.
+///
+/// **A rate that fluctuates** by itself, as a struggling dependency's does, is no regression. `spread` is the variance
+/// of its factor, whose mean is 1, from one window of time to the next, learnt from the history. Windows are then
+/// negative binomial instead of Poisson, and events crowded into one window say little more than that it was a bad
+/// one: `Course` keeps the windows apart. Each closed window makes the usual rate more certain in turn.
+///
+/// Rejected: the least product over all earlier rates of two e-values, one against each stream ("universal
+/// inference"): the mixture over earlier rates costs 3 to 4 nats, which is one to two bad requests more at each
+/// decision. Rejected: the power 1/dispersion of a Poisson likelihood ratio: for the alternatives from 5x on it is no
+/// supermartingale, because a fluctuating rate's tail falls like e^-x, not like x^-x.
 package struct RegressionTest: Equatable, Sendable {
-  package let tolerated: Double
-  package let earlierEvents: Int
-  package let earlierTrials: Int
-  /// Number of alternatives, the idle one included: the mixture costs ln of it.
-  package let alternatives: Int
+  package let tolerance: Double
+  /// The usual rate, or the best guess of it.
+  package let usualRate: Double
+  /// Variance of the rate's factor between windows; 0 for a steady one.
+  package let spread: Double
+  package let alternatives: Alternatives
+  package var nullRate: Double { tolerance * usualRate }
 
-  private let ratios: [Double]
-  private let toleratedTest: MixtureTest
-  private let candidates: [Candidate]
-  /// ln of the mixture's probability of the earlier counts (without the binomial coefficient, as in `logLikelihood`).
-  private let logMarginal: Double
+  /// Infinite for a known rate.
+  private let earlierEvents: Double
+  private let earlierTrials: Double
+  private let logRatios: [Double]
 
-  private struct Candidate: Equatable {
-    let test: MixtureTest
-    let logAgainst: Double
+  /// Against a rate that is known, such as a ceiling.
+  ///
+  /// - Parameter rate: in (0, 1).
+  package init(knownRate rate: Double, spread: Double = 0, alternatives: Alternatives) {
+    self.init(rate: rate, events: .infinity, trials: .infinity, tolerance: 1, spread: spread, alternatives)
   }
 
-  /// Neighbouring candidates differ by 10 %, a tenth of the way to the nearest alternative (2x).
-  private static let candidateStep = 1.1
-  /// More evidence than any budget asks for; it is not told apart beyond, so candidates that the earlier counts alone
-  /// refute this strongly need not be asked.
-  package static let mostEvidence = 40.0
-  /// Rates that an earlier stream may have: one in 100,000 to nearly all.
-  private static let lowestRate = 1e-5
+  /// Against a rate known by its counts.
+  ///
+  /// - Parameters:
+  ///   - events: 0...trials; what fluctuation makes of them is taken off (`Baseline.certainty`).
+  ///   - trials: above 0.
+  ///   - tolerance: at least 1.
+  package init(
+    earlierEvents events: Double, earlierTrials trials: Double, tolerance: Double, spread: Double = 0,
+    alternatives: Alternatives
+  ) {
+    self.init(
+      rate: (events + 1) / trials, events: events + 1, trials: trials, tolerance: tolerance, spread: spread,
+      alternatives)
+  }
+
+  private init(
+    rate: Double, events: Double, trials: Double, tolerance: Double, spread: Double, _ alternatives: Alternatives
+  ) {
+    usualRate = rate
+    earlierEvents = events
+    earlierTrials = trials
+    self.tolerance = tolerance
+    self.spread = max(spread, 0)
+    self.alternatives = alternatives
+    logRatios = alternatives.ratios.map { Double.log($0 / tolerance) }
+  }
+
+  /// The same without fluctuation: what can be planned with, before it is known how many windows there will be.
+  package var asIfSteady: RegressionTest {
+    RegressionTest(
+      rate: usualRate, events: earlierEvents, trials: earlierTrials, tolerance: tolerance, spread: 0, alternatives)
+  }
+
+  /// The same as if the usual rate were exactly known and steady.
+  package var asIfKnown: RegressionTest {
+    RegressionTest(
+      rate: usualRate, events: .infinity, trials: .infinity, tolerance: tolerance, spread: 0, alternatives)
+  }
+
+  /// The windows that are over, as they weigh for each alternative.
+  package struct Course: Codable, Equatable, Sendable {
+    fileprivate var events = 0
+    fileprivate var trials = 0
+    /// ln of the likelihood ratios, one an alternative; empty before the first window is over.
+    fileprivate var logs: [Double] = []
+    package init() {}
+  }
+
+  /// ln of the e-value of `events` in `trials` that are one window: with a spread of 0 there is no more to know.
+  /// Rises with `events`, falls with `trials`. O(alternatives).
+  package func logEvidence(events: Int, trials: Int) -> Double {
+    logEvidence(after: Course(), events: events, trials: trials)
+  }
 
   /// - Parameters:
-  ///   - tolerated: in (0, 1): up to this rate the new stream is never called worse.
-  ///   - earlierEvents: 0...earlierTrials. Without trials only `tolerated` counts.
-  ///   - ratios: above 1: how much worse is worse.
-  package init(tolerated: Double, earlierEvents: Int, earlierTrials: Int, ratios: [Double]) {
-    self.tolerated = tolerated
-    self.earlierEvents = earlierEvents
-    self.earlierTrials = earlierTrials
-    // One share stays out: without it a calm canary would weigh against candidates that the earlier counts refute.
-    self.ratios = [1] + ratios
-    alternatives = ratios.count + 1
-    toleratedTest = MixtureTest(nullRate: tolerated, ratios: self.ratios)
-    logMarginal = RegressionTest.logMarginal(events: earlierEvents, trials: earlierTrials)
-    guard earlierTrials > 0 else {
-      candidates = []
-      return
-    }
-    var found: [Candidate] = []
-    var rate = tolerated
-    while true {
-      let against = RegressionTest.logAgainst(rate, events: earlierEvents, trials: earlierTrials, logMarginal)
-      // The new counts say at least -ln(alternatives) for a candidate.
-      if against > RegressionTest.mostEvidence + Double.log(Double(alternatives)) { break }
-      found.append(Candidate(test: MixtureTest(nullRate: rate, ratios: self.ratios), logAgainst: against))
-      if rate >= MixtureTest.highestRate { break }
-      rate = min(rate * RegressionTest.candidateStep, MixtureTest.highestRate)
-    }
-    candidates = found
+  ///   - course: the windows that are over.
+  ///   - events: of all time, those in `course` included; likewise `trials`.
+  package func logEvidence(after course: Course, events: Int, trials: Int) -> Double {
+    let x = Double(events - course.events)
+    let n = Double(trials - course.trials)
+    if course.logs.isEmpty { return alternatives.mixture { term($0, x, n, after: course) } }
+    return alternatives.mixture { course.logs[$0] + term($0, x, n, after: course) }
   }
 
-  /// ln of the e-value: from -ln(alternatives), when nothing is suspicious, to `mostEvidence`. Never falls with more
-  /// `events`, never rises with more `trials`. O(alternatives), under suspicion O(alternatives · candidates).
-  ///
-  /// Values below 0 are the tolerated rate's alone, and 0 stands for less where only a candidate explains the events:
-  /// nothing is decided by how far below 0 the evidence is.
-  package func logEvidence(events: Int, trials: Int) -> Double {
-    var least = toleratedTest.logEvidence(events: events, trials: trials)
-    guard least > 0 else { return least }
-    var nearest: Int?
-    for (index, candidate) in candidates.enumerated() {
-      let evidence = candidate.test.logEvidence(events: events, trials: trials) + candidate.logAgainst
-      if evidence < least {
-        least = evidence
-        nearest = index
-      }
-    }
-    guard least > 0 else { return 0 }
-    // Between candidates the product can be lower still.
-    if let nearest {
-      least = min(least, refine(around: candidates[nearest].test.nullRate, events: events, trials: trials))
-    }
-    return max(0, min(least, RegressionTest.mostEvidence))
+  /// The window with all of `events` and `trials` that are not in `course` is over.
+  package func close(_ course: inout Course, events: Int, trials: Int) {
+    let x = Double(events - course.events)
+    let n = Double(trials - course.trials)
+    if course.logs.isEmpty { course.logs = Array(repeating: 0, count: logRatios.count) }
+    let before = course
+    for index in logRatios.indices { course.logs[index] += term(index, x, n, after: before) }
+    course.events = events
+    course.trials = trials
   }
 
-  /// The least product between the neighbours of `rate`, by ternary search in ln(rate).
-  private func refine(around rate: Double, events: Int, trials: Int) -> Double {
-    var low = Double.log(max(rate / RegressionTest.candidateStep, tolerated))
-    var high = Double.log(min(rate * RegressionTest.candidateStep, MixtureTest.highestRate))
-    func product(_ logRate: Double) -> Double {
-      let rate = Double.exp(logRate)
-      return MixtureTest(nullRate: rate, ratios: ratios).logEvidence(events: events, trials: trials)
-        + RegressionTest.logAgainst(rate, events: earlierEvents, trials: earlierTrials, logMarginal)
+  /// ln of one alternative's likelihood ratio for a window with x events in n requests: both claims' negative binomial
+  /// predictions, with the usual rate as each of them has come to see it.
+  @inline(__always)
+  private func term(_ index: Int, _ x: Double, _ n: Double, after course: Course) -> Double {
+    let ratio = alternatives.ratios[index]
+    guard earlierEvents < .infinity else {
+      guard spread > 0 else { return x * logRatios[index] - n * usualRate * (ratio - tolerance) }
+      let shape = 1 / spread
+      let expected = n * usualRate
+      return x * logRatios[index]
+        - (x + shape) * Double.log((shape + ratio * expected) / (shape + tolerance * expected))
     }
-    // (2/3)^14 of 20 %: the rate to 0.1 %.
-    for _ in 0..<14 {
-      let third = (high - low) / 3
-      if product(low + third) < product(high - third) { high -= third } else { low += third }
-    }
-    return product((low + high) / 2)
-  }
-
-  /// ln of the earlier counts' e-value against an earlier rate of `rate` *or more*: rates below the observed one are
-  /// as credible as the observed one.
-  private static func logAgainst(_ rate: Double, events: Int, trials: Int, _ logMarginal: Double) -> Double {
-    let observed = Double(events) / Double(trials)
-    return logMarginal - logLikelihood(max(rate, observed), events: events, trials: trials)
-  }
-
-  private static func logMarginal(events: Int, trials: Int) -> Double {
-    var terms: [Double] = []
-    var rate = lowestRate
-    while rate < MixtureTest.highestRate {
-      terms.append(logLikelihood(rate, events: events, trials: trials))
-      rate *= candidateStep
-    }
-    terms.append(logLikelihood(MixtureTest.highestRate, events: events, trials: trials))
-    return logSumExp(terms) - Double.log(Double(terms.count))
-  }
-
-  private static func logLikelihood(_ rate: Double, events: Int, trials: Int) -> Double {
-    let failures = events == 0 ? 0 : Double(events) * Double.log(rate)
-    let successes = trials == events ? 0 : Double(trials - events) * Double.log(onePlus: -rate)
-    return failures + successes
+    let seen = earlierEvents + Double(course.events)
+    let others = Double(course.trials)
+    let shape = 1 / (spread + 1 / seen)
+    let worse = ratio * seen / (earlierTrials + ratio * others)
+    let usual = tolerance * seen / (earlierTrials + tolerance * others)
+    let logRatio =
+      course.trials == 0
+      ? logRatios[index]
+      : logRatios[index] + Double.log((earlierTrials + tolerance * others) / (earlierTrials + ratio * others))
+    return x * logRatio - (x + shape) * Double.log((shape + n * worse) / (shape + n * usual))
   }
 }

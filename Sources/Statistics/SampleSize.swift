@@ -1,36 +1,62 @@
 import RealModule
 
-/// How much a mixture test must see before it is expected to decide.
+/// How much a test must see before it decides, in the middle of all runs.
 package enum SampleSize {
-  /// Requests after which a stream at `ratio` times `nullRate` is expected to reach ln evidence `threshold` in a
-  /// mixture of `alternatives`: (threshold + ln alternatives) / divergence, rounded up. About half of all runs decide
-  /// earlier. Nil when `ratio` leaves no room above the null rate.
-  package static func requests(
-    toSee ratio: Double, nullRate: Double, threshold: Double, alternatives: Int
-  ) -> Int? {
-    let rate = min(ratio * nullRate, MixtureTest.highestRate)
-    guard ratio > 1, nullRate > 0, rate > nullRate else { return nil }
-    let nats = threshold + Double.log(Double(max(alternatives, 1)))
-    let requests = (nats / Binomial.divergence(of: rate, from: nullRate)).rounded(.up)
-    return requests < Double(Int32.max) ? Int(requests) : nil
+  /// The median of the k-th event's time, in times of the mean gap, is k less this (Poisson's median: Choi,
+  /// Proceedings of the American Mathematical Society 121, 1994).
+  private static let medianShift = 1.0 / 3
+  /// More are not planned with.
+  private static let mostEvents = 1 << 20
+
+  /// Requests within which half of all steady streams at `rate` reach ln evidence `threshold`, rounded up. Evidence
+  /// rises with an event, so the test decides at its k-th one, with the least k that suffices where the k-th usually
+  /// comes. Nil when no number does.
+  package static func requests(at rate: Double, test: RegressionTest, threshold: Double) -> Int? {
+    guard rate > test.nullRate else { return nil }
+    func requests(_ events: Int) -> Double { (Double(events) - medianShift) / rate }
+    func suffices(_ events: Int) -> Bool {
+      test.logEvidence(events: events, trials: Int(requests(events))) >= threshold
+    }
+    var most = 1
+    while !suffices(most) {
+      most *= 2
+      if most > mostEvents { return nil }
+    }
+    var least = most / 2
+    while most - least > 1 {
+      let middle = (least + most) / 2
+      if suffices(middle) { most = middle } else { least = middle }
+    }
+    let needed = requests(most).rounded(.up)
+    return needed < Double(Int32.max) ? max(Int(needed), most) : nil
   }
 
-  /// The smallest ratio, at least `smallest`, expected to be seen within `requests`; nil when none is. Never rises
-  /// with more requests.
+  /// The smallest multiple of `rate`, from `smallest` to all requests failing, that half of all streams show within
+  /// `requests`; nil when none does. Never rises with more requests.
   package static func detectableRatio(
-    within requests: Int, nullRate: Double, threshold: Double, alternatives: Int, smallest: Double
+    within requests: Int, of rate: Double, tests: [RegressionTest], threshold: Double, smallest: Double
   ) -> Double? {
-    guard nullRate > 0, nullRate < MixtureTest.highestRate else { return nil }
+    guard rate > 0, rate < 1, requests > 0 else { return nil }
     func isSeen(_ ratio: Double) -> Bool {
-      guard
-        let needed = SampleSize.requests(
-          toSee: ratio, nullRate: nullRate, threshold: threshold, alternatives: alternatives)
-      else { return false }
-      return needed <= requests
+      let rate = min(ratio * rate, 1)
+      // As many events as usually come within the requests; if fewer suffice, so do these.
+      let events = Int(Double(requests) * rate + medianShift)
+      return events > 0 && events <= requests
+        && tests.allSatisfy { test in
+          rate > test.nullRate
+            && test.logEvidence(events: events, trials: Int((Double(events) - medianShift) / rate)) >= threshold
+        }
     }
-    let largest = MixtureTest.highestRate / nullRate
+    let largest = 1 / rate
     guard largest > smallest, isSeen(largest) else { return nil }
     if isSeen(smallest) { return smallest }
-    return bisect(from: smallest, to: largest) { !isSeen($0) }
+    var low = Double.log(smallest)
+    var high = Double.log(largest)
+    // 2^-12 of ln 10,000: the ratio to 0.3 %.
+    for _ in 0..<12 {
+      let middle = (low + high) / 2
+      if isSeen(Double.exp(middle)) { high = middle } else { low = middle }
+    }
+    return Double.exp(high)
   }
 }

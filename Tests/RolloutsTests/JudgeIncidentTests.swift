@@ -1,3 +1,4 @@
+import Foundation
 import Kernel
 import Rollouts
 import Testing
@@ -144,7 +145,7 @@ struct JudgeIncidentTests {
           #expect(power.requests >= power.needed)
           #expect(power.detectableRatio.map { $0 <= judge.policy.mustDetectRatio * 1.1 } ?? false)
           if bin.from >= Instant(milliseconds: 60_000) {
-            #expect(power.sentence.contains("since an incident of both versions"), "\(power.sentence)")
+            #expect(power.sentence.contains("since both versions had bad requests"), "\(power.sentence)")
           }
         case .notEnoughEvidence(let scarcity): waits.append(scarcity.sentence)
         case .bad, .sourceBroken: continue
@@ -165,5 +166,30 @@ struct JudgeIncidentTests {
       #expect(restarted.absorb(bin) == expected)
     }
     #expect(restarted.checkpoint == unbroken.checkpoint)
+  }
+
+  /// With all that a checkpoint can hold: a control, and a history whose rate fluctuates by itself.
+  @Test func aJudgeResumedFromTheWireGivesTheSameVerdicts() throws {
+    let history = (0..<60).map { RequestCounts(requests: 1000, errors: $0 % 6 == 0 ? 60 : 0, slow: 1) }
+    func judge(resuming checkpoint: JudgeCheckpoint? = nil) -> Judge {
+      Judge(
+        policy: JudgePolicy(sloP99: .seconds(0.3)), baseline: Baseline(windows: history), canary: JudgeWorld.canary,
+        control: JudgeWorld.control, resuming: checkpoint)
+    }
+    var chance = Seeded(43)
+    var unbroken = judge()
+    var restarted = judge()
+    for (index, bin) in bins([both(120, (50, 50), errorRate: 0.02)], &chance).enumerated() {
+      let expected = unbroken.absorb(bin)
+      if index % 7 == 0 {
+        let wire = try JSONEncoder().encode(restarted.checkpoint)
+        restarted = judge(resuming: try JSONDecoder().decode(JudgeCheckpoint.self, from: wire))
+      }
+      #expect(restarted.absorb(bin) == expected)
+    }
+    let last = unbroken.checkpoint
+    #expect(restarted.checkpoint == last)
+    #expect(last.mix != nil && !last.whole.beside.isEmpty)
+    #expect(last.tests.first?.whole.courses?.isEmpty == false, "the windows are told apart")
   }
 }

@@ -47,7 +47,7 @@ struct JudgePlanTests {
     let effect = DetectableEffect(requestsPerSecond: 10, baselineRate: 0.001, policy: Self.policy)
     #expect(
       effect.sentence
-        == "At 10 requests/s a 20x worsening is seen in about 19 s; 5x would take 3 min, 2x would take 33 min.")
+        == "At 10 requests/s a 20x worsening is seen in about 19 s; 5x would take 4 min, 2x would take 94 min.")
     let none = DetectableEffect(requestsPerSecond: 0, baselineRate: 0.001, policy: Self.policy)
     #expect(none.sentence == "Without traffic no worsening can be seen.")
     #expect(none.rows.allSatisfy { $0.wait == nil })
@@ -62,6 +62,36 @@ struct JudgePlanTests {
         DetectableEffect(requestsPerSecond: rps, baselineRate: 0.002, policy: Self.policy).rows[ratioIndex].wait
       }
       #expect(waits.count == 5 && waits == waits.sorted(by: >))
+    }
+  }
+
+  @Test func aHistoryTellsHowErrorsCrowd() throws {
+    func windows(_ errors: (Int) -> Int, repeats: Int = 0) -> [RequestCounts] {
+      (0..<60).map { RequestCounts(requests: 1000, errors: errors($0), repeats: repeats) }
+    }
+    let even = Baseline(windows: windows { _ in 10 })
+    let crowded = Baseline(windows: windows { $0 % 10 == 0 ? 100 : 0 })
+    #expect(try #require(even.dispersion).errors == 1)
+    #expect(try #require(crowded.dispersion).errors > 50)
+    #expect(even.errors == 600 && crowded.errors == 600)
+    #expect(Baseline(windows: windows({ _ in 10 }, repeats: 9)).errors == 60)
+    #expect(Baseline(windows: Array(windows { _ in 10 }.prefix(11))).dispersion == nil)
+    let isFluctuating = [even, crowded].map { JudgePlan(policy: Self.policy, baseline: $0).lines[0].isFluctuating }
+    #expect(isFluctuating == [false, true])
+  }
+
+  /// Six earlier errors can never tell 2x from the tolerance; that makes *good* no cheaper.
+  @Test func goodIsNotCheapWhereTheHistoryIsTooShort() {
+    let baseline = Baseline(requests: 6000, errors: 6, slow: 0)
+    #expect(JudgePlan(policy: Self.policy, baseline: baseline).requests(toSee: 2) == nil)
+    for ratio in [1.5, 2] {
+      let policy = JudgePolicy(sloP99: .seconds(0.3), mustDetectRatio: ratio)
+      let judge = Judge(policy: policy, baseline: baseline, canary: JudgeWorld.canary, control: nil)
+      guard case .notEnoughEvidence(let scarcity) = judge.verdict else {
+        Issue.record("\(judge.verdict)")
+        continue
+      }
+      #expect(scarcity.needed > 20_000)
     }
   }
 }

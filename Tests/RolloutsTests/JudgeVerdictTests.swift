@@ -99,6 +99,61 @@ struct JudgeVerdictTests {
     }
   }
 
+  @Test func oneClientsRetriesAreOnePieceOfEvidence() {
+    check(
+      "one client fails again and again", canary: RequestCounts(requests: 100, errors: 4, repeats: 4),
+      expecting: .good)
+    check("many clients do", canary: RequestCounts(requests: 100, errors: 4), expecting: .bad(.errorRate))
+    check(
+      "more repeats than errors", canary: RequestCounts(requests: 100, errors: 4, repeats: 9), expecting: .good)
+    check(
+      "above the ceiling it counts whose requests fail", canary: RequestCounts(requests: 10, errors: 3, repeats: 3),
+      expecting: .bad(.ceiling))
+  }
+
+  @Test func theToleranceIsThePolicys() {
+    for (tolerance, isBad) in [(1.0, true), (1.3, true), (4, false)] {
+      var policy = JudgePolicy(sloP99: .seconds(0.3), errorRatio: 5)
+      policy.tolerance = tolerance
+      var judge = Judge(
+        policy: policy, baseline: Baseline(requests: 60_000, errors: 600, slow: 0), canary: JudgeWorld.canary,
+        control: nil)
+      // 3 % instead of 1 %, far from the ceiling.
+      let verdict = feed(&judge, 4000, canary: RequestCounts(requests: 100, errors: 3))
+      if case .bad = verdict {
+        #expect(isBad, "tolerance \(tolerance)")
+      } else {
+        #expect(!isBad, "tolerance \(tolerance)")
+      }
+    }
+  }
+
+  /// The same requests told in bins of a quarter of a second and of a second. Half of all verdicts are within 1.5 s, since
+  /// two wide bins are two seconds; a wide bin that holds all evidence is a burst, where narrow ones saw moments.
+  @Test func theWidthOfTheBinsDecidesNothing() {
+    var chance = Seeded(41)
+    for rate in [0.02, 0.05, 0.3] {
+      var apart: [Int64] = []
+      for _ in 0..<11 {
+        let fine = JudgeWorld.bins(
+          seconds: 120, rps: 20, errorRate: rate, slowRate: 0.001, longest: 1, &chance)
+        let wide = stride(from: 0, to: fine.count, by: 4).map { from in
+          JudgeWorld.bin(
+            fromMs: fine[from].from.milliseconds, toMs: fine[from + 3].to.milliseconds,
+            canary: fine[from..<from + 4].reduce(.zero) { $0 + $1.counts(of: JudgeWorld.canary) })
+        }
+        func convictedMs(_ bins: [EvidenceBin]) -> Int64 {
+          var judge = judge()
+          return bins.first { judge.conviction(after: $0) != nil }?.to.milliseconds ?? .max
+        }
+        let (early, late) = (convictedMs(fine), convictedMs(wide))
+        #expect(late >= early && late < .max, "at \(rate): \(early), \(late)")
+        apart.append(late - early)
+      }
+      #expect(apart.sorted()[5] <= 1500, "at \(rate): \(apart)")
+    }
+  }
+
   @Test func anIncidentOfBothArmsIsNotTheRelease() {
     let bad = RequestCounts(requests: 5, errors: 2)
     check("both fail alike", canary: bad, control: RequestCounts(requests: 45, errors: 18), expecting: .notEnough)

@@ -3,41 +3,58 @@ import Statistics
 import Testing
 
 struct SampleSizeTests {
-  /// Expected baseline errors needed, from the closed form (ln(1/α) + ln 9) / (r ln r - r + 1) at α 0.01.
-  @Test(arguments: [(2.0, 17.6), (3, 5.2), (5, 1.7), (10, 0.49), (20, 0.17)])
-  func neededBaselineErrorsAreThoseOfTheClosedForm(ratio: Double, errors: Double) throws {
-    let null = 0.0001
-    let requests = try #require(
-      SampleSize.requests(toSee: ratio, nullRate: null, threshold: -Double.log(0.01), alternatives: 9))
-    #expect(abs(Double(requests) * null - errors) < 0.05 * errors + 0.01)
+  private static let alternatives = Alternatives(from: 2)
+
+  /// What is promised is the median of what happens.
+  @Test(arguments: [(0.001, 2.0), (0.001, 5), (0.001, 20), (0.01, 3), (0.01, 10), (0.0005, 100)])
+  func halfOfAllStreamsAreDecidedByTheSizePromised(rate: Double, ratio: Double) throws {
+    let test = RegressionTest(
+      earlierEvents: (rate * 600_000).rounded(), earlierTrials: 600_000, tolerance: 1.3, alternatives: Self.alternatives
+    )
+    let threshold = 5.5
+    let promised = Double(
+      try #require(SampleSize.requests(at: ratio * rate, test: test, threshold: threshold)))
+    var chance = Seeded(UInt64(ratio * 10))
+    let found = (0..<300).map { _ in
+      firstCrossing(
+        rate: ratio * rate, requests: Int(promised * 20), threshold: threshold, &chance,
+        evidence: test.logEvidence(events:trials:)
+      ).map(Double.init) ?? .infinity
+    }.sorted()
+    #expect(abs(found[150] - promised) <= promised / 4, "median \(found[150]), promised \(promised)")
   }
 
   @Test func nothingIsSeenWhereThereIsNoRoom() {
-    for (ratio, null) in [(1.0, 0.01), (0.5, 0.01), (2, 0), (2, 0.97)] {
-      #expect(SampleSize.requests(toSee: ratio, nullRate: null, threshold: 5, alternatives: 9) == nil)
+    let test = RegressionTest(
+      earlierEvents: 10, earlierTrials: 1000, tolerance: 1.3, alternatives: Self.alternatives)
+    for rate in [0, 0.005, 0.01, 0.0139] {
+      #expect(SampleSize.requests(at: rate, test: test, threshold: 5) == nil)
     }
     #expect(
-      SampleSize.detectableRatio(within: 0, nullRate: 0.001, threshold: 5, alternatives: 9, smallest: 2) == nil)
+      SampleSize.detectableRatio(within: 0, of: 0.01, tests: [test], threshold: 5, smallest: 2) == nil)
+    #expect(
+      SampleSize.detectableRatio(within: 1, of: 0.01, tests: [test], threshold: 5, smallest: 2) == nil)
   }
 
   @Test func moreRequestsNeverRaiseTheDetectableRatio() throws {
-    for null in [0.0005, 0.001, 0.01, 0.05] {
+    for rate in [0.0005, 0.001, 0.01, 0.05] {
+      let test = RegressionTest(
+        earlierEvents: rate * 1e6, earlierTrials: 1e6, tolerance: 1.3, alternatives: Self.alternatives)
       var last = Double.infinity
       for requests in [3, 10, 30, 100, 300, 1000, 10_000, 1_000_000] {
         guard
           let ratio = SampleSize.detectableRatio(
-            within: requests, nullRate: null, threshold: 5.8, alternatives: 9, smallest: 2)
+            within: requests, of: rate, tests: [test], threshold: 5.8, smallest: 2)
         else {
           #expect(last == .infinity, "a ratio was lost at \(requests) requests")
           continue
         }
         #expect(ratio <= last && ratio >= 2)
-        let needed = try #require(
-          SampleSize.requests(toSee: ratio, nullRate: null, threshold: 5.8, alternatives: 9))
+        let needed = try #require(SampleSize.requests(at: ratio * rate, test: test, threshold: 5.8))
         #expect(needed <= requests)
         last = ratio
       }
-      #expect(last == 2, "a million requests show 2x of \(null)")
+      #expect(last == 2, "a million requests show 2x of \(rate)")
     }
   }
 }

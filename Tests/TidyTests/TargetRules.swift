@@ -6,6 +6,7 @@ enum TargetRules {
   /// No Foundation, clock, chance, task, I/O, global or log.
   static let pure: Set = [
     "Kernel", "Statistics", "MergeQueues", "Promotions", "Rollouts", "Measures", "ControlPlane", "Simulator",
+    "JudgeTrials",
   ]
   private static let kernel: Set = ["Kernel", "Statistics"]
   private static let collections: Set = ["OrderedCollections"]
@@ -26,6 +27,7 @@ enum TargetRules {
     "Measures": kernel.union(domains).union(collections),
     "ControlPlane": kernel.union(domains).union(collections).union(["Measures"]),
     "Simulator": kernel.union(domains).union(collections).union(["Measures", "ControlPlane"]),
+    "JudgeTrials": kernel.union(["Rollouts", "RealModule"]),
     "Replay": kernel.union(["Rollouts", "Foundation"]),
     "Runtime": kernel.union(domains).union(world).union(["ControlPlane"]),
     "Ledger": world.union(system).union(["Kernel", "GRDB", "Crypto"]),

@@ -7,6 +7,9 @@ final class EvidenceFeed: @unchecked Sendable {
   // Unchecked: every stored variable is touched on `queue` only; `asking` runs blocking calls and hands results back.
   /// Four looks a second find a hanging request 0.25 s after it crossed the threshold and cost HAProxy under 1 ms each.
   static let lookEvery = DispatchTimeInterval.milliseconds(250)
+  /// While nobody reads bins and no line comes, only every fourth look asks HAProxy: a cut log is still seen, within two
+  /// windows of `SourceWatch`, and there is nothing else to see.
+  private static let quietLooks = 4
   /// Ten minutes of bins of 250 ms wait for a consumer that is held up; older ones are let go.
   private static let binsKept = 2_400
 
@@ -22,6 +25,8 @@ final class EvidenceFeed: @unchecked Sendable {
   private var sockets: LogSockets?
   private var lookTimer: (any DispatchSourceTimer)?
   private var isAsking = false
+  private var looksPassed = quietLooks
+  private var hasNewLines = false
   private var history: LatencyHistory
   private var tracks: [String: ServerTrack] = [:]
   private var watch = SourceWatch()
@@ -98,6 +103,17 @@ final class EvidenceFeed: @unchecked Sendable {
     }
   }
 
+  func windows(of deployment: DeploymentID, slowerThan: Span, window: Span, width: Span) async -> [RequestCounts] {
+    await withCheckedContinuation { continuation in
+      queue.async {
+        continuation.resume(
+          returning: self.history.windows(
+            of: deployment, thresholdMs: slowerThan.milliseconds, fromMs: (Instant.now - window).milliseconds,
+            widthMs: width.milliseconds))
+      }
+    }
+  }
+
   /// What is still open beyond the threshold is known only while someone reads bins with the same threshold.
   func harm(by deployment: DeploymentID, slowerThan: Span, since: Instant) async -> Harm {
     await withCheckedContinuation { continuation in
@@ -118,6 +134,7 @@ final class EvidenceFeed: @unchecked Sendable {
 
   private func read(_ lines: [[UInt8]]) {
     let nowMs = Instant.now.milliseconds
+    hasNewLines = true
     for bytes in lines {
       guard let line = RequestLine(bytes) else { continue }
       watch.linesRead(1)
@@ -136,7 +153,10 @@ final class EvidenceFeed: @unchecked Sendable {
 
   private func look() {
     history.turn(nowMs: Instant.now.milliseconds)
-    guard !isAsking else { return }
+    looksPassed += 1
+    guard !isAsking, !subscriptions.isEmpty || hasNewLines || looksPassed >= Self.quietLooks else { return }
+    looksPassed = 0
+    hasNewLines = false
     isAsking = true
     let endedBefore = tracks.mapValues(\.ended)
     let folder = folder

@@ -18,6 +18,7 @@ struct EvidenceReader {
   private var from: Instant
   private var arms: [DeploymentID: Arm] = [:]
   private var hanging: [String: HangingRequests] = [:]
+  private var repeated: [DeploymentID: RepeatedFailures] = [:]
 
   init(service: ServiceName, slowerThan: Span, from: Instant) {
     self.service = service
@@ -34,9 +35,12 @@ struct EvidenceReader {
     // errors than requests.
     guard !counted else { return }
     let slow = line.durationMs > thresholdMs
+    let isRepeat = repeated[deployment, default: RepeatedFailures()]
+      .isRepeat(client: line.client, isError: line.isError, endedMs: line.endedMs)
     arms[deployment, default: Arm()].counts =
       (arms[deployment]?.counts ?? .zero)
-      + RequestCounts(requests: 1, errors: line.isError ? 1 : 0, slow: slow ? 1 : 0)
+      + RequestCounts(
+        requests: 1, errors: line.isError ? 1 : 0, slow: slow ? 1 : 0, repeats: isRepeat ? 1 : 0)
     arms[deployment]?.durations.append(line.durationMs)
     if slow || line.isError { arms[deployment]?.bad(Instant(milliseconds: line.endedMs)) }
   }

@@ -34,6 +34,12 @@ package final class HAProxyTelemetry: Telemetry {
     try await feed(of: deployment).totals(of: deployment, slowerThan: slowerThan, window: window)
   }
 
+  package func historyWindows(of deployment: DeploymentID, slowerThan: Span, window: Span, width: Span)
+    async throws(Outage) -> [RequestCounts]
+  {
+    try await feed(of: deployment).windows(of: deployment, slowerThan: slowerThan, window: window, width: width)
+  }
+
   package func harm(by deployment: DeploymentID, slowerThan: Span, since: Instant) async throws(Outage) -> Harm {
     try await feed(of: deployment).harm(by: deployment, slowerThan: slowerThan, since: since)
   }

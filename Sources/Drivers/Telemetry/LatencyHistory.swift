@@ -58,6 +58,18 @@ struct LatencyHistory {
     of(deployment, fromMs).reduce(.zero) { $0 + $1.counts(thresholdMs: thresholdMs) }
   }
 
+  /// The same in windows of `widthMs`, oldest first; one without requests is among them. One client's retries count
+  /// each: a baseline that looks worse for it can delay a verdict but never condemn a healthy release.
+  func windows(of deployment: DeploymentID, thresholdMs: Int64, fromMs: Int64, widthMs: Int64) -> [RequestCounts] {
+    var windows: [RequestCounts] = []
+    for second in of(deployment, fromMs) {
+      let index = Int(max(second.second * 1000 - fromMs, 0) / max(widthMs, 1))
+      while windows.count <= index { windows.append(.zero) }
+      windows[index] = windows[index] + second.counts(thresholdMs: thresholdMs)
+    }
+    return windows
+  }
+
   /// Whole seconds: the one that holds `fromMs` counts whole.
   func harm(by deployment: DeploymentID, thresholdMs: Int64, fromMs: Int64) -> Harm {
     let bad = of(deployment, fromMs).compactMap { $0.bad(thresholdMs: thresholdMs) }

@@ -9,17 +9,40 @@ package struct RequestCounts: Codable, Equatable, Sendable {
   package var slow: Int
   /// Of `slow`: still open, without any answer.
   package var hanging: Int
-  package init(requests: Int = 0, errors: Int = 0, slow: Int = 0, hanging: Int = 0) {
+  /// Of `errors`: further ones of a client that had failed within the 10 s before, beyond what its share of the
+  /// requests explains. One client's retries are one piece of evidence.
+  package var repeats: Int
+  package init(requests: Int = 0, errors: Int = 0, slow: Int = 0, hanging: Int = 0, repeats: Int = 0) {
     self.requests = requests
     self.errors = errors
     self.slow = slow
     self.hanging = hanging
+    self.repeats = repeats
   }
   package static let zero = RequestCounts()
   package static func + (left: RequestCounts, right: RequestCounts) -> RequestCounts {
     RequestCounts(
       requests: left.requests + right.requests, errors: left.errors + right.errors, slow: left.slow + right.slow,
-      hanging: left.hanging + right.hanging)
+      hanging: left.hanging + right.hanging, repeats: left.repeats + right.repeats)
+  }
+
+  private enum CodingKeys: String, CodingKey { case requests, errors, slow, hanging, repeats }
+  package init(from decoder: any Decoder) throws {
+    let values = try decoder.container(keyedBy: CodingKeys.self)
+    requests = try values.decode(Int.self, forKey: .requests)
+    errors = try values.decode(Int.self, forKey: .errors)
+    slow = try values.decode(Int.self, forKey: .slow)
+    hanging = try values.decode(Int.self, forKey: .hanging)
+    // Events of before it was told have none.
+    repeats = try values.decodeIfPresent(Int.self, forKey: .repeats) ?? 0
+  }
+  package func encode(to encoder: any Encoder) throws {
+    var values = encoder.container(keyedBy: CodingKeys.self)
+    try values.encode(requests, forKey: .requests)
+    try values.encode(errors, forKey: .errors)
+    try values.encode(slow, forKey: .slow)
+    try values.encode(hanging, forKey: .hanging)
+    if repeats != 0 { try values.encode(repeats, forKey: .repeats) }
   }
 }
 
@@ -76,8 +99,21 @@ package protocol Telemetry: Sendable {
     async throws(Outage) -> AsyncStream<EvidenceBin>
   /// What the past says of a deployment: totals over at most `window` before now.
   func history(of deployment: DeploymentID, slowerThan: Span, window: Span) async throws(Outage) -> RequestCounts
+  /// The same as `history` in windows of `width`, oldest first: how bad requests crowd together. Empty when the source
+  /// keeps no such history.
+  func historyWindows(of deployment: DeploymentID, slowerThan: Span, window: Span, width: Span)
+    async throws(Outage) -> [RequestCounts]
   /// Whom a deployment hurt since an instant (at most as far back as the history reaches).
   func harm(by deployment: DeploymentID, slowerThan: Span, since: Instant) async throws(Outage) -> Harm
+}
+
+extension Telemetry {
+  /// A source that keeps no such history: `history` has the totals.
+  package func historyWindows(of deployment: DeploymentID, slowerThan: Span, window: Span, width: Span)
+    async throws(Outage) -> [RequestCounts]
+  {
+    []
+  }
 }
 
 /// What bad responses did to people, as far as the router can know it.

@@ -9,7 +9,8 @@ struct BenchCommand: AsyncParsableCommand {
     commandName: "bench", abstract: "Measure the ledger against SQLite's single inserts, and a turn of the engine.",
     discussion: """
       Both sides of a ratio run in turns in one run; medians are reported. Quote figures of a release build.
-      """)
+      """,
+    subcommands: [BenchJudgeCommand.self])
 
   @Option(name: .long, help: "A folder on the disk to be measured.", completion: .directory)
   var folder = FileManager.default.temporaryDirectory.path

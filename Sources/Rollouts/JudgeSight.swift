@@ -1,0 +1,29 @@
+/// The smallest worsening that so many requests show, kept until they have grown by a twentieth: finding it costs as
+/// much as judging a hundred bins.
+struct Sight: Sendable {
+  private var requests = -1
+  private var viewCost = 0.0
+  private var found: Double?
+
+  /// Requests in steps of a twentieth, rounded down, so that the answer depends on nothing but them.
+  private static func round(_ requests: Int) -> Int {
+    guard requests > 20 else { return requests }
+    var step = 1
+    while requests / step > 40 { step *= 2 }
+    return requests / step * step
+  }
+
+  mutating func look(within requests: Int, _ viewCost: Double, _ plan: JudgePlan) {
+    let rounded = Sight.round(requests)
+    if rounded == self.requests, viewCost == self.viewCost { return }
+    self.requests = rounded
+    self.viewCost = viewCost
+    found = plan.detectableRatio(within: rounded, viewCost: viewCost)
+  }
+
+  func ratio(within requests: Int, _ viewCost: Double, _ plan: JudgePlan) -> Double? {
+    var sight = self
+    sight.look(within: requests, viewCost, plan)
+    return sight.found
+  }
+}
