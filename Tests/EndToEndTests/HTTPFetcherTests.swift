@@ -83,4 +83,19 @@ private let server = """
     }
     #expect(await outage("http://127.0.0.1:1/", seconds: 1)?.contains("no whole answer") == true)
   }
+
+  @Test("a receiver that never ends its answer is an outage in time, and its address is not told")
+  func transport() async throws {
+    try await withServer { address in
+      let answer = try await AsyncHTTPTransport().post(
+        "\(address)/echo", headers: [("X-Test", "head")], body: Array("body".utf8), timeLimit: .seconds(10))
+      #expect(answer.status == 200 && answer.body == Array("body head".utf8))
+      let outage = await #expect(throws: Outage.self) {
+        try await AsyncHTTPTransport().post(
+          "\(address)/slow", headers: [], body: Array("body".utf8), timeLimit: .seconds(0.3))
+      }
+      #expect(outage?.description.contains("no whole answer within 0.3 s") == true)
+      #expect(outage?.description.contains(address) == false)
+    }
+  }
 }

@@ -1,7 +1,4 @@
-import AsyncHTTPClient
-import Foundation
 import Kernel
-import NIOCore
 
 /// `HTTPTransport` on async-http-client.
 struct AsyncHTTPTransport: HTTPTransport {
@@ -11,16 +8,15 @@ struct AsyncHTTPTransport: HTTPTransport {
   func post(
     _ url: String, headers: [(name: String, value: String)], body: [UInt8], timeLimit: Span
   ) async throws(Outage) -> (status: Int, body: [UInt8]) {
-    var request = HTTPClientRequest(url: url)
-    request.method = .POST
-    for header in headers { request.headers.add(name: header.name, value: header.value) }
-    request.body = .bytes(body)
-    do {
-      let response = try await HTTPClient.shared.execute(request, timeout: .milliseconds(timeLimit.milliseconds))
-      let answer = try await response.body.collect(upTo: Self.answerLimit)
-      return (Int(response.status.code), Array(answer.readableBytesView))
+    let request = HTTPFetch(
+      .post, url, headers: headers.map { HTTPFetch.Header($0.name, $0.value) }, body: body, timeLimit: timeLimit,
+      answerLimit: Self.answerLimit)
+    do throws(Outage) {
+      let answer = try await AsyncHTTPFetcher().fetch(request)
+      return (answer.status, answer.body)
     } catch {
-      throw Outage("webhook", "the receiver does not answer", sources: ["\(error)"])
+      // A webhook's address is a secret, so what names it stays out.
+      throw Outage("webhook", "the receiver gave no whole answer within \(timeLimit.seconds) s", sources: error.sources)
     }
   }
 }
