@@ -231,9 +231,8 @@ package struct Judge: Sendable {
         tests[index].recent.enter(window, line)
       }
       let events = line.rule.distinct(in: counts)
-      let requests = line.rule.trials(in: counts)
-      tests[index].whole.add(requests: requests, events: events)
-      tests[index].recent.add(requests: requests, events: events)
+      tests[index].whole.add(requests: counts.requests - counts.repeats, events: events)
+      tests[index].recent.add(requests: counts.requests - counts.repeats, events: events)
       // Without an event the evidence only falls.
       if events > 0 { weigh(index) }
     }
@@ -298,20 +297,12 @@ extension Rule {
     case .latency: counts.slow
     }
   }
-  /// Of them, what is evidence of a worsening: a client's repeats are none. The ceiling is absolute and counts all: a
-  /// client that fails wholly is hurt, however many others are not.
+  /// Of them, what is evidence: a client's repeats are none. The ceiling too leaves them out: with them it took back
+  /// 0.8 % of healthy deploys at 1 %, 5 requests/s, errors in runs of one client (of 3,000).
   func distinct(in counts: RequestCounts) -> Int {
     switch self {
-    case .errorRate: counts.errors - counts.repeats
-    case .ceiling: counts.errors
+    case .errorRate, .ceiling: counts.errors - counts.repeats
     case .latency: counts.slow
-    }
-  }
-  /// Among how many requests.
-  fileprivate func trials(in counts: RequestCounts) -> Int {
-    switch self {
-    case .errorRate, .latency: counts.requests - counts.repeats
-    case .ceiling: counts.requests
     }
   }
 }

@@ -11,9 +11,9 @@ struct RepeatedFailures {
   /// Clients told apart in one stretch; further ones are never repeats, and the judge is as it was without them.
   static let mostClients = 20_000
 
-  /// Whoever sends a fifth of the requests is no impatient person but a caller that the service lives by: its failures
+  /// Whoever sends a tenth of the requests is no impatient person but a caller that the service lives by: its failures
   /// are told in full.
-  static let largestShare = 0.2
+  static let largestShare = 0.1
 
   private struct Stretch {
     var requests = 0

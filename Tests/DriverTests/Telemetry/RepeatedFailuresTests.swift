@@ -12,8 +12,8 @@ struct RepeatedFailuresTests {
   }
 
   @Test func aClientsRetriesCountOnce() {
-    // Every tenth request is the one client's, and fails; ten failures, of which the first is none.
-    let requests = (0..<100).map { $0 % 10 == 0 ? ("retrier", true) : ("c\($0)", false) }
+    // Every twentieth request is the one client's, and fails; ten failures, of which the first is none.
+    let requests = (0..<200).map { $0 % 20 == 0 ? ("retrier", true) : ("c\($0)", false) }
     #expect(repeats(requests) == 9)
   }
 
