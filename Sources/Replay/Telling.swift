@@ -66,9 +66,10 @@ struct Telling {
     count(canary, in: second)
     let verdict = judge.absorb(
       EvidenceBin(from: from, to: to, arms: arms, source: brokenReason.map { .broken(reason: $0) } ?? .sound))
-    let entry = entry(second, verdict)
-    if entries.last?.verdict != entry.verdict { entries.append(entry) }
-    if entry.verdict == .bad, decidedSecond == nil { decidedSecond = second }
+    let kind = kind(of: verdict)
+    guard entries.last?.verdict != kind else { return }
+    entries.append(entry(second, kind, verdict))
+    if kind == .bad, decidedSecond == nil { decidedSecond = second }
   }
 
   private mutating func note(_ event: RecordedEvidence.Event) {
@@ -97,33 +98,39 @@ struct Telling {
 
   // MARK: The report
 
-  private func entry(_ second: Int64, _ verdict: Verdict) -> ReplayReport.Entry {
+  private func kind(of verdict: Verdict) -> ReplayReport.Kind {
+    if crashLoop != nil { return .bad }
+    return switch verdict {
+    case .good: .good
+    case .bad: .bad
+    case .notEnoughEvidence: .notEnoughEvidence
+    case .sourceBroken: .sourceBroken
+    }
+  }
+
+  private func entry(_ second: Int64, _ kind: ReplayReport.Kind, _ verdict: Verdict) -> ReplayReport.Entry {
     let rate = Double(lately.reduce(0, +)) / Double(max(lately.count, 1))
     let effect = DetectableEffect(requestsPerSecond: rate, baseline: baseline, policy: policy)
     var entry = ReplayReport.Entry(
-      second: second, sinceDeploySeconds: second - deploy.second, verdict: .notEnoughEvidence, sentence: "",
+      second: second, sinceDeploySeconds: second - deploy.second, verdict: kind, sentence: "",
       requestsPerSecond: rate, detectable: effect.sentence)
     switch verdict {
     case .bad(let conviction):
-      entry.verdict = .bad
       entry.sentence = conviction.sentence
       entry.rule = conviction.rule.rawValue
       entry.give(CauseClass(conviction.rule))
       entry.requests = conviction.observed.requests
       entry.logEvidence = conviction.logEvidence
       entry.threshold = conviction.threshold
+      return entry
     case .good(let power):
-      entry.verdict = .good
       (entry.sentence, entry.requests, entry.detectableRatio) = (power.sentence, power.requests, power.detectableRatio)
     case .notEnoughEvidence(let scarcity):
       (entry.sentence, entry.requests, entry.detectableRatio) =
         (scarcity.sentence, scarcity.requests, scarcity.detectableRatio)
-    case .sourceBroken(let reason):
-      entry.verdict = .sourceBroken
-      entry.sentence = reason
+    case .sourceBroken(let reason): entry.sentence = reason
     }
-    if let crashLoop, entry.verdict != .bad {
-      entry.verdict = .bad
+    if let crashLoop {
       entry.sentence = crashLoop
       entry.rule = "crash loop"
       entry.give(.infrastructure)

@@ -40,14 +40,9 @@ package struct DetectableEffect: Codable, Equatable, Sendable {
   /// Thirty years: "never" without overflow.
   private static let longestWaitSeconds = 1e9
 
-  /// As many earlier requests as make a rate certain enough to plan with it alone.
-  private static let wellKnownRequests = 1_000_000
-
   /// For a baseline known as a rate only, 0 to 1.
   package init(requestsPerSecond: Double, baselineRate: Double, policy: JudgePolicy) {
-    let errors = Int((baselineRate * Double(DetectableEffect.wellKnownRequests)).rounded())
-    let baseline = Baseline(requests: DetectableEffect.wellKnownRequests, errors: errors, slow: 0)
-    self.init(requestsPerSecond: requestsPerSecond, baseline: baseline, policy: policy)
+    self.init(requestsPerSecond: requestsPerSecond, baseline: .known(errorRate: baselineRate), policy: policy)
   }
 
   /// "At 10 requests/s a 20x worsening is seen in about 20 s; 5x would take 2 min, 2x would take 48 min."
