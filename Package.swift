@@ -85,7 +85,7 @@ let package = Package(
     .testTarget(name: "PromotionsTests", dependencies: ["Kernel", "Promotions"], exclude: ["Goldens"]),
     .testTarget(
       name: "RolloutsTests", dependencies: ["Kernel", "Statistics", "Rollouts", numerics], exclude: ["Goldens"]),
-    .testTarget(name: "JudgeTrialsTests", dependencies: ["Rollouts", "JudgeTrials"]),
+    .testTarget(name: "JudgeTrialsTests", dependencies: ["Rollouts", "JudgeTrials", "Replay"]),
     .testTarget(name: "ReplayTests", dependencies: ["Kernel", "Rollouts", "Replay"]),
     .testTarget(name: "MeasuresTests", dependencies: domains + ["Measures"]),
     .testTarget(name: "ControlPlaneTests", dependencies: domains + ["ControlPlane", "Simulator"]),

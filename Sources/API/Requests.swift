@@ -58,6 +58,55 @@ public struct LiftRequest: Codable, Hashable, Sendable {
   }
 }
 
+/// `POST /v1/rollouts/{service}/{environment}/drill`
+public struct DrillRequest: Codable, Hashable, Sendable {
+  public var reason: String
+  public init(reason: String) { self.reason = reason }
+}
+
+/// `POST /v1/rollouts/{service}/{environment}/approve`
+public struct ApproveRequest: Codable, Hashable, Sendable {
+  /// `RolloutView.id` as the sender saw it: refused (409) when another rollout runs.
+  public var rollout: Int
+  /// `RolloutView.step` as the sender saw it, from 0: refused (409) when the rollout stands elsewhere, so that a request
+  /// repeated after a lost answer cannot approve the next step.
+  public var step: Int
+  public var reason: String
+  public init(rollout: Int, step: Int, reason: String) {
+    self.rollout = rollout
+    self.step = step
+    self.reason = reason
+  }
+}
+
+/// `POST /v1/rollouts/{service}/{environment}/freeze`
+public struct FreezeRequest: Codable, Hashable, Sendable {
+  public var reason: String
+  /// When it thaws by itself; by hand only when left out.
+  public var untilMs: Int64?
+  public init(reason: String, untilMs: Int64? = nil) {
+    self.reason = reason
+    self.untilMs = untilMs
+  }
+}
+
+/// `POST /v1/rollouts/{service}/{environment}/thaw`
+public struct ThawRequest: Codable, Hashable, Sendable {
+  public var reason: String
+  public init(reason: String) { self.reason = reason }
+}
+
+/// `POST /v1/rollouts/{service}/{environment}/floor`
+public struct FloorRequest: Codable, Hashable, Sendable {
+  /// A kept known-good digest, or its first characters: no rollback goes to an older version.
+  public var digest: String
+  public var reason: String
+  public init(digest: String, reason: String) {
+    self.digest = digest
+    self.reason = reason
+  }
+}
+
 /// The answer to a mutating call.
 public struct Receipt: Codable, Equatable, Sendable {
   /// What was decided, in words: one sentence per event; empty when nothing had to change.
@@ -66,10 +115,13 @@ public struct Receipt: Codable, Equatable, Sendable {
   public var positions: [Int64]
   /// The queue entry of a submission.
   public var entry: Int?
-  public init(decided: [String], positions: [Int64], entry: Int? = nil) {
+  /// The rollout that a drill or an approval is about.
+  public var rollout: Int?
+  public init(decided: [String], positions: [Int64], entry: Int? = nil, rollout: Int? = nil) {
     self.decided = decided
     self.positions = positions
     self.entry = entry
+    self.rollout = rollout
   }
 }
 

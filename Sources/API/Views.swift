@@ -18,10 +18,11 @@ public struct Overview: Codable, Equatable, Sendable {
 
 public struct ServiceView: Codable, Equatable, Sendable {
   public var name: String
-  public var repository: String
+  /// Nil when plimsoll.yaml no longer names the service.
+  public var repository: String?
   /// In the order of promotion.
   public var environments: [EnvironmentView]
-  public init(name: String, repository: String, environments: [EnvironmentView]) {
+  public init(name: String, repository: String?, environments: [EnvironmentView]) {
     self.name = name
     self.repository = repository
     self.environments = environments
@@ -36,8 +37,8 @@ public struct EnvironmentView: Codable, Equatable, Sendable {
   public var address: String?
   /// Known-good; nil before the first rollout completed.
   public var serving: DeploymentView?
-  /// `idle`, `sealing`, `placing`, `stepping`, `watching`, `finalWatch`, `restoring`, `reporting`; gone from the
-  /// configuration `closing`, then `retired`.
+  /// `idle`, `sealing`, `placing`, `drilling`, `stepping`, `scaling`, `watching`, `gated`, `finalWatch`, `finishing`,
+  /// `restoring`, `reporting`; gone from the configuration `closing`, then `retired`.
   public var phase: String
   /// One sentence: what happens, and why it waits.
   public var sentence: String
@@ -50,10 +51,16 @@ public struct EnvironmentView: Codable, Equatable, Sendable {
   /// The id of the deployment that a rollback now would leave: the running rollout's, else the serving one; nil when
   /// there is neither. Sent back as `RollbackRequest.from` it makes the request safe to repeat.
   public var leaving: String?
+  /// Nil unless rollouts are held here.
+  public var freeze: FreezeView?
+  /// Nil unless somebody set one.
+  public var floor: FloorView?
+  /// The newest one; nil before the first.
+  public var drill: DrillView?
   public init(
     service: String, environment: String, address: String?, serving: DeploymentView?, phase: String, sentence: String,
     rollout: RolloutView?, shares: [ShareView], condemned: [CondemnedView], targets: [DeploymentView],
-    leaving: String?
+    leaving: String?, freeze: FreezeView?, floor: FloorView?, drill: DrillView?
   ) {
     self.service = service
     self.environment = environment
@@ -66,6 +73,9 @@ public struct EnvironmentView: Codable, Equatable, Sendable {
     self.condemned = condemned
     self.targets = targets
     self.leaving = leaving
+    self.freeze = freeze
+    self.floor = floor
+    self.drill = drill
   }
 }
 
@@ -111,15 +121,25 @@ public struct RolloutView: Codable, Equatable, Sendable {
   public var service: String
   public var environment: String
   public var id: Int
-  /// `forward` or `rollback`.
+  /// `forward`, `rollback` or `drill`.
   public var kind: String
   /// `running`, `completed`, `rolledBack`, `takenOut`, `abandoned`.
   public var outcome: String
   public var deployment: DeploymentView
   public var knownGood: DeploymentView?
+  /// The shares of `plan`.
   public var steps: [Int]
-  /// Index into `steps`; nil outside of them.
+  public var plan: [StepView]
+  /// Index into `plan` and `steps`; nil outside of them.
   public var step: Int?
+  /// `canary`, `blue-green` or `all-at-once`; nil when its policy is not known any more.
+  public var strategy: String?
+  /// Percent that the old version keeps through the bake.
+  public var holdback: Int
+  /// The header or cookie with which one meets the new version whatever its share.
+  public var preview: String?
+  /// What the judge compares with, and so how sure a verdict can be; nil where nothing is judged.
+  public var guarantee: String?
   public var startedAtMs: Int64
   public var endedAtMs: Int64?
   /// `good`, `bad`, `notEnoughEvidence`, `sourceBroken`; nil before the first verdict.
@@ -127,11 +147,19 @@ public struct RolloutView: Codable, Equatable, Sendable {
   public var sentence: String?
   /// While it runs: which worsening would be seen at its traffic, and after how long.
   public var detectable: String?
+  /// Nil unless a person is asked now.
+  public var gate: GateView?
+  /// Nil unless it runs and the judge cannot say.
+  public var inconclusive: InconclusiveView?
+  /// Nil unless it drilled.
+  public var drill: DrillView?
   public var report: RollbackReportView?
   public init(
     service: String, environment: String, id: Int, kind: String, outcome: String, deployment: DeploymentView,
-    knownGood: DeploymentView?, steps: [Int], step: Int?, startedAtMs: Int64, endedAtMs: Int64?, verdict: String?,
-    sentence: String?, detectable: String?, report: RollbackReportView?
+    knownGood: DeploymentView?, plan: [StepView], step: Int?, strategy: String?, holdback: Int, preview: String?,
+    guarantee: String?, startedAtMs: Int64, endedAtMs: Int64?, verdict: String?, sentence: String?,
+    detectable: String?, gate: GateView?, inconclusive: InconclusiveView?, drill: DrillView?,
+    report: RollbackReportView?
   ) {
     self.service = service
     self.environment = environment
@@ -140,13 +168,21 @@ public struct RolloutView: Codable, Equatable, Sendable {
     self.outcome = outcome
     self.deployment = deployment
     self.knownGood = knownGood
-    self.steps = steps
+    steps = plan.map(\.percent)
+    self.plan = plan
     self.step = step
+    self.strategy = strategy
+    self.holdback = holdback
+    self.preview = preview
+    self.guarantee = guarantee
     self.startedAtMs = startedAtMs
     self.endedAtMs = endedAtMs
     self.verdict = verdict
     self.sentence = sentence
     self.detectable = detectable
+    self.gate = gate
+    self.inconclusive = inconclusive
+    self.drill = drill
     self.report = report
   }
 }
@@ -161,6 +197,7 @@ public struct RollbackReportView: Codable, Equatable, Sendable {
   public var detectedAtMs: Int64
   public var decidedAtMs: Int64
   public var lastBadAtMs: Int64?
+  /// Or, when that came first, when plimsoll.yaml stopped naming the place.
   public var restoredAtMs: Int64
   public var requestsHurt: Int
   public var clientMinutesHurt: Int

@@ -52,6 +52,7 @@ package enum Settings: Machine {
       for environment in topology.services.flatMap(\.environments) {
         if let fault = environment.rollout.fault { throw Refusal(.malformed, fault) }
       }
+      for policy in topology.observed { if let fault = policy.fault { throw Refusal(.malformed, fault) } }
       let streams = topology.streams
       let left = state.named.filter { !streams.contains($0) }
       let joined = topology.newcomers(since: state.topology)

@@ -3,7 +3,7 @@ import MergeQueues
 import Promotions
 import Rollouts
 
-// The four machines as sums, so that one engine, one ledger and one mailbox serve them all. Coded as one key, the
+// The machines as sums, so that one engine, one ledger and one mailbox serve them all. Coded as one key, the
 // kind, over the machine's own value: `{"queue":{"landed":{…}}}`.
 
 package indirect enum StreamState: Codable, Equatable, Sendable {
@@ -11,9 +11,10 @@ package indirect enum StreamState: Codable, Equatable, Sendable {
   case queue(MergeQueue.State)
   case build(Promotion.State)
   case delivery(Rollout.State)
+  case observation(Observation.State)
 
   /// Names the shape of all states together. Change it with any `State` or `evolve`: older snapshots are then refolded.
-  package static let format = "2"
+  package static let format = "3"
 
   package static func initial(_ kind: StreamKind) -> StreamState {
     switch kind {
@@ -21,6 +22,7 @@ package indirect enum StreamState: Codable, Equatable, Sendable {
     case .queue: .queue(MergeQueue.initial)
     case .build: .build(Promotion.initial)
     case .delivery: .delivery(Rollout.initial)
+    case .observation: .observation(Observation.initial)
     }
   }
 
@@ -32,6 +34,7 @@ package indirect enum StreamState: Codable, Equatable, Sendable {
       case .queue: .queue(try container.decode(MergeQueue.State.self, forKey: kind))
       case .build: .build(try container.decode(Promotion.State.self, forKey: kind))
       case .delivery: .delivery(try container.decode(Rollout.State.self, forKey: kind))
+      case .observation: .observation(try container.decode(Observation.State.self, forKey: kind))
       }
   }
 
@@ -42,6 +45,7 @@ package indirect enum StreamState: Codable, Equatable, Sendable {
     case .queue(let state): try container.encode(state, forKey: .queue)
     case .build(let state): try container.encode(state, forKey: .build)
     case .delivery(let state): try container.encode(state, forKey: .delivery)
+    case .observation(let state): try container.encode(state, forKey: .observation)
     }
   }
 }
@@ -51,6 +55,7 @@ package indirect enum StreamInput: Codable, Equatable, Sendable {
   case queue(MergeQueue.Input)
   case build(Promotion.Input)
   case delivery(Rollout.Input)
+  case observation(Observation.Input)
 
   package var kind: StreamKind {
     switch self {
@@ -58,6 +63,7 @@ package indirect enum StreamInput: Codable, Equatable, Sendable {
     case .queue: .queue
     case .build: .build
     case .delivery: .delivery
+    case .observation: .observation
     }
   }
 }
@@ -67,6 +73,7 @@ package indirect enum StreamEvent: LedgerEvent {
   case queue(MergeQueue.Event)
   case build(Promotion.Event)
   case delivery(Rollout.Event)
+  case observation(Observation.Event)
 
   package var type: String {
     switch self {
@@ -74,6 +81,7 @@ package indirect enum StreamEvent: LedgerEvent {
     case .queue(let event): "queue.\(event.name)"
     case .build(let event): "build.\(event.name)"
     case .delivery(let event): "delivery.\(event.name)"
+    case .observation(let event): "observation.\(event.name)"
     }
   }
 
@@ -85,6 +93,7 @@ package indirect enum StreamEvent: LedgerEvent {
       case .queue: .queue(try container.decode(MergeQueue.Event.self, forKey: kind))
       case .build: .build(try container.decode(Promotion.Event.self, forKey: kind))
       case .delivery: .delivery(try container.decode(Rollout.Event.self, forKey: kind))
+      case .observation: .observation(try container.decode(Observation.Event.self, forKey: kind))
       }
   }
 
@@ -95,6 +104,7 @@ package indirect enum StreamEvent: LedgerEvent {
     case .queue(let event): try container.encode(event, forKey: .queue)
     case .build(let event): try container.encode(event, forKey: .build)
     case .delivery(let event): try container.encode(event, forKey: .delivery)
+    case .observation(let event): try container.encode(event, forKey: .observation)
     }
   }
 }
@@ -103,12 +113,14 @@ package indirect enum StreamEffect: WantedEffect {
   case queue(MergeQueue.Effect)
   case build(Promotion.Effect)
   case delivery(Rollout.Effect)
+  case observation(Observation.Effect)
 
   package var key: EffectKey {
     switch self {
     case .queue(let effect): effect.key
     case .build(let effect): effect.key
     case .delivery(let effect): effect.key
+    case .observation(let effect): effect.key
     }
   }
   package var lane: Lane {
@@ -116,6 +128,7 @@ package indirect enum StreamEffect: WantedEffect {
     case .queue(let effect): effect.lane
     case .build(let effect): effect.lane
     case .delivery(let effect): effect.lane
+    case .observation(let effect): effect.lane
     }
   }
   package var retry: RetryBudget {
@@ -123,6 +136,7 @@ package indirect enum StreamEffect: WantedEffect {
     case .queue(let effect): effect.retry
     case .build(let effect): effect.retry
     case .delivery(let effect): effect.retry
+    case .observation(let effect): effect.retry
     }
   }
 }

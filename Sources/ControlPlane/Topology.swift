@@ -10,6 +10,8 @@ package struct Topology: Codable, Equatable, Sendable {
   package var queues: [MergeQueue.Policy]
   /// Sorted by name.
   package var services: [Service]
+  /// Places to which something else deploys, sorted by service and environment.
+  package var observed: [Observation.Policy]
 
   package struct Service: Codable, Equatable, Sendable {
     package let name: ServiceName
@@ -41,19 +43,38 @@ package struct Topology: Codable, Equatable, Sendable {
     package var name: EnvironmentName { stage.environment }
   }
 
-  package init(queues: [MergeQueue.Policy] = [], services: [Service] = []) {
+  package init(
+    queues: [MergeQueue.Policy] = [], services: [Service] = [], observed: [Observation.Policy] = []
+  ) {
     self.queues = queues
     self.services = services
+    self.observed = observed
+  }
+
+  private enum CodingKeys: String, CodingKey { case queues, services, observed }
+  package init(from decoder: any Decoder) throws {
+    let values = try decoder.container(keyedBy: CodingKeys.self)
+    queues = try values.decode([MergeQueue.Policy].self, forKey: .queues)
+    services = try values.decode([Service].self, forKey: .services)
+    // Events of before there were observed places have none.
+    observed = try values.decodeIfPresent([Observation.Policy].self, forKey: .observed) ?? []
+  }
+  package func encode(to encoder: any Encoder) throws {
+    var values = encoder.container(keyedBy: CodingKeys.self)
+    try values.encode(queues, forKey: .queues)
+    try values.encode(services, forKey: .services)
+    if !observed.isEmpty { try values.encode(observed, forKey: .observed) }
   }
 
   package func service(_ name: ServiceName) -> Service? { services.first { $0.name == name } }
   package func services(of repository: RepositoryName, trunk: BranchName) -> [Service] {
     services.filter { $0.repository == repository && $0.trunk == trunk }
   }
-  /// The queue of every branch and the delivery of every place, sorted.
+  /// The queue of every branch, the delivery of every place and the observation of every observed one, sorted.
   package var streams: [StreamID] {
     let places = services.flatMap { service in service.environments.map { StreamID.delivery(service.name, $0.name) } }
-    return (queues.map { .queue($0.repository, $0.trunk) } + places).sorted()
+    let looks = observed.map { StreamID.observation($0.service, $0.environment) }
+    return (queues.map { .queue($0.repository, $0.trunk) } + places + looks).sorted()
   }
   /// Services that `old` had not, had elsewhere or sent through other environments, on a branch whose queue it had:
   /// that queue has nothing new to tell them by itself. Sorted.

@@ -25,6 +25,9 @@ package enum Turn {
     case (.delivery(let input), .delivery(let inner)):
       guard let (events, after) = try take(Rollout.self, input, in: inner, context) else { return ([], state) }
       return (events.map(StreamEvent.delivery), .delivery(after))
+    case (.observation(let input), .observation(let inner)):
+      guard let (events, after) = try take(Observation.self, input, in: inner, context) else { return ([], state) }
+      return (events.map(StreamEvent.observation), .observation(after))
     default:
       throw Refusal(.malformed, "The input is of another kind than its stream: a defect in Plimsoll; please report it.")
     }
@@ -45,6 +48,9 @@ package enum Turn {
     case (.delivery(var inner), .delivery(let event)):
       Rollout.evolve(&inner, event)
       state = .delivery(inner)
+    case (.observation(var inner), .observation(let event)):
+      Observation.evolve(&inner, event)
+      state = .observation(inner)
     default: return false
     }
     return true
@@ -56,6 +62,7 @@ package enum Turn {
     case .queue(let state): MergeQueue.effects(of: state).map(StreamEffect.queue)
     case .build(let state): Promotion.effects(of: state).map(StreamEffect.build)
     case .delivery(let state): Rollout.effects(of: state).map(StreamEffect.delivery)
+    case .observation(let state): Observation.effects(of: state).map(StreamEffect.observation)
     }
   }
 
@@ -65,6 +72,7 @@ package enum Turn {
     case .queue(let state): MergeQueue.violations(in: state)
     case .build(let state): Promotion.violations(in: state)
     case .delivery(let state): Rollout.violations(in: state)
+    case .observation(let state): Observation.violations(in: state)
     }
   }
 
@@ -75,6 +83,7 @@ package enum Turn {
     case .queue: .queue(MergeQueue.exhausted(key, why: why))
     case .build: .build(Promotion.exhausted(key, why: why))
     case .delivery: .delivery(Rollout.exhausted(key, why: why))
+    case .observation: .observation(Observation.exhausted(key, why: why))
     }
   }
 

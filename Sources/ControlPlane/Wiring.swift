@@ -28,6 +28,8 @@ package enum Wiring {
     case .queue(let event): route(event, of: stream, at: position, on: instant, topology)
     case .build(let event): route(event, of: stream)
     case .delivery(let event): route(event, of: stream)
+    // What only observes leads to nothing.
+    case .observation: []
     }
   }
 
@@ -41,11 +43,15 @@ package enum Wiring {
             RoutedInput(.delivery(service.name, $0.name), .delivery(.configure($0.rollout)))
           }
         }
+        + topology.observed.map {
+          RoutedInput(.observation($0.service, $0.environment), .observation(.configure($0)))
+        }
     case .left(let streams):
       streams.compactMap { stream in
         switch stream.kind {
         case .queue: RoutedInput(stream, .queue(.retire))
         case .delivery: RoutedInput(stream, .delivery(.unconfigure))
+        case .observation: RoutedInput(stream, .observation(.unconfigure))
         case .settings, .build: nil
         }
       }
@@ -152,16 +158,17 @@ package enum Wiring {
     case .refusedUnconfigured(let offer): return tell(offer.commit, .withdrawn(environment: environment))
     case .configured, .offered, .startExtended, .baselineMeasured, .placed, .stepEntered, .routed, .evidenceNoted,
       .stepPassed, .restored, .reported, .retired, .lifted, .instanceEnded, .announced, .announcementAbandoned,
-      .troubled, .closed:
+      .troubled, .closed, .gated, .approved, .scalingBegan, .scaled, .finishing, .drillOrdered, .drillMoved, .drilled,
+      .drillAbandoned, .frozen, .thawed, .floorRaised:
       return []
     }
   }
 
-  /// Service and environment of a delivery stream's name.
+  /// Service and environment of the name of a delivery or an observation.
   package static func place(of stream: StreamID) -> (ServiceName, EnvironmentName)? {
     // By bytes, because every delivery event asks. A name holds no slash, so there is just the one.
     let bytes = stream.name.utf8
-    guard stream.kind == .delivery, let slash = bytes.firstIndex(of: UInt8(ascii: "/")),
+    guard stream.kind == .delivery || stream.kind == .observation, let slash = bytes.firstIndex(of: UInt8(ascii: "/")),
       let service = ServiceName(rawValue: String(stream.name[..<slash])),
       let environment = EnvironmentName(rawValue: String(stream.name[bytes.index(after: slash)...]))
     else { return nil }

@@ -155,7 +155,7 @@ package struct Deploy: Sendable {
 }
 
 /// Requests a second over time, in times of the usual.
-private struct TrafficShape: Sendable {
+struct TrafficShape: Sendable {
   /// 0 to 1: where in the swing the deploy begins.
   let phase: Double
   private var burstUntil = -Double.infinity

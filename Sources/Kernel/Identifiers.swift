@@ -138,4 +138,8 @@ package struct DeploymentID: Identifier {
     text += Substring(configuration.rawValue.utf8.dropFirst(7).prefix(8))
     rawValue = text
   }
+  /// - Parameter digits: twelve, then eight lower-case hexadecimal digits.
+  init(_ service: ServiceName, _ environment: EnvironmentName, digits: Substring, _ others: Substring) {
+    rawValue = "\(service).\(environment).\(digits).\(others)"
+  }
 }

@@ -1,6 +1,6 @@
 /// The machines that own contested facts; the raw value is the wire name and never changes.
 package enum StreamKind: String, Codable, CaseIterable, Sendable, Comparable {
-  case settings, queue, build, delivery
+  case settings, queue, build, delivery, observation
   package static func < (left: StreamKind, right: StreamKind) -> Bool { left.rawValue < right.rawValue }
 }
 
@@ -50,6 +50,9 @@ package struct StreamID: Codable, Hashable, Comparable, Sendable, CustomStringCo
   }
   package static func delivery(_ service: ServiceName, _ environment: EnvironmentName) -> StreamID {
     StreamID(.delivery, "\(service)/\(environment)")
+  }
+  package static func observation(_ service: ServiceName, _ environment: EnvironmentName) -> StreamID {
+    StreamID(.observation, "\(service)/\(environment)")
   }
 }
 

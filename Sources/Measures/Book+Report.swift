@@ -40,7 +40,7 @@ extension Book {
         value: velocity, facts: deployed.count, positions: positions, definition: Definition.velocity),
       leadTime: leadTime(walk.arrivals, window),
       failedDeploymentRecoveryTime: Self.spans(reports, Definition.recovery) { report in
-        report.to == nil ? nil : report.restoredAt - (report.firstBadAt ?? report.detectedAt)
+        report.to == nil ? nil : report.restoredAt.map { $0 - (report.firstBadAt ?? report.detectedAt) }
       },
       reworkRate: Figure(value: nil, facts: 0, positions: [], definition: Definition.rework),
       queueWait: queueWait(scope, window),
@@ -140,7 +140,7 @@ extension Book {
   // MARK: Rollbacks
 
   private static func detectionToRestored(_ report: RollbackReport) -> Span? {
-    report.to == nil ? nil : report.restoredAt - report.detectedAt
+    report.to == nil ? nil : report.restoredAt.map { $0 - report.detectedAt }
   }
 
   private static func rollbackShares(_ reports: [Shelved<RollbackReport>], deployments: Int) -> [RollbackShare] {

@@ -140,10 +140,13 @@ enum DeliveryRow: Codable, Equatable, Sendable {
     case .confirmed(let offer, let deployment, let at):
       self = .confirmed(Identity(deployment), commit: offer.commit, ordinal: offer.ordinal, at: at)
     case .reported(let report):
+      // A drill took nothing back.
+      if report.isDrill { return nil }
       self = .reported(report)
     case .configured, .offered, .superseded, .refusedCondemned, .startExtended, .baselineMeasured, .placed,
       .stepEntered, .routed, .evidenceNoted, .stepPassed, .restored, .retired, .lifted, .instanceEnded, .announced,
-      .announcementAbandoned, .troubled, .unconfigured, .closed, .refusedUnconfigured:
+      .announcementAbandoned, .troubled, .unconfigured, .closed, .refusedUnconfigured, .gated, .approved, .scalingBegan,
+      .scaled, .finishing, .drillOrdered, .drillMoved, .drilled, .drillAbandoned, .frozen, .thawed, .floorRaised:
       return nil
     }
   }

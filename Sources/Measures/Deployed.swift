@@ -82,6 +82,8 @@ struct DeliveryWalk {
   }
 
   private mutating func condemn(_ identity: Identity, _ start: Start?, at: Instant, _ position: Position) {
+    // A drill finds out what nobody deployed.
+    if start?.kind == .drill { return }
     if let index = indices[identity] {
       deployments[index].condemnedPosition = deployments[index].condemnedPosition ?? position
     } else if start?.kind == .forward {

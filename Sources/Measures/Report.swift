@@ -68,9 +68,14 @@ package enum ChainLink: String, Codable, CaseIterable, Sendable {
     case .firstBadToDetected: report.firstBadAt.map { report.detectedAt - $0 }
     case .detectedToDecided: report.decidedAt - report.detectedAt
     case .decidedToLastBad: report.lastBadAt.map { $0 - report.decidedAt }
-    case .lastBadToRestored: report.lastBadAt.map { report.restoredAt - $0 }
-    case .firstBadToRestored: report.firstBadAt.map { report.restoredAt - $0 }
+    case .lastBadToRestored: span(from: report.lastBadAt, to: report.restoredAt)
+    case .firstBadToRestored: span(from: report.firstBadAt, to: report.restoredAt)
     }
+  }
+
+  private func span(from: Instant?, to: Instant?) -> Span? {
+    guard let from, let to else { return nil }
+    return to - from
   }
 }
 

@@ -84,7 +84,7 @@ extension MergeQueue {
     case .unconfigured: return "The queue is not configured."
     case .awaitingTrunk(let policy): return "The queue waits to see \(policy.trunk) for the first time."
     case .retired(let policy):
-      return "The queue is retired: plimsoll.yaml no longer names \(policy.trunk) of \(policy.repository)."
+      return "The queue is closed: plimsoll.yaml no longer names \(policy.trunk) of \(policy.repository)."
     case .open(let policy, let trunk):
       guard !lines.isEmpty else { return "The queue is empty; \(policy.trunk) is at \(trunk.short)." }
       let counts = Explanation.Activity.allCases.reversed().compactMap { activity -> String? in

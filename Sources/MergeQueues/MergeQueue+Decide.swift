@@ -14,7 +14,7 @@ extension MergeQueue {
     case (.submit, .retired(let policy)), (.withdraw, .retired(let policy)):
       throw Refusal(
         .notNow,
-        "The queue of \(policy.repository)/\(policy.trunk) is retired, because plimsoll.yaml no longer names it; "
+        "The queue of \(policy.repository)/\(policy.trunk) is closed, because plimsoll.yaml no longer names it; "
           + "add it again and submit the branch then.")
     case (.submit(let submission), .awaitingTrunk(let policy)), (.submit(let submission), .open(let policy, _)):
       return try submit(submission, under: policy, in: state, turn)

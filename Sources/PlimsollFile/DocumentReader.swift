@@ -16,28 +16,33 @@ struct DocumentReader {
     self.folder = folder
   }
 
-  static let keys = ["services", "environments", "queue", "repositories", "server", "announce"]
+  static let keys = [
+    "services", "observe", "environments", "queue", "repositories", "server", "announce", "prometheus",
+  ]
   static let serverKeys = ["listen", "address"]
   static let announceKeys = PlimsollFile.AnnouncerTarget.Format.allCases.map(\.rawValue)
 
   /// Nil when the document as a whole cannot be read; otherwise what could be, beside the problems.
   func read(_ root: Node) -> PlimsollFile? {
     guard let fields = reading.fields(root, "plimsoll.yaml", Self.keys) else { return nil }
-    guard let servicesNode = fields["services"] else {
+    guard fields["services"] != nil || fields["observe"] != nil else {
       reading.fail(root, "services: expected at least one service, found none")
       return nil
     }
     let (listen, address) = fields["server"].map(server) ?? (.standard, nil)
     let announcers = fields["announce"].map(announcers) ?? []
+    let prometheus = fields["prometheus"].flatMap { EvidenceReader(reading).prometheus($0) }
     let environments = EnvironmentsReader(reading).read(fields["environments"])
     let queue = fields["queue"].map { QueueReader(reading).read($0) } ?? QueueSettings()
     var repositories = fields["repositories"].map(repositories) ?? []
 
-    guard let services = reading.pairs(servicesNode, "services") else { return nil }
-    if services.isEmpty { reading.fail(servicesNode, "services: expected at least one service, found none") }
+    guard let services = fields["services"].map({ reading.pairs($0, "services") }) ?? [] else { return nil }
+    if services.isEmpty, let node = fields["services"] {
+      reading.fail(node, "services: expected at least one service, found none")
+    }
     var topology = Topology()
     var runs: [PlimsollFile.Run] = []
-    var ceilings: [PlimsollFile.Ceiling] = []
+    var judged: [PlimsollFile.JudgedPlace] = []
     let reader = ServiceReader(
       reading, environments: environments, queue: queue, announceTargets: announcers.count)
     for pair in services {
@@ -52,14 +57,24 @@ struct DocumentReader {
       else { continue }
       topology.services.append(draft.service)
       runs += draft.runs
-      ceilings += draft.ceilings
+      judged += draft.judged
       add(draft.queue, to: &topology, at: pair.keyNode)
+    }
+    let named = services.compactMap { ServiceName(rawValue: $0.key) }
+    let observe = ObserveReader(reading, announceTargets: announcers.count)
+    let observed = fields["observe"].map { observe.read($0, besides: named) } ?? []
+    topology.observed = observed.map(\.policy)
+    if fields["prometheus"] == nil {
+      for query in reading.queries {
+        reading.fail(query.node, "\(query.subject): nobody answers queries; add 'prometheus: { url: … }' to the file")
+      }
     }
     topology.services.sort { $0.name < $1.name }
     topology.queues.sort { ($0.repository, $0.trunk) < ($1.repository, $1.trunk) }
     return PlimsollFile(
       topology: topology, repositories: repositories.sorted { $0.name < $1.name }, runs: runs, announcers: announcers,
-      listen: listen, address: address, ceilings: ceilings, warnings: [])
+      listen: listen, address: address, judged: judged, observed: observed, prometheus: prometheus,
+      warnings: [])
   }
 
   /// Services of one repository share its queue, so they must agree on how it works.

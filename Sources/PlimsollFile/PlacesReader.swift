@@ -41,14 +41,13 @@ extension ServiceReader {
     draft.memory = fields["memory-limit"].flatMap {
       reading.value($0, "\(subject).memory-limit", expected: "a size such as 256MB", parseBytes)
     }
-    let environmentsReader = EnvironmentsReader(reading)
-    draft.checks = fields["checks"].map { environmentsReader.checks($0, "\(subject).checks") } ?? []
+    draft.checks = fields["checks"].map { EnvironmentsReader(reading).checks($0, "\(subject).checks") } ?? []
     for check in draft.checks where environment.checks.contains(where: { $0.name == check.name }) {
       reading.fail(
         fields["checks"] ?? node,
         "\(subject).checks: environments.\(environment.name) already has a check '\(check.name)'; choose another name")
     }
-    draft.rollout = environmentsReader.rollout(fields, subject)
+    draft.rollout = RolloutReader(reading).read(fields, subject)
     return draft
   }
 

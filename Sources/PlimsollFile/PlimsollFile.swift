@@ -19,7 +19,11 @@ package struct PlimsollFile: Equatable, Sendable {
   /// Where people reach the pages, for links in announcements; nil for the listening address.
   package var address: String?
   /// One for each judged place, in the order of services and environments.
-  package var ceilings: [Ceiling]
+  package var judged: [JudgedPlace]
+  /// Places to which something else deploys, sorted by service and environment.
+  package var observed: [ObservedPlace]
+  /// Nil when no check asks one.
+  package var prometheus: PrometheusPlace?
   /// Things that are legal and probably not meant.
   package var warnings: [Problem]
 
@@ -38,6 +42,8 @@ package struct PlimsollFile: Equatable, Sendable {
     package let variables: [VariableSource]
     /// The public port on loopback; nil picks a free one and keeps it.
     package let port: Int?
+    /// Where the service counts its requests itself; nil for the router's log.
+    package let metrics: MetricsPage?
   }
 
   package struct VariableSource: Equatable, Sendable {

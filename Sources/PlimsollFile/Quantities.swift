@@ -35,6 +35,23 @@ package func parseShare(_ text: String) -> Double? {
   return share
 }
 
+/// Reads a share in plain words: `1 in 200`, `1 in 200 deploys`, `at most 1 needless rollback in 200 deploys`; or as
+/// `parseShare` does. Nil for anything else.
+package func parseOdds(_ text: String) -> Double? {
+  if let share = parseShare(text) { return share }
+  var words = text.split(separator: " ", omittingEmptySubsequences: true).map { $0.lowercased() }
+  if words.starts(with: ["at", "most"]) { words.removeFirst(2) }
+  words.removeAll { ["needless", "rollback", "rollbacks", "deploy", "deploys"].contains($0) }
+  guard words.count == 3, words[1] == "in", let some = Int(words[0]), let all = Int(words[2]), some > 0, some <= all
+  else { return nil }
+  return Double(some) / Double(all)
+}
+
+/// Reads a whole percent, `10` or `10%`; nil outside 0 to 100.
+package func parsePercent(_ text: String) -> Int? {
+  Int(text.hasSuffix("%") ? String(text.dropLast()) : text).flatMap { (0...100).contains($0) ? $0 : nil }
+}
+
 /// Reads `256MB`, `1.5GB`, `64MiB`; nil for anything else, and for less than a byte or more than `mostBytes`.
 package func parseBytes(_ text: String) -> Int64? {
   let units: [(suffix: String, bytes: Double)] = [

@@ -7,6 +7,8 @@ final class Reading {
   let file: String
   private(set) var problems: [Problem] = []
   private var ports: [Int: String] = [:]
+  /// Where a query stands, in the file's order.
+  private(set) var queries: [(node: Node, subject: String)] = []
   init(file: String) { self.file = file }
 
   func fail(_ node: Node, _ sentence: String) {
@@ -16,6 +18,9 @@ final class Reading {
     problems.append(
       Problem(.warning, file: file, line: node.mark?.line ?? 0, column: node.mark?.column ?? 0, sentence))
   }
+
+  /// A query stands here: somebody must be named who answers it.
+  func queried(_ node: Node, _ subject: String) { queries.append((node, subject)) }
 
   // MARK: Values
 

@@ -6,6 +6,7 @@ package struct ServiceCatalog: Catalog {
   private let runs: [PlimsollFile.Run]
   private let repositories: [ServiceName: RepositoryName]
   private let announcers: [PlimsollFile.AnnouncerTarget]
+  private let prometheus: PlimsollFile.PrometheusPlace?
   private let folder: String
   private let serverEnvironment: [String: String]
 
@@ -17,6 +18,7 @@ package struct ServiceCatalog: Catalog {
     repositories = Dictionary(
       file.topology.services.map { ($0.name, $0.repository) }, uniquingKeysWith: { first, _ in first })
     announcers = file.announcers
+    prometheus = file.prometheus
     self.folder = folder
     self.serverEnvironment = serverEnvironment
   }
@@ -51,6 +53,31 @@ package struct ServiceCatalog: Catalog {
       throw Outage("plimsoll.yaml", "no longer has announcement target \(target + 1)")
     }
     return (announcers[target].format, try resolve(announcers[target].address, for: "announce"))
+  }
+
+  /// The addresses of an observed place's metrics pages.
+  package func pages(of place: PlimsollFile.ObservedPlace) throws(Outage) -> [String] {
+    var pages: [String] = []
+    for source in place.metrics {
+      let address = try resolve(source, for: "observe.\(place.policy.service).metrics")
+      guard address.hasPrefix("http://") || address.hasPrefix("https://") else {
+        throw Outage("configuration", "observe.\(place.policy.service).metrics holds something that is no http address")
+      }
+      pages.append(address)
+    }
+    return pages
+  }
+
+  /// The Prometheus server's address; nil when none is named.
+  package func prometheusAddress() throws(Outage) -> String? {
+    guard let prometheus else { return nil }
+    return try resolve(prometheus.url, for: "prometheus.url")
+  }
+
+  /// What it must be shown at each query; nil for nothing.
+  package func prometheusToken() throws(Outage) -> String? {
+    guard let token = prometheus?.token else { return nil }
+    return try resolve(token, for: "prometheus.token")
   }
 
   private func run(_ service: ServiceName, _ environment: EnvironmentName) throws(Outage) -> PlimsollFile.Run {

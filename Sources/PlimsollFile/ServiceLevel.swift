@@ -4,7 +4,7 @@ import Rollouts
 /// What a service promises its users (`slo:`), and what the judge makes of it.
 struct ServiceLevel {
   var p99 = ServiceLevel.assumedP99
-  /// The share of requests that must succeed, 0 to 1; nil when the file does not say.
+  /// The share of requests that must succeed, above 0 to 1; nil when the file does not say.
   var availability: Double?
 
   /// A target that few interactive services would be unhappy with; `plimsoll check` says that it was assumed.
@@ -33,7 +33,7 @@ extension PlimsollFile {
   package static let assumedP99 = ServiceLevel.assumedP99
 
   /// Which error rate rolls a judged version back whatever the baseline, and who said so.
-  package struct Ceiling: Equatable, Sendable, CustomStringConvertible {
+  package struct Ceiling: Equatable, Sendable {
     package enum Origin: Equatable, Sendable {
       /// `rollback.ceiling`.
       case explicit
@@ -42,15 +42,11 @@ extension PlimsollFile {
       /// Neither was given.
       case standard
     }
-    package let service: ServiceName
-    package let environment: EnvironmentName
     /// 0 to 1.
     package let share: Double
     package let origin: Origin
 
-    package var description: String {
-      "\(service) in \(environment): errors above \(percent(share)) roll a version back, by \(reason)"
-    }
+    package var sentence: String { "Errors above \(percent(share)) roll a version back, by \(reason)." }
 
     /// Where the share comes from, without a full stop.
     package var reason: String {
@@ -69,7 +65,10 @@ extension PlimsollFile {
 }
 
 /// `1.44%`: a share in percent, with at most three places.
-private func percent(_ share: Double) -> String { decimal(Int64((share * 100_000).rounded()), places: 3) + "%" }
+func percent(_ share: Double) -> String { decimal(Int64((share * 100_000).rounded()), places: 3) + "%" }
+
+/// `40`, `0.5`: a number with at most three places.
+func amount(_ number: Double) -> String { decimal(Int64((number * 1000).rounded()), places: 3) }
 
 /// A whole number of thousandths or tenths as a decimal, without zeros at its end.
 private func decimal(_ units: Int64, places: Int) -> String {

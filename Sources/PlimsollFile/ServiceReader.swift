@@ -17,12 +17,13 @@ struct ServiceReader {
     let service: Topology.Service
     let queue: MergeQueue.Policy
     let runs: [PlimsollFile.Run]
-    let ceilings: [PlimsollFile.Ceiling]
+    let judged: [PlimsollFile.JudgedPlace]
   }
 
   static let keys = [
     "repository", "trunk", "test", "build", "build-time-limit", "output", "run", "ready", "variables", "instances",
-    "slo", "port-variable", "stop-limit", "memory-limit", "environments",
+    "slo", "port-variable", "stop-limit", "memory-limit", "environments", "evidence",
+    "metrics",
   ]
   static let sloKeys = ["p99", "availability"]
   /// The article asks that CI end "under 15 minutes"; a build that takes longer is stuck.
@@ -65,35 +66,38 @@ struct ServiceReader {
         fields["port-variable"] ?? node,
         "\(subject).port-variable: '\(variable.name)' is also among the variables; the port goes there alone")
     }
+    let metrics = MetricsReader(reading).read(fields, subject)
     warn(fields, places, subject, keyNode)
     guard let repository, let trunk, let test, let build, let output, let run, let ready else { return nil }
 
     var runs: [PlimsollFile.Run] = []
     var stages: [Topology.Environment] = []
-    var ceilings: [PlimsollFile.Ceiling] = []
+    var judged: [PlimsollFile.JudgedPlace] = []
     for (index, environment) in environments.enumerated() {
       let place = places[environment.name] ?? PlaceDraft()
       let isLast = index == environments.count - 1
-      let draft = place.rollout.over(environment.rollout)
-      let rollout = policy(name, environment, draft, level, isLast: isLast)
+      let instances = place.instances ?? limits.instances ?? (isLast ? 2 : 1)
+      let reader = PolicyReader(
+        reading: reading, subject: "\(subject) in \(environment.name)", keyNode: keyNode,
+        draft: place.rollout.over(environment.rollout), isLast: isLast)
+      let judgedPlace = judgedPlace(name, environment.name, reader, level, metrics, instances: instances)
       stages.append(
         Topology.Environment(
           stage: Promotion.Stage(
             environment: environment.name, checks: environment.checks + place.checks, soak: environment.soak),
-          rollout: rollout))
-      if rollout.judged {
-        let (share, origin) = level.ceiling(explicit: draft.ceiling)
-        ceilings.append(
-          PlimsollFile.Ceiling(service: name, environment: environment.name, share: share, origin: origin))
+          rollout: judgedPlace.policy))
+      if judgedPlace.policy.judged {
+        if judgedPlace.expectation.traffic != nil { reader.warn(blindIn: judgedPlace.sight) }
+        judged.append(judgedPlace)
       }
       runs.append(
         PlimsollFile.Run(
           service: name, environment: environment.name,
           specification: RunSpecification(
             command: run, readinessPath: ready, readinessLimit: Self.readinessLimit,
-            instances: place.instances ?? limits.instances ?? (isLast ? 2 : 1), stopLimit: limits.stop,
+            instances: instances, stopLimit: limits.stop,
             portVariable: limits.portVariable, memoryLimitBytes: place.memory ?? limits.memory),
-          variables: merge(shared, place.variables), port: place.port))
+          variables: merge(shared, place.variables), port: place.port, metrics: metrics))
     }
     let service = Topology.Service(
       name: name, repository: repository, trunk: trunk,
@@ -104,7 +108,7 @@ struct ServiceReader {
     let policy = MergeQueue.Policy(
       repository: repository, trunk: trunk, slots: queue.slots, method: queue.method, messageTemplate: queue.message,
       command: test, timeLimit: queue.timeLimit, capacity: queue.capacity)
-    return Draft(service: service, queue: policy, runs: runs, ceilings: ceilings)
+    return Draft(service: service, queue: policy, runs: runs, judged: judged)
   }
 
   // MARK: Parts
@@ -183,12 +187,22 @@ struct ServiceReader {
     }
   }
 
-  private func level(_ node: Node?, _ subject: String) -> ServiceLevel {
+  func level(_ node: Node?, _ subject: String) -> ServiceLevel {
     var level = ServiceLevel()
     guard let node, let fields = reading.fields(node, "\(subject).slo", Self.sloKeys) else { return level }
-    level.availability = fields["availability"].flatMap { reading.share($0, "\(subject).slo.availability") }
+    level.availability = fields["availability"].flatMap { availability($0, "\(subject).slo.availability") }
     if let p99 = fields["p99"].flatMap({ reading.limit($0, "\(subject).slo.p99") }) { level.p99 = p99 }
     return level
+  }
+
+  /// Above zero: who promises nothing leaves the key out.
+  private func availability(_ node: Node, _ subject: String) -> Double? {
+    guard let share = reading.share(node, subject) else { return nil }
+    guard share > 0 else {
+      reading.fail(node, "\(subject): expected a share above 0%, such as 99.9%; leave it out to promise nothing")
+      return nil
+    }
+    return share
   }
 
   private struct Limits {
@@ -216,21 +230,25 @@ struct ServiceReader {
     reading.value(node, subject, expected: "a size such as 256MB", parseBytes)
   }
 
-  private func policy(
-    _ service: ServiceName, _ environment: EnvironmentDraft, _ draft: RolloutDraft, _ level: ServiceLevel, isLast: Bool
-  ) -> Rollout.Policy {
-    var judge = JudgePolicy(sloP99: level.p99, ceiling: level.ceiling(explicit: draft.ceiling).share)
+  /// The policy of one place with its reasons; told to nobody where nothing is judged.
+  private func judgedPlace(
+    _ service: ServiceName, _ environment: EnvironmentName, _ reader: PolicyReader, _ level: ServiceLevel,
+    _ metrics: PlimsollFile.MetricsPage?, instances: Int
+  ) -> PlimsollFile.JudgedPlace {
+    let draft = reader.draft
+    let (ceiling, origin) = level.ceiling(explicit: draft.ceiling)
+    let budget = PlimsollFile.Budget(origin: draft.budget ?? .standard)
+    var judge = JudgePolicy(sloP99: level.p99, ceiling: ceiling, falseRollbackBudget: budget.share)
     if let value = draft.errorRatio { judge.errorRatio = value }
     if let value = draft.latencyFactor { judge.latencyFactor = value }
-    if let value = draft.needless { judge.falseRollbackBudget = value }
     if let value = draft.mustDetect { judge.mustDetectRatio = value }
-    // Only the last environment has users to judge by; before it, checks judge, so nothing waits for traffic there.
-    let judged = draft.judged ?? isLast
-    return Rollout.Policy(
-      service: service, environment: environment.name, steps: draft.steps ?? (judged ? [10, 50, 100] : [100]),
-      stepMinimum: draft.stepMinimum ?? (judged ? .seconds(60) : .zero),
-      finalWatch: draft.finalWatch ?? (judged ? .minutes(5) : .zero), judged: judged, judge: judge,
-      scarcity: draft.scarcity ?? .hold, startLimit: draft.startLimit ?? .minutes(2),
-      crashLimit: draft.crashLimit ?? 3, keep: draft.keep ?? 3, announceTargets: announceTargets)
+    judge.guards = metrics == nil ? reader.guards : reader.guards?.withoutThroughput
+    let policy = reader.policy(
+      service, environment, judge, instances: instances, announceTargets: announceTargets)
+    let expectation = PlimsollFile.Expectation(
+      traffic: draft.expectation.traffic, statedBaseline: draft.expectation.baseline)
+    return PlimsollFile.JudgedPlace(
+      policy: policy, ceiling: PlimsollFile.Ceiling(share: ceiling, origin: origin), budget: budget,
+      expectation: expectation)
   }
 }

@@ -51,7 +51,9 @@ extension Promotion {
     case .building(let order):
       return [.build(service: order.service, repository: order.repository, commit: order.commit, step: order.build)]
     case .promoting(let course, let stage, let step):
+      // Only after a ledger that lost events is there no such stage or check; that may not end the process.
       let order = course.order
+      guard min(course.stages.count, order.stages.count) > stage else { return [] }
       let environment = course.stages[stage].environment
       switch step {
       case .verifying:
@@ -62,9 +64,11 @@ extension Promotion {
       case .requested, .taken:
         return []
       case .checking(let index):
+        let checks = order.stages[stage].checks
+        guard checks.indices.contains(index) else { return [] }
         return [
           .check(
-            environment: environment, check: order.stages[stage].checks[index],
+            environment: environment, check: checks[index],
             attempt: course.stages[stage].attempts, service: order.service, digest: course.digest,
             commit: order.commit)
         ]

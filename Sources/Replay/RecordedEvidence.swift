@@ -13,8 +13,10 @@ package struct RecordedEvidence: Equatable, Sendable {
   package enum Event: Equatable, Sendable {
     /// The new version got its first traffic.
     case deploy(version: String)
-    /// An instance of a version ended by itself.
-    case restart(version: String)
+    /// An instance of a version ended by itself; why, if that was recorded.
+    case restart(version: String, detail: String)
+    /// A version was given up because it was not ready in time.
+    case notReady(version: String)
     /// From here on the counts are not to be believed.
     case sourceLost(reason: String)
     case sourceBack
@@ -73,7 +75,7 @@ struct RecordedLines {
     }
   }
 
-  private static let events = ["deploy", "restart", "source-lost", "source-back"]
+  private static let events = ["deploy", "restart", "not-ready", "source-lost", "source-back"]
 
   private func event(
     _ name: String, _ fields: [String: String], line: Int
@@ -81,9 +83,10 @@ struct RecordedLines {
     let version = fields["version"] ?? ""
     let detail = fields["detail"] ?? ""
     switch name {
-    case "deploy", "restart":
+    case "deploy", "restart", "not-ready":
       guard !version.isEmpty else { throw fault(line, "the event '\(name)' has no 'version'; say whose it is") }
-      return name == "deploy" ? .deploy(version: version) : .restart(version: version)
+      if name == "restart" { return .restart(version: version, detail: detail) }
+      return name == "deploy" ? .deploy(version: version) : .notReady(version: version)
     case "source-lost": return .sourceLost(reason: detail.isEmpty ? "the source was lost" : detail)
     case "source-back": return .sourceBack
     default:

@@ -13,7 +13,7 @@ package struct ReplayReport: Codable, Equatable, Sendable {
     package var sinceDeploySeconds: Int64
     package var verdict: Kind
     package var sentence: String
-    /// `errorRate`, `latency`, `ceiling`, `crash loop`; nil unless bad.
+    /// `errorRate`, `latency`, `ceiling`, `crash loop`, `out of memory`, `failed readiness`; nil unless bad.
     package var rule: String? = nil
     /// `infrastructure`, `logic`, `performance`; nil unless bad.
     package var cause: String? = nil

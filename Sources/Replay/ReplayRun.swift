@@ -29,12 +29,15 @@ package struct ReplayRun: Sendable {
     let watched = evidence.rows.filter {
       $0.second >= deploy.second && ($0.version == deploy.version || $0.version == old)
     }
-    guard let last = watched.last?.second, watched.contains(where: { $0.version == deploy.version }) else {
+    // A version that fell before its first request has no counts.
+    let lastEnd = evidence.marks.last { $0.second >= deploy.second && $0.event.isEnd(of: deploy.version) }
+    guard lastEnd != nil || watched.contains(where: { $0.version == deploy.version }) else {
       throw Refusal(
         .malformed,
         "\(file) has no counts of '\(deploy.version)' from its deploy in second \(deploy.second) on; record the new "
           + "version by its own name.")
     }
+    let last = max(watched.last?.second ?? deploy.second, lastEnd?.second ?? deploy.second)
     guard last - deploy.second < ReplayRun.longestWatchSeconds else {
       throw Refusal(
         .malformed,
@@ -120,5 +123,14 @@ package struct ReplayRun: Sendable {
       preconditionFailure("two names, twelve and eight digits")
     }
     return id
+  }
+}
+
+extension RecordedEvidence.Event {
+  fileprivate func isEnd(of version: String) -> Bool {
+    switch self {
+    case .restart(let name, detail: _), .notReady(let name): name == version
+    case .deploy, .sourceLost, .sourceBack: false
+    }
   }
 }

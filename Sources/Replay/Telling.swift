@@ -13,8 +13,8 @@ struct Telling {
   private var marks: ArraySlice<RecordedEvidence.Mark>
   private var brokenReason: String?
   private var ends = 0
-  /// The new version ended too often; final, like a conviction.
-  private var crashLoop: String?
+  /// The new version ended too often or never was ready; final, like a conviction.
+  private var fall: Fall?
   private var entries: [ReplayReport.Entry] = []
   private var decidedSecond: Int64?
   private var firstBadSecond: Int64?
@@ -23,8 +23,16 @@ struct Telling {
   /// Requests of the new version in the last seconds, for what could be seen now.
   private var lately: ArraySlice<Int> = []
 
+  /// The detail of an end by which the platform says so, and the rule's name.
+  private static let outOfMemory = "out of memory"
   /// Long enough to smooth a second without a request at 1 request/s.
   private static let latelySeconds = 30
+
+  private struct Fall {
+    /// As production names it (`Condemnation.rule`).
+    let rule: String
+    let sentence: String
+  }
 
   init(
     policy: JudgePolicy, baseline: Baseline, deploy: ReplayRun.Deploy, old: String?, crashLimit: Int,
@@ -45,7 +53,7 @@ struct Telling {
   mutating func begin(before: [RecordedEvidence.Mark]) {
     for mark in before { note(mark.event) }
     ends = 0
-    crashLoop = nil
+    fall = nil
   }
 
   /// - Parameter rows: of this second, of both versions at most.
@@ -75,12 +83,18 @@ struct Telling {
   private mutating func note(_ event: RecordedEvidence.Event) {
     switch event {
     case .deploy: break
-    case .restart(let version):
+    case .restart(let version, let detail):
       guard version == deploy.version else { return }
       ends += 1
-      if ends >= crashLimit, crashLoop == nil {
-        crashLoop = "Instances of '\(version)' ended \(ends) times; \(crashLimit) are not allowed."
+      if ends >= crashLimit, fall == nil {
+        let why = detail.isEmpty ? "" : ", the last time with '\(detail)'"
+        fall = Fall(
+          rule: detail == Self.outOfMemory ? Self.outOfMemory : "crash loop",
+          sentence: "Instances of '\(version)' ended \(ends) times\(why); \(crashLimit) are not allowed.")
       }
+    case .notReady(let version):
+      guard version == deploy.version, fall == nil else { return }
+      fall = Fall(rule: "failed readiness", sentence: "'\(version)' was not ready in time.")
     case .sourceLost(let reason): brokenReason = reason
     case .sourceBack: brokenReason = nil
     }
@@ -99,7 +113,7 @@ struct Telling {
   // MARK: The report
 
   private func kind(of verdict: Verdict) -> ReplayReport.Kind {
-    if crashLoop != nil { return .bad }
+    if fall != nil { return .bad }
     return switch verdict {
     case .good: .good
     case .bad: .bad
@@ -130,9 +144,9 @@ struct Telling {
         (scarcity.sentence, scarcity.requests, scarcity.detectableRatio)
     case .sourceBroken(let reason): entry.sentence = reason
     }
-    if let crashLoop {
-      entry.sentence = crashLoop
-      entry.rule = "crash loop"
+    if let fall {
+      entry.sentence = fall.sentence
+      entry.rule = fall.rule
       entry.give(.infrastructure)
     }
     return entry

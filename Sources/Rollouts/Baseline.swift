@@ -101,10 +101,13 @@ struct UsualRate: Equatable {
 
   /// An index of w windows of a steady rate is off by sqrt(2 / w); up to so many of these deviations it is read as 1.
   private static let doubt = 2.0
+  /// Of fewer bad requests no index tells anything: one of them, in a window with less traffic than others, is an index
+  /// of 2 and more, and would make a service with one error a fluctuating one.
+  private static let leastEvents = 5
 
   init(events: Int, requests: Int, index: Double?, windows: Int) {
     let chance = windows > 0 ? UsualRate.doubt * (2 / Double(windows)).squareRoot() : 0
-    guard let index, index > 1 + chance, events > 0 else {
+    guard let index, index > 1 + chance, events >= UsualRate.leastEvents else {
       self.events = Double(events)
       self.requests = Double(requests)
       spread = 0

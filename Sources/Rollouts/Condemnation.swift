@@ -2,19 +2,20 @@ import Kernel
 
 /// What kind of fault made a version leave, so that people look in the right place first.
 package enum CauseClass: String, Codable, CaseIterable, Sendable {
-  /// It does not start, ends again and again, or does not run the bytes that were built.
+  /// It does not start, ends again and again, runs out of memory, or does not run the bytes that were built.
   case infrastructure
   /// It answers wrongly.
   case logic
-  /// It answers too slowly.
+  /// It answers too slowly, too few, or at too high a cost.
   case performance
   /// A person decided.
   case `operator`
 
   package init(_ rule: Rule) {
     switch rule {
-    case .errorRate, .ceiling: self = .logic
-    case .latency: self = .performance
+    case .errorRate, .ceiling, .check: self = .logic
+    case .latency, .throughput, .processor: self = .performance
+    case .memory: self = .infrastructure
     }
   }
 
@@ -45,7 +46,7 @@ package struct Condemnation: Codable, Equatable, Sendable {
   package let deployment: Deployment
   package let scope: Scope
   package let cause: CauseClass
-  /// `errorRate`, `latency`, `ceiling`, `failed readiness`, `crash loop`, `out of memory`, `other bytes`, `operator`.
+  /// A `Rule`, or `failed readiness`, `crash loop`, `out of memory`, `other bytes`, `operator`.
   package let rule: String
   package let sentence: String
   /// Nil unless traffic convicted it.

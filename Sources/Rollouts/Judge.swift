@@ -242,6 +242,8 @@ package struct Judge: Sendable {
     guard mix.hasControl else { return }
     whole.beside.beginIfEmpty()
     recent.beside.beginIfEmpty()
+    whole.beside.explain(canary, control, mix)
+    recent.beside.explain(canary, control, mix)
     JudgeVeto.test.absorb(
       events: Rule.errorRate.distinct(in: canary), besideEvents: Rule.errorRate.distinct(in: control),
       share: mix.canaryShare, into: &whole.beside.errors, &recent.beside.errors)
@@ -279,7 +281,7 @@ package struct Judge: Sendable {
       switch line.rule {
       case .errorRate: baseline.errorRate
       case .latency: baseline.slowRate
-      case .ceiling: policy.ceiling
+      case .ceiling, .throughput, .memory, .processor, .check: policy.ceiling
       }
     return Conviction(
       rule: line.rule, observed: totals.canary, rate: Double(events) / Double(max(totals.canary.requests, 1)),
@@ -290,11 +292,12 @@ package struct Judge: Sendable {
 }
 
 extension Rule {
-  /// What breaks this rule.
+  /// What breaks this rule: requests; nothing for guards, which are no test of the judge's.
   func events(in counts: RequestCounts) -> Int {
     switch self {
     case .errorRate, .ceiling: counts.errors
     case .latency: counts.slow
+    case .throughput, .memory, .processor, .check: 0
     }
   }
   /// Of them, what is evidence: a client's repeats are none. The ceiling too leaves them out: with them it took back
@@ -303,6 +306,7 @@ extension Rule {
     switch self {
     case .errorRate, .ceiling: counts.errors - counts.repeats
     case .latency: counts.slow
+    case .throughput, .memory, .processor, .check: 0
     }
   }
 }

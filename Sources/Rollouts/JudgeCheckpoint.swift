@@ -44,12 +44,24 @@ package struct TestState: Codable, Equatable, Sendable {
 package struct ControlLogs: Codable, Equatable, Sendable {
   package var errors: [Double] = []
   package var slow: [Double] = []
+  /// How many of both arms' bad requests the canary would have if it were like the control: each stretch of time with
+  /// the share that it had, because a share that moves amid an incident is no worsening. Nil where there is no control,
+  /// and in events of before it was kept.
+  package var explainedErrors: Explained? = nil
+  package var explainedSlow: Explained? = nil
   package var isEmpty: Bool { errors.isEmpty }
+
+  /// Mean and variance of a number of requests.
+  package struct Explained: Codable, Equatable, Sendable {
+    package var mean = 0.0
+    package var variance = 0.0
+  }
 
   mutating func beginIfEmpty() {
     guard isEmpty else { return }
     errors = JudgeVeto.test.begin
     slow = errors
+    (explainedErrors, explainedSlow) = (Explained(), Explained())
   }
 }
 
@@ -101,6 +113,9 @@ package struct TrafficMix: Codable, Equatable, Sendable {
   /// A control with at least this share must bear a conviction out: at a half it takes about twice as long as the
   /// history, below a third many times.
   private static let askedShare = 1.0 / 3
+  /// So many requests of before weigh as much as a stretch's own: enough that a bad request does not explain itself
+  /// where a stretch has hardly another, and too few to hide that the share has just moved.
+  private static let believed = 10.0
 
   mutating func add(canary: Int, control: Int) {
     self.canary += Double(canary)
@@ -109,6 +124,12 @@ package struct TrafficMix: Codable, Equatable, Sendable {
       self.canary /= 2
       self.control /= 2
     }
+  }
+
+  /// The canary's share of the requests of one stretch of time.
+  func share(canary: Int, control: Int) -> Double {
+    let known = Double(canary + control) + TrafficMix.believed
+    return (Double(canary) + TrafficMix.believed * canaryShare) / known
   }
 
   var hasControl: Bool { control > 0 }
@@ -132,6 +153,8 @@ package struct JudgeCheckpoint: Codable, Equatable, Sendable {
   package var calmBefore: Int? = nil
   /// Nil in events of before it was kept.
   package var mix: TrafficMix? = nil
+  /// Nil where nothing is watched beside requests, and in events of before anything was.
+  package var guards: Guards? = nil
   /// The canary's and the control's counts since `since`.
   package var canaryCounts: RequestCounts { whole.canary }
   package var controlCounts: RequestCounts { whole.control }

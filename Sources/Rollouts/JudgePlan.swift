@@ -1,7 +1,8 @@
 import Kernel
 import Statistics
 
-/// The tests that a policy and a baseline call for, and how the false-rollback budget is split among them.
+/// The tests that a policy and a baseline call for, and how the false-rollback budget is split among them: what guards
+/// leave of it (`GuardPolicy.budgetLeft`).
 ///
 /// All three of the article's rules are one kind of test, "is the share of bad requests worse than tolerated?":
 ///
@@ -46,9 +47,9 @@ package struct JudgePlan: Equatable, Sendable {
   package let lines: [Line]
 
   package init(policy: JudgePolicy, baseline: Baseline) {
-    let rules = Rule.allCases.filter { $0 != .errorRate || baseline.requests > 0 }
+    let rules = Rule.ofRequests.filter { $0 != .errorRate || baseline.requests > 0 }
     let total = rules.reduce(0.0) { $0 + JudgePlan.shares[$1, default: 0] }
-    let budget = min(max(policy.falseRollbackBudget, JudgePolicy.budgets.lowerBound), JudgePolicy.budgets.upperBound)
+    let budget = policy.budget * (policy.guards?.budgetLeft ?? 1)
     lines = rules.map { rule in
       let share = budget * JudgePlan.shares[rule, default: 0] / total
       return JudgePlan.line(rule, policy, baseline, threshold: MixtureWindows.threshold(budget: share))
@@ -62,7 +63,8 @@ package struct JudgePlan: Equatable, Sendable {
       switch rule {
       case .errorRate: errorFloor
       case .latency: slowFloor
-      case .ceiling: min(max(policy.ceiling, JudgePolicy.ceilings.lowerBound), JudgePolicy.ceilings.upperBound)
+      case .ceiling, .throughput, .memory, .processor, .check:
+        min(max(policy.ceiling, JudgePolicy.ceilings.lowerBound), JudgePolicy.ceilings.upperBound)
       }
     var tests = [RegressionTest(knownRate: tolerated, spread: usual.spread, alternatives: alternatives)]
     if rule != .ceiling, usual.requests > 0 {

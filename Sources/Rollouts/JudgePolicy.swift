@@ -23,6 +23,8 @@ package struct JudgePolicy: Codable, Equatable, Sendable {
   }
   /// Nil is the default, and is not written: events of before there was one have none.
   private var statedTolerance: Double?
+  /// What is watched beside requests; nil for nothing, as in events of before there was any.
+  package var guards: GuardPolicy?
 
   /// The article's "2x the pre-deploy baseline".
   package static let defaultErrorRatio = 2.0
@@ -61,11 +63,18 @@ package struct JudgePolicy: Codable, Equatable, Sendable {
     self.mustDetectRatio = mustDetectRatio
     self.minimumRequests = minimumRequests
     statedTolerance = nil
+    guards = nil
   }
 
   private enum CodingKeys: String, CodingKey {
     case errorRatio, latencyFactor, ceiling, sloP99, falseRollbackBudget, mustDetectRatio, minimumRequests
     case statedTolerance = "tolerance"
+    case guards
+  }
+
+  /// `falseRollbackBudget` as it is read.
+  var budget: Double {
+    min(max(falseRollbackBudget, JudgePolicy.budgets.lowerBound), JudgePolicy.budgets.upperBound)
   }
 
   /// Above this a request counts as slow: `sloP99` times `latencyFactor`.

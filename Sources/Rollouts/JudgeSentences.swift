@@ -22,6 +22,7 @@ enum JudgeSentences {
         """
     case .ceiling:
       return "\(ofAll) failed (\(share)), above the ceiling of \(JudgeWords.percent(policy.ceiling))."
+    case .throughput, .memory, .processor, .check: return "\(ofAll) broke the rule \(rule.rawValue)."
     }
   }
 

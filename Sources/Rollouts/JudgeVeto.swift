@@ -4,7 +4,9 @@ import Statistics
 /// Says that a worsening is an incident of both arms, not the release's doing.
 ///
 /// Given all bad requests of both arms, how many of them the canary has follows its share of the traffic if both are
-/// alike (conditional binomial; Przyborowski and Wilenski, Biometrika 31, 1940). The veto holds while that explains
+/// alike (conditional binomial; Przyborowski and Wilenski, Biometrika 31, 1940). Each stretch of time counts with the
+/// share that it had (Cochran, Biometrics 10, 1954; Mantel and Haenszel, JNCI 22, 1959): an incident at a later step
+/// has more of its bad requests on the canary than the canary has of all requests. The veto holds while that explains
 /// what is seen. It can only keep a canary, so it cannot add false rollbacks; it never outlasts a canary that is truly
 /// worse, whose share goes on growing.
 enum JudgeVeto {
@@ -49,9 +51,16 @@ enum JudgeVeto {
   private static func chance(_ rule: Rule, _ totals: WindowTotals) -> Double {
     let canaryEvents = rule.distinct(in: totals.canary)
     guard canaryEvents > 0 else { return 1 }
-    let share = Double(totals.canary.requests) / Double(totals.canary.requests + totals.control.requests)
     let events = canaryEvents + rule.distinct(in: totals.control)
-    return Binomial.upperTail(events: canaryEvents, trials: events, rate: share)
+    let explained = rule == .latency ? totals.beside.explainedSlow : totals.beside.explainedErrors
+    guard let explained, explained.mean > 0 else {
+      let share = Double(totals.canary.requests) / Double(totals.canary.requests + totals.control.requests)
+      return Binomial.upperTail(events: canaryEvents, trials: events, rate: share)
+    }
+    // Trials with unlike shares, read as alike ones with the same mean and variance.
+    let rate = max(1 - explained.variance / explained.mean, 0)
+    let trials = rate > 0 ? Int((explained.mean / rate).rounded()) : events
+    return Binomial.upperTail(events: canaryEvents, trials: trials, rate: rate)
   }
 
   /// The canary is shown to fail more often than the control beside it.
@@ -63,5 +72,27 @@ enum JudgeVeto {
   private static func evidence(_ rule: Rule, _ totals: WindowTotals) -> Double {
     if totals.beside.isEmpty { return -.infinity }
     return test.logEvidence(rule == .latency ? totals.beside.slow : totals.beside.errors)
+  }
+}
+
+extension ControlLogs {
+  mutating func explain(_ canary: RequestCounts, _ control: RequestCounts, _ mix: TrafficMix) {
+    for rule in [Rule.errorRate, .latency] {
+      let bad = rule.distinct(in: canary) + rule.distinct(in: control)
+      guard bad > 0 else { continue }
+      let share = mix.share(canary: canary.requests, control: control.requests)
+      if rule == .latency {
+        explainedSlow?.add(Double(bad), share)
+      } else {
+        explainedErrors?.add(Double(bad), share)
+      }
+    }
+  }
+}
+
+extension ControlLogs.Explained {
+  fileprivate mutating func add(_ bad: Double, _ share: Double) {
+    mean += bad * share
+    variance += bad * share * (1 - share)
   }
 }

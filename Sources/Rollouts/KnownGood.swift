@@ -20,9 +20,12 @@ package struct KnownGood: Codable, Equatable, Sendable {
 package struct RolloutSummary: Codable, Equatable, Sendable {
   package enum Outcome: Codable, Equatable, Sendable {
     case completed
-    /// plimsoll.yaml stopped naming the place before it was decided.
+    /// plimsoll.yaml stopped naming the place before it was decided, or a drill gave way.
     case abandoned
-    case condemned(CauseClass, rule: String, sentence: String, restoredAt: Instant)
+    /// `restoredAt` is nil when the place was closed before the router confirmed the restoration.
+    case condemned(CauseClass, rule: String, sentence: String, restoredAt: Instant?)
+    /// It was a drill of its own, and nothing was found.
+    case drilled(Drill.Report)
   }
   package let id: RolloutID
   package let kind: Rollout.Kind
@@ -30,7 +33,7 @@ package struct RolloutSummary: Codable, Equatable, Sendable {
   package let title: String
   package let outcome: Outcome
   package let startedAt: Instant
-  /// Completed, or restored.
+  /// Completed, drilled, restored or closed.
   package let endedAt: Instant
   package init(course: Course, outcome: Outcome, endedAt: Instant) {
     id = course.id

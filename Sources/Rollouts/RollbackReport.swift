@@ -13,8 +13,13 @@ package struct RollbackReport: Codable, Equatable, Sendable {
   package let detectedAt: Instant
   package let decidedAt: Instant
   package let lastBadAt: Instant?
-  /// When the router confirmed that the condemned version gets nothing.
-  package let restoredAt: Instant
+  /// When the router confirmed that the condemned version gets nothing; nil when the place was closed before.
+  package let restoredAt: Instant?
+  /// When plimsoll.yaml stopped naming the place, if that was before the restoration. Nil in reports of before it was
+  /// told.
+  package let closedAt: Instant?
+  /// A drill found it: no rollout was taken back. Nil is no.
+  private let foundByDrill: Bool?
   /// Bad responses; without `evidence` only those counted until the decision.
   package let requestsHurt: Int
   package let clientMinutesHurt: Int
@@ -23,8 +28,8 @@ package struct RollbackReport: Codable, Equatable, Sendable {
 
   package init(
     rollout: RolloutID, condemned: Deployment, to: Deployment?, cause: CauseClass, sentence: String,
-    firstBadAt: Instant?, detectedAt: Instant, decidedAt: Instant, lastBadAt: Instant?, restoredAt: Instant,
-    requestsHurt: Int, clientMinutesHurt: Int, evidence: Digest?
+    firstBadAt: Instant?, detectedAt: Instant, decidedAt: Instant, lastBadAt: Instant?, restoredAt: Instant?,
+    closedAt: Instant? = nil, isDrill: Bool = false, requestsHurt: Int, clientMinutesHurt: Int, evidence: Digest?
   ) {
     self.rollout = rollout
     self.condemned = condemned
@@ -36,19 +41,29 @@ package struct RollbackReport: Codable, Equatable, Sendable {
     self.decidedAt = decidedAt
     self.lastBadAt = lastBadAt
     self.restoredAt = restoredAt
+    self.closedAt = closedAt
+    foundByDrill = isDrill ? true : nil
     self.requestsHurt = requestsHurt
     self.clientMinutesHurt = clientMinutesHurt
     self.evidence = evidence
   }
 
-  init(_ condemnation: Condemnation, to: Deployment?, restoredAt: Instant, aftermath: Rollout.Aftermath?) {
+  package var isDrill: Bool { foundByDrill ?? false }
+  /// When it was over, one way or the other.
+  package var endedAt: Instant { restoredAt ?? closedAt ?? decidedAt }
+
+  init(
+    _ condemnation: Condemnation, to: Deployment?, restoredAt: Instant?, closedAt: Instant? = nil,
+    isDrill: Bool = false, aftermath: Rollout.Aftermath?
+  ) {
     let conviction = condemnation.conviction
     self.init(
       rollout: condemnation.rollout, condemned: condemnation.deployment, to: to, cause: condemnation.cause,
       sentence: condemnation.sentence,
       firstBadAt: [aftermath?.firstBadAt, conviction?.firstBadAt].compactMap { $0 }.min(),
       detectedAt: conviction?.decidedAt ?? condemnation.decidedAt, decidedAt: condemnation.decidedAt,
-      lastBadAt: aftermath?.lastBadAt ?? conviction?.lastBadAt, restoredAt: restoredAt,
+      lastBadAt: aftermath?.lastBadAt ?? conviction?.lastBadAt, restoredAt: restoredAt, closedAt: closedAt,
+      isDrill: isDrill,
       // The telemetry forgets after a quarter of an hour; what the judge counted then still stands.
       requestsHurt: max(aftermath?.canary.hurt ?? 0, conviction?.observed.hurt ?? 0),
       clientMinutesHurt: aftermath?.clientMinutesHurt ?? 0, evidence: aftermath?.evidence)
@@ -56,14 +71,20 @@ package struct RollbackReport: Codable, Equatable, Sendable {
 
   /// Unique over all services and environments, the same after a restart: receivers deduplicate by it.
   package var announcementID: String {
-    "\(condemned.service)/\(condemned.environment)/\(rollout)/rolled-back"
+    "\(condemned.service)/\(condemned.environment)/\(rollout)/\(kind)"
   }
+
+  private var kind: String { isDrill ? "drill-failed" : "rolled-back" }
 
   package var announcement: Announcement {
     let place = "\(condemned.service) in \(condemned.environment)"
     let left = "\(condemned.commit.short) (\(condemned.digest.short))"
     let headline =
-      if let to {
+      if isDrill {
+        "\(place) cannot be rolled back to \(condemned.commit.short): a drill found it"
+      } else if closedAt != nil {
+        "\(place) was closed while \(condemned.commit.short) was being rolled back"
+      } else if let to {
         "\(place) was rolled back from \(condemned.commit.short) to \(to.commit.short)"
       } else {
         "\(place): \(condemned.commit.short) was taken out of traffic: there is no known-good version yet"
@@ -79,12 +100,15 @@ package struct RollbackReport: Codable, Equatable, Sendable {
     if let firstBadAt { facts.append(fact("first bad response to detection", firstBadAt, detectedAt)) }
     facts.append(fact("detection to decision", detectedAt, decidedAt))
     if let lastBadAt { facts.append(fact("decision to last bad response", decidedAt, lastBadAt)) }
-    facts.append(fact("decision to restored", decidedAt, restoredAt))
-    if let firstBadAt { facts.append(fact("first bad response to restored", firstBadAt, restoredAt)) }
+    if let restoredAt {
+      facts.append(fact("decision to restored", decidedAt, restoredAt))
+      if let firstBadAt { facts.append(fact("first bad response to restored", firstBadAt, restoredAt)) }
+    }
+    if let closedAt { facts.append(fact("decision to closed, not restored before", decidedAt, closedAt)) }
     return Announcement(
-      id: announcementID, kind: "rolled-back", service: condemned.service, environment: condemned.environment,
+      id: announcementID, kind: kind, service: condemned.service, environment: condemned.environment,
       headline: headline, reason: sentence, facts: facts,
-      path: "/rollouts/\(condemned.service)/\(condemned.environment)/\(rollout)", at: restoredAt)
+      path: "/rollouts/\(condemned.service)/\(condemned.environment)/\(rollout)", at: endedAt)
   }
 
   /// Nothing bad after the decision shows as no time at all, not as a negative one.

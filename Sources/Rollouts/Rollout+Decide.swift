@@ -9,11 +9,11 @@ extension Rollout {
     case .sealed(let ordinal, let configuration, let sealed):
       events = start(ordinal, configuration: configuration, sealed: sealed, in: state, turn)
     case .baselineMeasured(let id, let baseline): events = measured(id, baseline, in: state)
-    case .ready(let deployment, let digest, let endpoints):
-      events = ready(deployment, digest, endpoints, in: state, turn)
+    case .ready(let deployment, let digest, let endpoints, let limit):
+      events = ready(deployment, digest, endpoints, limit, in: state, turn)
     case .instanceEnded(let deployment, instance: _, let end, let inRow, let at):
       events = ended(deployment, end, inRow, at, in: state, turn)
-    case .routed(let shares, let at): events = routed(shares, at: min(at, turn.now), in: state)
+    case .routed(let routing, let at): events = routed(routing, at: min(at, turn.now), in: state)
     case .judged(let id, let verdict, let checkpoint, let at):
       events = judged(id, verdict, checkpoint, at: min(at, turn.now), in: state, turn)
     case .aftermath(let id, let aftermath): events = collected(id, aftermath, in: state)
@@ -25,9 +25,15 @@ extension Rollout {
       events = waits ? [.announced(id: id, target: target)] : []
     case .rollBack(let request): events = try rollBack(request, in: state, turn)
     case .lift(let digest, let reason): events = try lift(digest, reason, in: state)
+    case .approve(let approval): events = try approve(approval, in: state, turn)
+    case .freeze(let freeze): events = try self.freeze(freeze, in: state, turn)
+    case .thaw(let actor, let reason): events = try thaw(actor: actor, reason: reason, in: state, turn)
+    case .drill(let actor, let reason): events = try drill(actor: actor, reason: reason, in: state, turn)
+    case .served(let id, let counts): events = served(id, counts, in: state, turn)
+    case .setFloor(let floor): events = try setFloor(floor, in: state, turn)
     case .unconfigure: events = unconfigure(in: state, turn)
     case .closed(let at): events = closed(at: min(at, turn.now), in: state)
-    case .exhausted(let key, let why): events = exhausted(key, clipped(why), in: state)
+    case .exhausted(let key, let why): events = exhausted(key, clipped(why), in: state, turn)
     }
     return settle(events, in: state, turn)
   }
@@ -55,16 +61,32 @@ extension Rollout {
       return oldest.targets.map { .announcementAbandoned(id: oldest.id, target: $0, why: why) }
     }
     switch state.phase {
-    case .idle, .stepping, .watching, .closing, .closed: return []
+    case .idle, .watching, .gated, .finishing, .closing, .closed: return []
     case .sealing(let offer):
       // The override lifts what was condemned when it was given, not what was condemned since.
       return state.condemns(offer.digest) ? [.refusedCondemned(offer)] : []
     case .placing(let course):
-      guard course.endpoints != nil, !course.needsBaseline else { return [] }
+      // A drill that has not begun yet gives way to a freeze; one that is there comes back by itself.
+      if course.start.kind == .drill, let frozen = state.frozen {
+        return [.drillAbandoned(course.id, why: "\(frozen.freeze.actor) froze the place", at: turn.now)]
+      }
+      guard course.endpoints != nil, !course.needsBaseline, state.held(course) == nil else { return [] }
+      if course.isDrillWanted { return drillBegin(course, turn) }
       return leaving(course, in: state, turn) + [stepEntry(course, 0, turn)]
+    case .drilling(let course, .done):
+      return state.held(course) == nil ? [stepEntry(course, 0, turn)] : []
+    case .drilling: return []
+    case .stepping:
+      // A step that only adds instances leaves the shares as they are: the router has confirmed them already.
+      guard let routed = state.routed else { return [] }
+      return [.routed(shares: routed.shares, at: turn.now)]
+    case .scaling(let course, let index):
+      guard course.readyStep == index, state.held(course) == nil else { return [] }
+      return [stepEntry(course, index, turn)]
     case .finalWatch(let course, let since):
       // A rollback's target was judged when it was new; its own watch would only keep the condemned version around.
-      return course.start.kind == .rollback ? completed(course, verdict: nil, at: since, in: state) : []
+      guard course.start.kind == .rollback else { return [] }
+      return [.stepPassed(course.id, index: course.lastIndex, verdict: nil)] + completed(course, at: since, in: state)
     case .restoring(let course, _):
       let shares = state.wantedShares
       if shares.isEmpty { return [.restored(course.id, to: nil, at: turn.now)] }
@@ -72,15 +94,16 @@ extension Rollout {
       return [.restored(course.id, to: state.knownGood.first?.deployment, at: max(routed.at, decidedAt(state)))]
     case .reporting(let course, let condemnation, let restoredAt):
       guard course.exposedSince == nil else { return [] }
-      let to = state.knownGood.first?.deployment
-      return [.reported(RollbackReport(condemnation, to: to, restoredAt: restoredAt, aftermath: nil))]
+      return [.reported(report(course, condemnation, restoredAt, nil, in: state))]
     }
   }
 
   private static func decidedAt(_ state: State) -> Instant {
     switch state.phase {
     case .restoring(_, let condemnation), .reporting(_, let condemnation, restoredAt: _): condemnation.decidedAt
-    case .idle, .sealing, .placing, .stepping, .watching, .finalWatch, .closing, .closed: Instant(milliseconds: 0)
+    case .idle, .sealing, .placing, .drilling, .stepping, .scaling, .watching, .gated, .finalWatch, .finishing,
+      .closing, .closed:
+      Instant(milliseconds: 0)
     }
   }
 
@@ -111,75 +134,11 @@ extension Rollout {
     return state.policy == policy && !state.isRetired ? [] : [.configured(policy)]
   }
 
-  // MARK: Offers: newer wins
-
-  private static func take(_ offer: Offer, in state: State, _ turn: TurnContext) -> [Event] {
-    if state.isRetired { return [.refusedUnconfigured(offer)] }
-    if let serving = state.knownGood.first, serving.offer.isSame(as: offer) {
-      return [.confirmed(offer, deployment: serving.deployment, at: turn.now)]
-    }
-    if isUnderway(offer, in: state) { return [] }
-    if let newest = state.newest, offer.ordinal < newest.ordinal {
-      return [.superseded(offer, by: newest.commit)]
-    }
-    var events: [Event] = []
-    if offer.override, state.condemned.contains(where: { $0.digest == offer.digest }) {
-      events.append(.lifted(offer.digest, reason: "offered again with an override by \(offer.author)"))
-    } else if state.condemns(offer.digest) {
-      return [.refusedCondemned(offer)]
-    }
-    if let waiting = waitingOffer(in: state) { events.append(.superseded(waiting, by: offer.commit)) }
-    return events + [.offered(offer)]
-  }
-
-  private static func waitingOffer(in state: State) -> Offer? {
-    if case .sealing(let offer) = state.phase { return offer }
-    return state.pending
-  }
-
-  private static func isUnderway(_ offer: Offer, in state: State) -> Bool {
-    if let waiting = waitingOffer(in: state), waiting.isSame(as: offer) { return true }
-    return state.live?.start.offer.isSame(as: offer) ?? false
-  }
-
-  // MARK: Start
-
-  private static func start(
-    _ ordinal: Int64, configuration: Digest, sealed: Digest, in state: State, _ turn: TurnContext
-  ) -> [Event] {
-    guard let policy = state.policy else { return [] }
-    switch state.phase {
-    case .idle, .placing, .stepping, .watching, .finalWatch, .restoring, .reporting, .closing, .closed: return []
-    case .sealing(let offer):
-      guard offer.ordinal == ordinal else { return [] }
-      let deployment = Deployment(
-        service: policy.service, environment: policy.environment, digest: offer.digest, commit: offer.commit,
-        configuration: configuration, sealedConfiguration: sealed)
-      if state.condemns(deployment) { return [.refusedCondemned(offer)] }
-      let serving = state.knownGood.first?.deployment
-      if let serving, serving.id == deployment.id {
-        return [.confirmed(offer, deployment: serving, at: turn.now)]
-      }
-      return [
-        .started(
-          RolloutStart(
-            id: state.nextRollout, kind: .forward, offer: offer, deployment: deployment, knownGood: serving,
-            steps: serving == nil ? [100] : policy.steps, at: turn.now))
-      ]
-    }
-  }
-
-  private static func measured(_ id: RolloutID, _ baseline: Baseline, in state: State) -> [Event] {
-    switch state.phase {
-    case .placing(let course): course.id == id && course.needsBaseline ? [.baselineMeasured(id, baseline)] : []
-    case .idle, .sealing, .stepping, .watching, .finalWatch, .restoring, .reporting, .closing, .closed: []
-    }
-  }
-
   // MARK: Instances
 
   private static func ready(
-    _ deployment: DeploymentID, _ digest: Digest, _ endpoints: Int, in state: State, _ turn: TurnContext
+    _ deployment: DeploymentID, _ digest: Digest, _ endpoints: Int, _ limit: Int?, in state: State,
+    _ turn: TurnContext
   ) -> [Event] {
     if let course = state.live, course.canary.id == deployment {
       guard digest == course.canary.digest else {
@@ -188,16 +147,22 @@ extension Rollout {
           + "it runs other bytes than were built."
         return condemn(course, .infrastructure, "other bytes", sentence, in: state, turn)
       }
+      // Ready within an earlier limit says nothing of the instances that were added since.
+      guard limit == state.limit(of: deployment) else { return [] }
       switch state.phase {
       case .placing: return course.endpoints == nil ? [.placed(course.id, digest: digest, endpoints: endpoints)] : []
-      case .idle, .sealing, .stepping, .watching, .finalWatch, .restoring, .reporting, .closing, .closed: return []
+      case .scaling(_, let index):
+        return course.readyStep < index ? [.scaled(course.id, index: index, endpoints: endpoints)] : []
+      case .idle, .sealing, .drilling, .stepping, .watching, .gated, .finalWatch, .finishing, .restoring, .reporting,
+        .closing, .closed:
+        return []
       }
     }
     if let serving = state.knownGood.first?.deployment, serving.id == deployment, serving.digest != digest {
       let why =
-        "the known-good version's release folder holds \(digest.short), not \(serving.digest.short): "
-        + "someone changed it; promote a new version or restore the folder"
-      return troubled(Effect.run(serving).key, why, in: state)
+        "the known-good version's release folder held \(digest.short), not \(serving.digest.short): someone changed "
+        + "it. Instances that ran meanwhile may have read it; if they misbehave, end them and they are started again"
+      return troubled(Effect.run(serving, limit: nil).key, why, in: state)
     }
     return []
   }
@@ -209,10 +174,9 @@ extension Rollout {
     if let course = state.live, course.canary.id == deployment {
       let ends = course.endsNoted + 1
       let isInRow = inRow >= course.policy.crashLimit
-      guard isInRow || ends >= course.endsLimit ?? .max else {
-        // Starting, ends are bounded by nothing but time; the ledger needs no more of them.
-        return course.endsLimit == nil && ends > startEndsNoted ? [] : [noted]
-      }
+      // Starting, or starting more, ends are bounded by nothing but time; the ledger needs no more of them.
+      let limit = state.isScaling ? nil : course.endsLimit
+      guard isInRow || ends >= limit ?? .max else { return limit == nil && ends > startEndsNoted ? [] : [noted] }
       let rule = end == .outOfMemory ? "out of memory" : "crash loop"
       let commit = course.canary.commit.short
       let often =
@@ -237,28 +201,41 @@ extension Rollout {
     in state: State, _ turn: TurnContext
   ) -> [Event] {
     let target = state.knownGood.first { $0.deployment.id != course.canary.id }
+    let found =
+      course.start.kind == .drill
+      ? "The drill found that \(course.canary.commit.short) cannot be returned to: \(sentence)" : sentence
     return [
       .condemned(
         Condemnation(
           rollout: course.id, deployment: course.canary,
           scope: target?.deployment.digest == course.canary.digest ? .configuration : .digest, cause: cause,
-          rule: rule, sentence: sentence, conviction: conviction, decidedAt: turn.now))
+          rule: rule, sentence: found, conviction: conviction, decidedAt: turn.now))
     ]
+  }
+
+  static func report(
+    _ course: Course, _ condemnation: Condemnation, _ restoredAt: Instant, _ aftermath: Aftermath?, in state: State
+  ) -> RollbackReport {
+    RollbackReport(
+      condemnation, to: state.knownGood.first?.deployment, restoredAt: restoredAt,
+      isDrill: course.start.kind == .drill, aftermath: aftermath)
   }
 
   private static func collected(_ id: RolloutID, _ aftermath: Aftermath?, in state: State) -> [Event] {
     switch state.phase {
     case .reporting(let course, let condemnation, let restoredAt):
-      guard course.id == id else { return [] }
-      let to = state.knownGood.first?.deployment
-      return [.reported(RollbackReport(condemnation, to: to, restoredAt: restoredAt, aftermath: aftermath))]
-    case .idle, .sealing, .placing, .stepping, .watching, .finalWatch, .restoring, .closing, .closed: return []
+      return course.id == id ? [.reported(report(course, condemnation, restoredAt, aftermath, in: state))] : []
+    case .idle, .sealing, .placing, .drilling, .stepping, .scaling, .watching, .gated, .finalWatch, .finishing,
+      .restoring, .closing, .closed:
+      return []
     }
   }
 
   // MARK: What the world keeps failing at
 
-  private static func exhausted(_ key: EffectKey, _ why: String, in state: State) -> [Event] {
+  private static func exhausted(
+    _ key: EffectKey, _ why: String, in state: State, _ turn: TurnContext
+  ) -> [Event] {
     guard let effect = effects(of: state).first(where: { $0.key == key }) else { return [] }
     switch effect {
     case .measureBaseline(let id, _, slowerThan: _):
@@ -266,6 +243,8 @@ extension Rollout {
       return troubled(key, why, in: state) + [.baselineMeasured(id, .none)]
     case .collectAftermath(let order):
       return troubled(key, why, in: state) + collected(order.rollout, nil, in: state)
+    case .countServed(let id, _, since: _, slowerThan: _):
+      return troubled(key, why, in: state) + served(id, nil, in: state, turn)
     case .announce(let announcement, let target):
       return [.announcementAbandoned(id: announcement.id, target: target, why: why)]
     case .seal, .run, .route, .watch, .wake, .retire, .close: return troubled(key, why, in: state)

@@ -6,6 +6,8 @@ extension Rollout {
     case forward
     /// Back to a kept known-good, at once.
     case rollback
+    /// To a kept known-good and back again, to know that one can.
+    case drill
   }
 
   package struct RolloutStart: Codable, Equatable, Sendable {
@@ -15,13 +17,13 @@ extension Rollout {
     package let deployment: Deployment
     /// Who serves until then; nil for a first deployment.
     package let knownGood: Deployment?
-    /// The canary's shares in percent; the last is 100.
-    package let steps: [Int]
-    /// Only of a rollback: who asked and why, in one sentence.
+    /// The plan; of a drill the one share that it moves.
+    package let steps: [Step]
+    /// Only of a rollback or a drill: who asked and why, in one sentence.
     package let reason: String?
     package let at: Instant
     package init(
-      id: RolloutID, kind: Kind, offer: Offer, deployment: Deployment, knownGood: Deployment?, steps: [Int],
+      id: RolloutID, kind: Kind, offer: Offer, deployment: Deployment, knownGood: Deployment?, steps: [Step],
       reason: String? = nil, at: Instant
     ) {
       self.id = id
@@ -88,6 +90,27 @@ extension Rollout {
     case closed(at: Instant)
     /// Offered to a place that plimsoll.yaml does not name.
     case refusedUnconfigured(Offer)
+    /// A person is asked whether the rollout goes on from this step.
+    case gated(RolloutID, index: Int, Gate, at: Instant)
+    /// A person lets it go on; `verdict` is what the evidence said then.
+    case approved(RolloutID, index: Int, Approval, verdict: Verdict?, at: Instant)
+    /// This step wants more instances than run.
+    case scalingBegan(RolloutID, index: Int, readyBy: Instant)
+    case scaled(RolloutID, index: Int, endpoints: Int)
+    /// The watch is over; what the old version kept moves too.
+    case finishing(RolloutID, at: Instant)
+    /// A person wants the rollout that is being placed to drill first.
+    case drillOrdered(RolloutID, actor: String, at: Instant)
+    /// The drill goes on to this.
+    case drillMoved(RolloutID, Drill, at: Instant)
+    case drilled(RolloutID, Drill.Report, at: Instant)
+    /// A drill of its own gave way to something more urgent.
+    case drillAbandoned(RolloutID, why: String, at: Instant)
+    case frozen(Freeze, at: Instant)
+    /// By time, the actor is "plimsoll".
+    case thawed(actor: String, reason: String, at: Instant)
+    /// `ordinal` is that of the named version's offer.
+    case floorRaised(Floor, ordinal: Int64, at: Instant)
 
     package var name: String {
       switch self {
@@ -117,6 +140,18 @@ extension Rollout {
       case .unconfigured: "unconfigured"
       case .closed: "closed"
       case .refusedUnconfigured: "refusedUnconfigured"
+      case .gated: "gated"
+      case .approved: "approved"
+      case .scalingBegan: "scalingBegan"
+      case .scaled: "scaled"
+      case .finishing: "finishing"
+      case .drillOrdered: "drillOrdered"
+      case .drillMoved: "drillMoved"
+      case .drilled: "drilled"
+      case .drillAbandoned: "drillAbandoned"
+      case .frozen: "frozen"
+      case .thawed: "thawed"
+      case .floorRaised: "floorRaised"
       }
     }
   }

@@ -3,11 +3,15 @@ import Kernel
 extension Rollout {
   /// Bookkeeping. An event that does not fit the phase changes nothing: it cannot come from `decide`.
   package static func evolve(_ state: inout State, _ event: Event) {
-    let wantedBefore = state.wantedShares
+    let sharesBefore = state.wantedShares
+    let previewBefore = state.wantedPreview
     apply(event, to: &state)
-    // Invariant: `routed` speaks of the shares wanted *now*. Shares A, then B, then A again were not confirmed by the
-    // first A: B may have reached the router in between.
-    if state.wantedShares != wantedBefore { state.routed = nil }
+    // Invariant: `routed` speaks of what is wanted *now*. Shares A, then B, then A again were not confirmed by the first
+    // A: B may have reached the router in between.
+    if state.wantedShares != sharesBefore || state.wantedPreview != previewBefore {
+      state.routed = nil
+      state.routings += 1
+    }
   }
 
   private static func apply(_ event: Event, to state: inout State) {
@@ -37,19 +41,20 @@ extension Rollout {
       state.update(id) { $0.endpoints = endpoints }
     case .stepEntered(let id, let index, percent: _, let at):
       state.update(id) {
-        $0.exposedSince = $0.exposedSince ?? at
+        // Without a share only previews reach it, and they are nobody's sample.
+        if $0.percent(at: index) > 0 { $0.exposedSince = $0.exposedSince ?? at }
         $0.endsNoted = 0
       }
       if let course = state.live, course.id == id { state.phase = .stepping(course, index: index) }
     case .routed(let shares, let at):
       state.routed = RoutedShares(shares: shares, at: at)
       if case .stepping(let course, let index) = state.phase {
-        let isLast = index >= course.start.steps.count - 1
+        let isLast = index >= course.lastIndex
         state.phase = isLast ? .finalWatch(course, since: at) : .watching(course, index: index, since: at)
       }
     case .evidenceNoted(let id, let verdict, let checkpoint, let at):
       state.update(id) { $0.note = EvidenceNote(verdict: verdict, checkpoint: checkpoint, at: at) }
-    case .stepPassed: break
+    case .stepPassed, .approved: break
     case .condemned(let condemnation):
       state.condemn(condemnation)
     case .restored(let id, to: _, let at):
@@ -82,6 +87,40 @@ extension Rollout {
       state.stopClosed()
     case .refusedUnconfigured:
       break
+    case .gated(let id, let index, let gate, let at):
+      if let course = state.live, course.id == id {
+        state.phase = .gated(course, index: index, gate, since: at)
+      }
+    case .scalingBegan(let id, let index, let readyBy):
+      state.update(id) {
+        $0.readyBy = readyBy
+        $0.extensions = 0
+        $0.endsNoted = 0
+      }
+      if let course = state.live, course.id == id { state.phase = .scaling(course, index: index) }
+    case .scaled(let id, let index, let endpoints):
+      state.update(id) {
+        $0.readyStep = index
+        $0.endpoints = endpoints
+      }
+    case .finishing(let id, at: _):
+      if let course = state.live, course.id == id { state.phase = .finishing(course) }
+    case .drillOrdered(let id, actor: _, at: _):
+      state.update(id) { $0.isDrillWanted = true }
+    case .drillMoved(let id, let drill, let at):
+      state.update(id) { $0.exposedSince = $0.exposedSince ?? at }
+      if let course = state.live, course.id == id { state.phase = .drilling(course, drill) }
+    case .drilled(let id, let report, let at):
+      state.drilled(id, report, at)
+    case .drillAbandoned(let id, why: _, let at):
+      state.endDrill(id, .abandoned, at)
+    case .frozen(let freeze, let at):
+      state.freeze(freeze, at: at)
+    case .thawed:
+      state.frozen = nil
+      state.startPending()
+    case .floorRaised(let floor, let ordinal, let at):
+      state.raise(floor, ordinal: ordinal, at: at)
     }
   }
 }
@@ -94,8 +133,8 @@ extension Rollout.State {
       pending = offer
       startPending()
     case .sealing:
-      phase = .sealing(offer)
-    case .placing, .stepping, .watching, .finalWatch, .restoring, .reporting:
+      if held(offer) == nil { phase = .sealing(offer) } else { pending = offer }
+    case .placing, .drilling, .stepping, .scaling, .watching, .gated, .finalWatch, .finishing, .restoring, .reporting:
       pending = offer
     case .closing, .closed:
       break
@@ -161,6 +200,21 @@ extension Rollout.State {
     end(course, .completed, at)
   }
 
+  fileprivate mutating func drilled(_ id: RolloutID, _ report: Drill.Report, _ at: Instant) {
+    guard let course = live, course.id == id else { return }
+    switch course.start.kind {
+    case .forward, .rollback: phase = .drilling(course, .done(report))
+    case .drill: endDrill(id, .drilled(report), at)
+    }
+  }
+
+  /// The version that was visited goes back to rest.
+  fileprivate mutating func endDrill(_ id: RolloutID, _ outcome: RolloutSummary.Outcome, _ at: Instant) {
+    guard let course = live, course.id == id else { return }
+    retire(course.canary)
+    end(course, outcome, at)
+  }
+
   /// What serves, or is about to, is never retired.
   private mutating func retire(_ deployment: Deployment) {
     guard deployment.id != knownGood.first?.deployment.id, !retiring.contains(where: { $0.id == deployment.id })
@@ -177,7 +231,7 @@ extension Rollout.State {
   }
 
   fileprivate mutating func startPending() {
-    guard case .idle = phase, policy != nil, let offer = pending else { return }
+    guard case .idle = phase, policy != nil, let offer = pending, held(offer) == nil else { return }
     pending = nil
     phase = .sealing(offer)
   }
@@ -191,9 +245,15 @@ extension Rollout.State {
   /// known-good, on the calm before it.
   fileprivate mutating func watchAnew(from at: Instant) {
     switch phase {
-    case .idle, .sealing, .placing, .stepping, .restoring, .reporting, .closing, .closed: break
+    case .idle, .sealing, .placing, .drilling, .stepping, .scaling, .finishing, .restoring, .reporting, .closing,
+      .closed:
+      break
     case .watching(let course, let index, let since):
       phase = .watching(course, index: index, since: max(since, at))
+    case .gated(let course, let index, _, let since):
+      let anew = max(since, at)
+      phase =
+        index >= course.lastIndex ? .finalWatch(course, since: anew) : .watching(course, index: index, since: anew)
     case .finalWatch(let course, let since): phase = .finalWatch(course, since: max(since, at))
     }
   }
@@ -204,7 +264,11 @@ extension Rollout.State {
     switch phase {
     case .idle, .sealing, .restoring, .reporting, .closing, .closed: break
     case .placing: phase = .placing(course)
+    case .drilling(_, let drill): phase = .drilling(course, drill)
     case .stepping(_, let index): phase = .stepping(course, index: index)
+    case .scaling(_, let index): phase = .scaling(course, index: index)
+    case .gated(_, let index, let gate, let since): phase = .gated(course, index: index, gate, since: since)
+    case .finishing: phase = .finishing(course)
     case .watching(_, let index, let since): phase = .watching(course, index: index, since: since)
     case .finalWatch(_, let since): phase = .finalWatch(course, since: since)
     }

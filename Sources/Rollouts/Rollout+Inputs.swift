@@ -76,12 +76,12 @@ extension Rollout {
     case offer(Offer)
     case sealed(ordinal: Int64, configuration: Digest, sealedConfiguration: Digest)
     case baselineMeasured(RolloutID, Baseline)
-    /// All instances are ready; `digest` was measured from the release folder.
-    case ready(DeploymentID, digest: Digest, endpoints: Int)
+    /// All instances within the limit of that `run` are ready; `digest` was measured from the release folder.
+    case ready(DeploymentID, digest: Digest, endpoints: Int, limit: Int? = nil)
     /// `inRow` counts ends of that instance without a stable run between.
     case instanceEnded(DeploymentID, instance: Int, end: InstanceEnd, inRow: Int, at: Instant)
-    /// The router confirmed these shares. Comes again after the router lost its state.
-    case routed(shares: [TrafficShare], at: Instant)
+    /// The router confirmed this. Comes again after the router lost its state.
+    case routed(Routing, at: Instant)
     /// The judge's verdict now. It must come after **every** bin, changed or not: a step passes only on a verdict that
     /// arrives when its time is up, so that a watch that fell silent can never advance a rollout.
     case judged(RolloutID, verdict: Verdict, checkpoint: JudgeCheckpoint, at: Instant)
@@ -93,6 +93,19 @@ extension Rollout {
     case rollBack(RollBackRequest)
     /// Request: forget a condemnation.
     case lift(Digest, reason: String)
+    /// Request: go on from this step.
+    case approve(Approval)
+    /// Request: hold offers and steps.
+    case freeze(Freeze)
+    /// Request.
+    case thaw(actor: String, reason: String)
+    /// Request: move requests to another version and back. Idle, to the one that a rollback would return to; of a
+    /// rollout that is being placed, before its first step.
+    case drill(actor: String, reason: String)
+    /// What the canary answered during the drill.
+    case served(RolloutID, RequestCounts)
+    /// Request: no rollback goes to an older version any more.
+    case setFloor(Floor)
     /// plimsoll.yaml no longer names this place.
     case unconfigure
     /// The router does not offer the service here any more.

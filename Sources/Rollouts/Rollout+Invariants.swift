@@ -25,6 +25,19 @@ extension Rollout {
       claim(!state.condemns(run), "\(run.id) is condemned and wanted to run")
       claim(!state.retiring.contains { $0.id == run.id }, "\(run.id) is wanted to run and to be retired")
     }
+    for stopping in state.stoppable {
+      let isNamed = (shares + (state.routed?.shares ?? [])).contains { $0.deployment == stopping.id }
+      claim(!isNamed, "\(stopping.id) is stopped while the router names it")
+      claim(state.routed != nil || shares.isEmpty, "\(stopping.id) is stopped before the router confirmed anything")
+    }
+    if let preview = state.wantedPreview?.deployment {
+      claim(shares.contains { $0.deployment == preview }, "the preview goes to what the router does not name")
+      let reached = deployments.first { $0.id == preview }
+      claim(reached.map { !state.condemns($0) } ?? false, "the preview goes to a condemned version")
+    }
+    if let floor = state.raisedFloor {
+      claim(state.knownGood.allSatisfy { $0.offer.ordinal >= floor.ordinal }, "a version below the floor is kept")
+    }
     if let course = state.live, let old = course.start.knownGood, !state.condemns(old) {
       claim(runs.contains { $0.id == old.id }, "\(old.id) is the rollback target, but is not wanted to run")
     }
@@ -47,26 +60,49 @@ extension Rollout {
   private static func phaseViolations(in state: State) -> [String] {
     switch state.phase {
     case .idle:
-      return state.pending != nil && state.policy != nil ? ["an offer waits although nothing runs"] : []
+      let isLeft = state.policy != nil && state.pending.map { state.held($0) == nil } ?? false
+      return isLeft ? ["an offer waits although nothing runs"] : []
     case .sealing(let offer):
-      return state.condemns(offer.digest) ? ["a condemned digest is being sealed"] : []
+      return (state.condemns(offer.digest) ? ["a condemned digest is being sealed"] : [])
+        + (state.held(offer) == nil ? [] : ["an offer is being sealed in a freeze"])
     case .closing, .closed:
       return state.pending == nil ? [] : ["an offer waits for a place that is retired"]
     case .placing(let course):
       return course.exposedSince == nil ? [] : ["rollout \(course.id) is placed and already exposed"]
-    case .stepping(let course, let index), .watching(let course, let index, since: _):
-      return exposure(course) + (course.start.steps.indices.contains(index) ? [] : ["there is no step \(index)"])
-    case .finalWatch(let course, since: _):
+    case .drilling(let course, let drill):
+      let percent = state.wantedShares.first { $0.deployment == course.canary.id }?.percent
+      let wanted = drill.isThere ? course.drillPercent : 0
       return exposure(course)
+        + (course.start.knownGood == nil ? ["rollout \(course.id) drills with nothing to come back to"] : [])
+        + (percent == wanted && wanted < 100 ? [] : ["the drill of rollout \(course.id) has \(percent ?? 0) %"])
+    case .stepping(let course, let index), .watching(let course, let index, since: _):
+      return exposure(course) + step(course, index)
+    case .scaling(let course, let index):
+      return exposure(course) + step(course, index) + (index > 0 ? [] : ["the first step is no step to scale to"])
+    case .gated(let course, let index, _, since: _):
+      return exposure(course) + step(course, index)
+        + (course.start.kind == .forward ? [] : ["a person is asked about a \(course.start.kind.rawValue)"])
+    case .finalWatch(let course, since: _):
+      return exposure(course) + step(course, course.lastIndex)
+    case .finishing(let course):
+      return exposure(course) + step(course, course.lastIndex)
+        + (course.holdback > 0 ? [] : ["rollout \(course.id) finishes, and nothing was held back"])
     case .restoring(let course, _), .reporting(let course, _, restoredAt: _):
       let isLost = course.start.kind == .forward && course.start.knownGood != nil && state.knownGood.isEmpty
       return isLost ? ["rollout \(course.id) had a version to return to, and now nobody serves"] : []
     }
   }
 
+  private static func step(_ course: Course, _ index: Int) -> [String] {
+    var found = course.start.steps.indices.contains(index) ? [] : ["there is no step \(index)"]
+    if course.percent(at: index) > 0, course.exposedSince == nil {
+      found.append("rollout \(course.id) has traffic, but no instant of exposure")
+    }
+    return found
+  }
+
   private static func exposure(_ course: Course) -> [String] {
     var found: [String] = []
-    if course.exposedSince == nil { found.append("rollout \(course.id) has traffic, but no instant of exposure") }
     if course.endpoints == nil { found.append("rollout \(course.id) has traffic before it was placed") }
     if course.needsBaseline { found.append("rollout \(course.id) has traffic before its baseline was measured") }
     return found

@@ -5,8 +5,8 @@ extension Rollout {
   package struct Policy: Codable, Equatable, Sendable {
     package let service: ServiceName
     package let environment: EnvironmentName
-    /// The canary's shares in percent, strictly rising, the last one 100.
-    package let steps: [Int]
+    /// The plan. Shares rise, or stay with more instances; the last one is 100.
+    package let steps: [Step]
     /// The least time at one step, counted from the router's confirmation.
     package let stepMinimum: Span
     /// The watch after 100 %, with the old version still warm.
@@ -23,18 +23,33 @@ extension Rollout {
     package let keep: Int
     /// Where announcements go: targets 0 ..< announceTargets of `plimsoll.yaml`.
     package let announceTargets: Int
+    // Nil is the default of each, and is not written: events of before there was one have none.
+    private let statedStrategy: Strategy?
+    private let statedHoldback: Int?
+    private let statedDrill: Bool?
+    /// Who reaches the canary whatever its share.
+    package let preview: PreviewMatch?
+
+    package var strategy: Strategy { statedStrategy ?? .canary }
+    /// Percent that the old version keeps through the final watch of a judged canary, 0 to 49.
+    package var holdback: Int { statedHoldback ?? 0 }
+    /// Every rollout moves requests to the canary and back before its first step.
+    package var drill: Bool { statedDrill ?? false }
 
     /// Issue "the spine": "Steps (default 10, 50, 100 %)".
-    package static let defaultSteps = [10, 50, 100]
+    package static let defaultSteps = Strategy.canary.defaultSteps
+    /// With half or more the old version would not be held back, but serve.
+    package static let holdbacks = 0...49
     /// Three ends in a row are no accident; two can be (a port race, one bad host).
     package static let defaultCrashLimit = 3
     /// The serving version, the one before, and one more in case that one is bad too.
     package static let defaultKeep = 3
 
     package init(
-      service: ServiceName, environment: EnvironmentName, steps: [Int] = Policy.defaultSteps, stepMinimum: Span,
-      finalWatch: Span, judged: Bool, judge: JudgePolicy, scarcity: WhenScarce, startLimit: Span,
-      crashLimit: Int = Policy.defaultCrashLimit, keep: Int = Policy.defaultKeep, announceTargets: Int
+      service: ServiceName, environment: EnvironmentName, strategy: Strategy = .canary,
+      steps: [Step] = Policy.defaultSteps, stepMinimum: Span, finalWatch: Span, holdback: Int = 0,
+      preview: PreviewMatch? = nil, drill: Bool = false, judged: Bool, judge: JudgePolicy, scarcity: WhenScarce,
+      startLimit: Span, crashLimit: Int = Policy.defaultCrashLimit, keep: Int = Policy.defaultKeep, announceTargets: Int
     ) {
       self.service = service
       self.environment = environment
@@ -48,14 +63,27 @@ extension Rollout {
       self.crashLimit = crashLimit
       self.keep = keep
       self.announceTargets = announceTargets
+      statedStrategy = strategy == .canary ? nil : strategy
+      statedHoldback = holdback == 0 ? nil : holdback
+      statedDrill = drill ? drill : nil
+      self.preview = preview
+    }
+
+    private enum CodingKeys: String, CodingKey {
+      case service, environment, steps, stepMinimum, finalWatch, judged, judge, scarcity, startLimit, crashLimit, keep
+      case announceTargets, preview
+      case statedStrategy = "strategy"
+      case statedHoldback = "holdback"
+      case statedDrill = "drill"
     }
 
     /// What is wrong with it, in one sentence; nil when nothing is.
     package var fault: String? {
       let place = "The rollout policy of \(service) in \(environment)"
-      let rises = zip(steps, steps.dropFirst()).allSatisfy { $0 < $1 }
-      guard rises, steps.last == 100, steps.allSatisfy({ (1...100).contains($0) }) else {
-        return "\(place) has the steps \(steps): give percentages of 1 to 100 that rise and end with 100."
+      if let fault = planFault { return "\(place) \(fault)." }
+      guard Policy.holdbacks.contains(holdback) else {
+        return "\(place) holds back \(holdback) %: give \(Policy.holdbacks.lowerBound) to "
+          + "\(Policy.holdbacks.upperBound)."
       }
       guard crashLimit >= 1 else { return "\(place) has crashLimit \(crashLimit): give 1 or more." }
       guard keep >= 1 else { return "\(place) has keep \(keep): give 1 or more." }
@@ -63,8 +91,31 @@ extension Rollout {
       guard stepMinimum >= .zero, finalWatch >= .zero, startLimit > .zero else {
         return "\(place) has a negative time or no start limit: give times of 0 or more, and a start limit above 0."
       }
-      if case .advance(let after) = scarcity, after < .zero {
-        return "\(place) advances without evidence after a negative time: give 0 or more."
+      switch scarcity {
+      case .advance(let after), .ask(let after):
+        if after < .zero { return "\(place) waits for evidence for a negative time: give 0 or more." }
+      case .hold: break
+      }
+      return nil
+    }
+
+    private var planFault: String? {
+      let rises = zip(steps, steps.dropFirst()).allSatisfy { $0.rises(to: $1) }
+      guard rises, steps.last?.percent == 100, steps.allSatisfy({ (0...100).contains($0.percent) }) else {
+        return "has the steps \(steps.map(\.description).joined(separator: "; ")): give percentages of 0 to 100 that "
+          + "rise, or stay with more instances, and end with 100"
+      }
+      if steps.last?.instances != nil { return "limits the instances of its last step: leave that out" }
+      if steps.last?.minimum != nil { return "gives its last step a time: that is the final watch" }
+      if steps.contains(where: { $0.instances.map { $0 < 1 } ?? false }) {
+        return "has a step without instances: give 1 or more, or leave it out for all"
+      }
+      if steps.contains(where: { $0.minimum.map { $0 < .zero } ?? false }) {
+        return "has a step of a negative time: give 0 or more"
+      }
+      // A worsening by less than 1 is none.
+      if steps.contains(where: { $0.detect.map { !($0 > 1) } ?? false }) {
+        return "has a step that is to detect a worsening by 1 or less: give more than 1"
       }
       return nil
     }
@@ -76,5 +127,16 @@ extension Rollout {
     case hold
     /// Go on when a step lasted that long without a bad verdict (and at least the step's minimum).
     case advance(after: Span)
+    /// Ask a person when a step lasted that long (and at least its minimum) without evidence enough to pass.
+    case ask(after: Span)
+  }
+}
+
+extension Rollout.Step {
+  /// Instances are never fewer at a later step: nothing that serves is stopped. Several previews may follow each other.
+  fileprivate func rises(to next: Rollout.Step) -> Bool {
+    let (now, then) = (instances ?? .max, next.instances ?? .max)
+    if percent < next.percent || next.percent == 0 { return percent <= next.percent && now <= then }
+    return percent == next.percent && now < then
   }
 }

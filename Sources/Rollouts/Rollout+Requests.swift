@@ -3,19 +3,21 @@ import Kernel
 /// What people ask: go back, and forget a condemnation.
 extension Rollout {
   static func rollBack(_ request: RollBackRequest, in state: State, _ turn: TurnContext) throws(Refusal) -> [Event] {
-    guard let policy = state.policy else {
-      throw Refusal(.notNow, "Nothing is configured here yet: add the service to plimsoll.yaml and promote a version.")
-    }
-    let place = "\(policy.service) in \(policy.environment)"
-    let oneLine = !request.reason.isEmpty && !request.reason.contains(where: \.isNewline)
-    guard oneLine, request.reason.count <= reasonLimit else {
-      throw Refusal(
-        .malformed, "A rollback needs a reason of one line and at most \(reasonLimit) characters: give one.")
-    }
+    let place = try configuredPlace(in: state)
+    try checkReason(request.reason, "A rollback")
     let sentence = "\(request.actor) rolled it back: \(request.reason)"
     switch state.phase {
-    case .placing(let course), .stepping(let course, index: _), .watching(let course, index: _, since: _),
-      .finalWatch(let course, since: _):
+    case .placing(let course), .drilling(let course, _), .stepping(let course, index: _),
+      .scaling(let course, index: _), .watching(let course, index: _, since: _),
+      .gated(let course, index: _, _, since: _), .finalWatch(let course, since: _), .finishing(let course):
+      if course.start.kind == .drill {
+        try confirm(request.from, place, in: state)
+        let start = try rollback(to: request.to, sentence, place, in: state, turn)
+        let events = [Event.drillAbandoned(course.id, why: sentence, at: turn.now), .started(start)]
+        // What the drill visited runs on, and says only once that it is ready.
+        guard start.deployment.id == course.canary.id, let endpoints = course.endpoints else { return events }
+        return events + [.placed(start.id, digest: course.canary.digest, endpoints: endpoints)]
+      }
       guard course.start.kind == .forward else {
         throw Refusal(
           .notNow, "\(place) is being rolled back to \(course.canary.digest.short) already: wait for it to end.")
@@ -30,14 +32,42 @@ extension Rollout {
       return condemn(course, .operator, "operator", sentence, in: state, turn)
     case .restoring, .reporting:
       throw Refusal(.notNow, "\(place) is being rolled back already: wait for its report.")
-    case .closing, .closed:
-      throw Refusal(
-        .notNow, "\(place) is retired, because plimsoll.yaml no longer names it: add it again and restart the server.")
+    case .closing, .closed: throw retired(place)
     case .idle, .sealing:
       try confirm(request.from, place, in: state)
-      return [.started(try rollback(to: request.to, sentence, place, in: state, turn))]
+      let start = Event.started(try rollback(to: request.to, sentence, place, in: state, turn))
+      // What is sealed waits until the rollback is over, and only one can wait.
+      guard case .sealing(let offer) = state.phase, let pending = state.pending else { return [start] }
+      return [.superseded(offer, by: pending.commit), start]
     }
   }
+
+  // MARK: What every request is asked first
+
+  /// "harbor in production", for a refusal.
+  static func configuredPlace(in state: State) throws(Refusal) -> String {
+    guard let policy = state.policy else {
+      throw Refusal(.notNow, "Nothing is configured here yet: add the service to plimsoll.yaml and promote a version.")
+    }
+    let place = "\(policy.service) in \(policy.environment)"
+    if state.isRetired { throw retired(place) }
+    return place
+  }
+
+  static func retired(_ place: String) -> Refusal {
+    Refusal(
+      .notNow, "\(place) is closed, because plimsoll.yaml no longer names it: add it again and restart the server.")
+  }
+
+  /// - Parameter subject: "A rollback".
+  static func checkReason(_ reason: String, _ subject: String) throws(Refusal) {
+    guard !reason.isEmpty, !reason.contains(where: \.isNewline), reason.count <= reasonLimit else {
+      throw Refusal(
+        .malformed, "\(subject) needs a reason of one line and at most \(reasonLimit) characters: give one.")
+    }
+  }
+
+  // MARK: Back
 
   private static func confirm(_ from: DeploymentID?, _ place: String, in state: State) throws(Refusal) {
     guard let from, let leaving = state.leaving, leaving.id != from else { return }
@@ -57,7 +87,8 @@ extension Rollout {
     case (.condemned, _): "since rollout \(last.id) was rolled back"
     case (.abandoned, _): "since rollout \(last.id) was abandoned"
     case (.completed, .rollback): "since rollback \(last.id)"
-    case (.completed, .forward): "since rollout \(last.id)"
+    case (.completed, .forward), (.completed, .drill): "since rollout \(last.id)"
+    case (.drilled, _): "also after drill \(last.id)"
     }
   }
 
@@ -73,12 +104,14 @@ extension Rollout {
       knownGood: serving.deployment, steps: [100], reason: sentence, at: turn.now)
   }
 
-  private static func target(_ digest: Digest?, _ serving: KnownGood, _ place: String, in state: State)
+  static func target(_ digest: Digest?, _ serving: KnownGood, _ place: String, in state: State)
     throws(Refusal) -> KnownGood
   {
     let kept = state.knownGood.dropFirst()
+    let floor = state.floor.map { ", and nothing older than the floor \($0.digest.short) may be" } ?? ""
     let named =
-      kept.isEmpty ? "none is kept" : "name one of " + kept.map(\.deployment.digest.rawValue).joined(separator: ", ")
+      (kept.isEmpty ? "none is kept" : "name one of " + kept.map(\.deployment.digest.rawValue).joined(separator: ", "))
+      + floor
     guard let digest else {
       // After a rollback past a version, that version is still kept but newer: going back again must not go forward.
       guard let before = kept.first(where: { $0.offer.ordinal <= serving.offer.ordinal }) else {
@@ -98,11 +131,7 @@ extension Rollout {
   }
 
   static func lift(_ digest: Digest, _ reason: String, in state: State) throws(Refusal) -> [Event] {
-    guard !reason.isEmpty, !reason.contains(where: \.isNewline), reason.count <= reasonLimit else {
-      throw Refusal(
-        .malformed, "Lifting a condemnation needs a reason of one line and at most \(reasonLimit) characters: give one."
-      )
-    }
+    try checkReason(reason, "Lifting a condemnation")
     if state.condemned.contains(where: { $0.digest == digest }) { return [.lifted(digest, reason: reason)] }
     let condemned = state.condemned.map(\.digest.rawValue)
     let next =
@@ -118,7 +147,10 @@ extension Rollout {
 }
 
 extension Rollout.State {
-  /// What a rollback asked for now would leave: the running rollout's version, else the one that serves. Nil when there
-  /// is neither.
-  package var leaving: Deployment? { live?.canary ?? knownGood.first?.deployment }
+  /// What a rollback asked for now would leave: the running rollout's version, else the one that serves, also during a
+  /// drill of its own. Nil when there is neither.
+  package var leaving: Deployment? {
+    guard let live, live.start.kind != .drill else { return knownGood.first?.deployment }
+    return live.canary
+  }
 }

@@ -8,12 +8,17 @@ extension Rollout {
     var events: [Event] = []
     // Evidence is not read here any more, so a rollback under way is reported as far as it is known.
     switch state.phase {
-    case .restoring(_, let condemnation):
-      events.append(.reported(RollbackReport(condemnation, to: nil, restoredAt: turn.now, aftermath: nil)))
-    case .reporting(_, let condemnation, let restoredAt):
-      let to = state.knownGood.first?.deployment
-      events.append(.reported(RollbackReport(condemnation, to: to, restoredAt: restoredAt, aftermath: nil)))
-    case .idle, .sealing, .placing, .stepping, .watching, .finalWatch, .closing, .closed: break
+    case .restoring(let course, let condemnation):
+      // The router confirms nothing any more.
+      let report = RollbackReport(
+        condemnation, to: nil, restoredAt: nil, closedAt: turn.now, isDrill: course.start.kind == .drill,
+        aftermath: nil)
+      events.append(.reported(report))
+    case .reporting(let course, let condemnation, let restoredAt):
+      events.append(.reported(report(course, condemnation, restoredAt, nil, in: state)))
+    case .idle, .sealing, .placing, .drilling, .stepping, .scaling, .watching, .gated, .finalWatch, .finishing,
+      .closing, .closed:
+      break
     }
     return events + [
       .unconfigured(Unconfiguration(rollout: state.ending?.id, commits: waitingCommits(in: state), at: turn.now))
@@ -23,7 +28,9 @@ extension Rollout {
   static func closed(at: Instant, in state: State) -> [Event] {
     switch state.phase {
     case .closing: [.closed(at: at)]
-    case .idle, .sealing, .placing, .stepping, .watching, .finalWatch, .restoring, .reporting, .closed: []
+    case .idle, .sealing, .placing, .drilling, .stepping, .scaling, .watching, .gated, .finalWatch, .finishing,
+      .restoring, .reporting, .closed:
+      []
     }
   }
 
@@ -46,18 +53,15 @@ extension Rollout.State {
   package var isRetired: Bool {
     switch phase {
     case .closing, .closed: true
-    case .idle, .sealing, .placing, .stepping, .watching, .finalWatch, .restoring, .reporting: false
+    case .idle, .sealing, .placing, .drilling, .stepping, .scaling, .watching, .gated, .finalWatch, .finishing,
+      .restoring, .reporting:
+      false
     }
   }
 
   /// The rollout that retiring ends before its time; one that only collects its report has ended in all but words.
   fileprivate var ending: Course? {
-    switch phase {
-    case .idle, .sealing, .reporting, .closing, .closed: nil
-    case .placing(let course), .stepping(let course, index: _), .watching(let course, index: _, since: _),
-      .finalWatch(let course, since: _), .restoring(let course, _):
-      course
-    }
+    if case .reporting = phase { nil } else { running }
   }
 
   mutating func close(_ event: Rollout.Unconfiguration) {
@@ -72,7 +76,7 @@ extension Rollout.State {
       var outcome = RolloutSummary.Outcome.abandoned
       if case .restoring(_, let condemnation) = phase {
         outcome = .condemned(
-          condemnation.cause, rule: condemnation.rule, sentence: condemnation.sentence, restoredAt: event.at)
+          condemnation.cause, rule: condemnation.rule, sentence: condemnation.sentence, restoredAt: nil)
       }
       history.insert(RolloutSummary(course: course, outcome: outcome, endedAt: event.at), at: 0)
       history = Array(history.prefix(Rollout.historyLimit))
@@ -95,7 +99,9 @@ extension Rollout.State {
     switch phase {
     case .closing(let stopping): retiring += stopping
     case .closed: break
-    case .idle, .sealing, .placing, .stepping, .watching, .finalWatch, .restoring, .reporting: return
+    case .idle, .sealing, .placing, .drilling, .stepping, .scaling, .watching, .gated, .finalWatch, .finishing,
+      .restoring, .reporting:
+      return
     }
     if let serving = knownGood.first { retiring.removeAll { $0.id == serving.deployment.id } }
     phase = .idle

@@ -7,19 +7,23 @@ package typealias RolloutID = Int
 /// condemned.
 ///
 /// ```
-///            offer            sealed            ready, baseline measured     routed
-///   idle ───────────▶ sealing ──────▶ placing ─────────────────────▶ stepping ─────▶ watching
-///    ▲  ▲                                │                             ▲  │ routed at    │
-///    │  │                                │ not ready,                  │  ▼ 100 %        │ good
-///    │  │ completed                      │ crash loop,                 │ finalWatch      │
-///    │  └────────────────────────────────┼── other bytes ──────────────┼──┘  │           │
-///    │                                   ▼                             └─────┼───────────┘
-///    │ reported     reporting ◀────── restoring ◀────────────────────────────┴─ bad verdict, crash loop, operator
+///            offer            sealed           ready, baseline measured       routed
+///   idle ───────────▶ sealing ──────▶ placing ───────────────────────▶ stepping ─────▶ watching ◀──▶ gated
+///    ▲  ▲                               │  │ with a drill                ▲ ▲   │ last      │ passed     │ approved
+///    │  │                               │  └──▶ drilling ────────────────┘ │   │ step      │ (more      │
+///    │  │ completed                     │           │        ready         │   ▼           ▼ instances) │
+///    │  ├───────────────────────────────┼───────────┼──── scaling ─────────┴─ finalWatch ◀──▶ gated ◀──┘
+///    │  │  finishing ◀─ with a holdback ┼───────────┼───────────────────────────┘
+///    │  └──────┘                        ▼           ▼
+///    │ reported     reporting ◀────── restoring ◀── bad verdict, crash loop, not ready, other bytes, operator
 ///    └──────────────────┘  restored (the router confirmed known-good's share)
 ///
+///   frozen ── offers wait and no further step begins; whatever restores goes on ── thawed, or its time is up
 ///   any ── plimsoll.yaml no longer names the place ──▶ closing ── the router offers it no more ──▶ closed
 ///   closing, closed ── named again ──▶ idle, with the known-good and condemned versions that it had
 /// ```
+///
+/// A strategy is nothing but a plan of steps (`Step`), so the rules of safety exist once for all of them.
 ///
 /// Two things make it safe. Wanted shares are a function of the state, so a condemned version cannot keep its share
 /// by mistake; and a step or a restoration counts only when the router reported *exactly* the wanted shares.
@@ -39,6 +43,8 @@ package enum Rollout: Machine {
     package var newest: Offer?
     /// The router's last confirmation; nil whenever the wanted shares changed since.
     package var routed: RoutedShares?
+    /// How often what the router is to send has changed.
+    package var routings: Int
     /// What must stop running, oldest first.
     package var retiring: [Deployment]
     /// Oldest first; at most `Rollout.announcementLimit`.
@@ -48,6 +54,10 @@ package enum Rollout: Machine {
     package var nextRollout: RolloutID
     /// What the world keeps failing at; nil when all goes well.
     package var trouble: Trouble?
+    /// Nil while nothing is held.
+    package var frozen: Frozen?
+    /// No rollback goes to an older version; none is kept either.
+    package var raisedFloor: RaisedFloor?
 
     package init() {
       policy = nil
@@ -57,37 +67,55 @@ package enum Rollout: Machine {
       pending = nil
       newest = nil
       routed = nil
+      routings = 0
       retiring = []
       announcements = []
       history = []
       nextRollout = 1
       trouble = nil
+      frozen = nil
+      raisedFloor = nil
     }
   }
 
   // Indirect: a course is large, and a turn copies the state several times.
   package indirect enum Phase: Codable, Equatable, Sendable {
     /// Nothing moves; known-good, if any, serves.
-    /// Leaves to: `sealing` (an offer was taken), `placing` (a person rolls back).
+    /// Leaves to: `sealing` (an offer was taken), `placing` (a person rolls back, or orders a drill).
     case idle
     /// The offer's configuration is being sealed and hashed.
     /// Leaves to: `placing` (sealed), `sealing` (a newer offer), `idle` (that deployment already serves, or its
-    /// digest or configuration is condemned).
+    /// digest or configuration is condemned; or a freeze began).
     case sealing(Offer)
     /// Instances start, beside them the baseline is measured; known-good has all the traffic.
-    /// Leaves to: `stepping` (ready with the right bytes, and the baseline measured), `restoring` (not ready in time,
-    /// crash loop, other bytes, operator).
+    /// Leaves to: `stepping` or `drilling` (ready with the right bytes, and the baseline measured), `restoring` (not
+    /// ready in time, crash loop, other bytes, operator).
     case placing(Course)
+    /// Requests are moved to the canary and back, to know that it works and how long it takes.
+    /// Leaves to: `stepping` (of a rollout), `idle` (a drill of its own), `restoring` (condemned).
+    case drilling(Course, Drill)
     /// Shares are wanted and not yet confirmed by the router.
     /// Leaves to: `watching` (confirmed), `finalWatch` (confirmed, last step), `restoring` (condemned).
     case stepping(Course, index: Int)
+    /// The step at `index` wants more instances than run; shares are those of the step before, and the watch goes on.
+    /// Leaves to: `stepping` (ready), `restoring` (condemned, or not ready in time).
+    case scaling(Course, index: Int)
     /// The canary has its share, and none of its instances ended, since the given instant.
-    /// Leaves to: `stepping` (good for long enough), `restoring` (condemned). Stays without evidence.
+    /// Leaves to: `stepping`, `scaling` (good for long enough, or approved), `gated` (a person is asked), `restoring`
+    /// (condemned). Stays without evidence.
     case watching(Course, index: Int, since: Instant)
-    /// The canary has everything, and none of its instances ended, since the given instant; the old version runs warm,
-    /// without traffic.
-    /// Leaves to: `idle` or `sealing` (completed), `restoring` (condemned). Stays without evidence.
+    /// A person is asked, since the given instant; the watch goes on.
+    /// Leaves to: `stepping`, `scaling`, `finishing`, `idle` (approved, or for want of evidence only and it has come),
+    /// `watching`, `finalWatch` (an instance ended), `restoring` (condemned).
+    case gated(Course, index: Int, Gate, since: Instant)
+    /// The canary has all but the holdback, and none of its instances ended, since the given instant; the old version
+    /// runs warm, with no more than that.
+    /// Leaves to: `idle` or `sealing` (completed), `finishing` (good, with a holdback), `gated`, `restoring`
+    /// (condemned). Stays without evidence.
     case finalWatch(Course, since: Instant)
+    /// The holdback's share moves too.
+    /// Leaves to: `idle` or `sealing` (completed), `restoring` (condemned).
+    case finishing(Course)
     /// Condemned: the canary's share is unwanted, and the router has not confirmed it yet.
     /// Leaves to: `reporting` (confirmed).
     case restoring(Course, Condemnation)
@@ -97,7 +125,7 @@ package enum Rollout: Machine {
     /// plimsoll.yaml no longer names the place, and the router still may send requests to what runs.
     /// Leaves to: `closed` (the router confirmed), `idle` (named again).
     case closing(stopping: [Deployment])
-    /// Retired: nothing is sent, what ran is being stopped, and what is known is kept.
+    /// Closed: nothing is sent, what ran is being stopped, and what is known is kept.
     /// Leaves to: `idle` (named again).
     case closed
   }
@@ -115,81 +143,11 @@ package enum Rollout: Machine {
   package static let lateWake = Span.seconds(5)
   /// Ends noted of instances that start, per rollout: one that dies and comes back floods no ledger.
   package static let startEndsNoted = 10
+  /// How long a drill leaves requests with the canary: some tens of requests at ten a second, and people who watch see
+  /// it happen.
+  package static let drillSpan = Span.seconds(5)
+  /// The share that a drill moves where the plan has none that leaves the old version some: the default plan's first.
+  package static let drillPercent = 10
   /// The longest reason in an event, in characters.
   package static let reasonLimit = 300
-}
-
-/// One running rollout: what started it, the policy that it keeps, and what is known so far.
-package struct Course: Codable, Equatable, Sendable {
-  package let start: Rollout.RolloutStart
-  /// As it was at the start: a change applies to the next rollout.
-  package let policy: Rollout.Policy
-  package var readyBy: Instant
-  /// How often the start limit was given anew.
-  package var extensions: Int
-  /// Nil until measured.
-  package var baseline: Baseline?
-  /// Nil until placed.
-  package var endpoints: Int?
-  /// When the first share was wanted for the canary; nil while no request can have reached it.
-  package var exposedSince: Instant?
-  package var note: EvidenceNote?
-  /// Canary instances that ended at this step; before the first, since the start.
-  package var endsNoted: Int
-
-  package init(start: Rollout.RolloutStart, policy: Rollout.Policy) {
-    self.start = start
-    self.policy = policy
-    readyBy = start.at + policy.startLimit
-    extensions = 0
-    baseline = nil
-    endpoints = nil
-    exposedSince = nil
-    note = nil
-    endsNoted = 0
-  }
-
-  package var id: RolloutID { start.id }
-  package var canary: Deployment { start.deployment }
-  /// A rollback goes to a version that was judged when it was new.
-  package var isJudged: Bool { policy.judged && start.kind == .forward }
-  /// So many ends at one step condemn the canary even when its instances ran stably between them: once for each
-  /// instance, and `crashLimit` of one. Nil until all are ready: starting, only ends in a row count.
-  package var endsLimit: Int? { endpoints.map { max($0, 1) + policy.crashLimit - 1 } }
-  package var needsBaseline: Bool { isJudged && start.knownGood != nil && baseline == nil }
-  /// The canary's share at a step, 1 to 100; 0 outside of the steps.
-  package func percent(at index: Int) -> Int { start.steps.indices.contains(index) ? start.steps[index] : 0 }
-}
-
-/// The last verdict noted, and the integers that resume its test.
-package struct EvidenceNote: Codable, Equatable, Sendable {
-  package let verdict: Verdict
-  package let checkpoint: JudgeCheckpoint
-  package let at: Instant
-  package init(verdict: Verdict, checkpoint: JudgeCheckpoint, at: Instant) {
-    self.verdict = verdict
-    self.checkpoint = checkpoint
-    self.at = at
-  }
-}
-
-/// Shares that the router confirmed.
-package struct RoutedShares: Codable, Equatable, Sendable {
-  /// Sorted by deployment.
-  package let shares: [TrafficShare]
-  package let at: Instant
-  package init(shares: [TrafficShare], at: Instant) {
-    self.shares = shares
-    self.at = at
-  }
-}
-
-/// An effect that the world keeps failing.
-package struct Trouble: Codable, Equatable, Sendable {
-  package let key: EffectKey
-  package let why: String
-  package init(key: EffectKey, why: String) {
-    self.key = key
-    self.why = why
-  }
 }

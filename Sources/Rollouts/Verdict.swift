@@ -13,7 +13,7 @@ package enum Verdict: Codable, Equatable, Sendable {
   case sourceBroken(reason: String)
 }
 
-/// Which of the article's thresholds a test is for. The order is that of `JudgeCheckpoint.tests`.
+/// What a version is convicted by. The order is that of `JudgeCheckpoint.tests`.
 package enum Rule: String, Codable, CaseIterable, Sendable, Comparable {
   /// "error rate above 2x the pre-deploy baseline"
   case errorRate
@@ -21,6 +21,19 @@ package enum Rule: String, Codable, CaseIterable, Sendable, Comparable {
   case latency
   /// "any 5xx rate above an absolute ceiling"
   case ceiling
+  /// Finishes fewer requests than its share gives it (`ThroughputGuard`).
+  case throughput
+  /// Grows towards its memory limit (`MemoryGuard`).
+  case memory
+  /// Takes more processor time per request (`ProcessorGuard`).
+  case processor
+  /// A check of the user's own (`WatchCheck`).
+  case check
+
+  /// The article's three, tested request by request (`JudgePlan`).
+  package static let ofRequests: [Rule] = [.errorRate, .latency, .ceiling]
+  /// Beyond the article, with shares of the same budget.
+  package static let guards: [Rule] = [.throughput, .memory, .processor]
 
   package static func < (left: Rule, right: Rule) -> Bool { left.order < right.order }
   private var order: Int {
@@ -28,6 +41,10 @@ package enum Rule: String, Codable, CaseIterable, Sendable, Comparable {
     case .errorRate: 0
     case .latency: 1
     case .ceiling: 2
+    case .throughput: 3
+    case .memory: 4
+    case .processor: 5
+    case .check: 6
     }
   }
 }
@@ -54,14 +71,16 @@ package struct Conviction: Codable, Equatable, Sendable {
   package let rule: Rule
   /// The canary's requests in the window that convicted it.
   package let observed: RequestCounts
-  /// The share of them that broke the rule, 0 to 1.
+  /// The share of them that broke the rule, 0 to 1. For guards what was measured: the canary's share of the finished
+  /// requests (`throughput`), bytes (`memory`), seconds a request (`processor`), bad answers in a row (`check`).
   package let rate: Double
-  /// What was usual before for `errorRate` and `latency` (0 without a baseline); the ceiling for `ceiling`.
+  /// What was usual before for `errorRate` and `latency` (0 without a baseline); the ceiling for `ceiling`. For guards
+  /// what that is compared with: the confirmed share, the old version's highest, its seconds a request, how many condemn.
   package let baselineRate: Double
-  /// Natural logarithm of the e-value, and what it had to reach.
+  /// Natural logarithm of the e-value, and what it had to reach; 0 for `check`, which is no test.
   package let logEvidence: Double
   package let threshold: Double
-  /// The canary's first and last bad response in that window, as the source told them.
+  /// The canary's first and last bad response in that window, as the source told them; nil for guards.
   package let firstBadAt: Instant?
   package let lastBadAt: Instant?
   /// The end of the bin that decided.

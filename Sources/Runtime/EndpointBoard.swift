@@ -16,8 +16,18 @@ actor EndpointBoard {
     for (_, watcher) in watchers { watcher.yield(generation) }
   }
 
+  func endpoints(of deployment: DeploymentID) -> [Endpoint] { endpoints[deployment] ?? [] }
+
   func routes(for shares: [TrafficShare]) -> [RoutedDeployment] {
-    shares.map { RoutedDeployment($0.deployment, percent: $0.percent, endpoints: endpoints[$0.deployment] ?? []) }
+    shares.map { RoutedDeployment($0.deployment, percent: $0.percent, endpoints: endpoints(of: $0.deployment)) }
+  }
+
+  /// Sorted by deployment and instance.
+  func ready(of service: ServiceName, in environment: EnvironmentName)
+    -> [(deployment: DeploymentID, endpoint: Endpoint)]
+  {
+    endpoints.filter { $0.key.rawValue.hasPrefix("\(service).\(environment).") }.sorted { $0.key < $1.key }
+      .flatMap { entry in entry.value.map { (entry.key, $0) } }
   }
 
   /// Yields at once and then after every change; only the newest change waits.

@@ -26,6 +26,13 @@ package actor EngineHost<Store: EventStore & Sendable> where Store.Event == Stre
   private var pulse: Task<Void, Never>?
   private var subscribers: [UInt64: AsyncStream<RecordedEvent<StreamEvent>>.Continuation] = [:]
   private var nextSubscriber: UInt64 = 0
+  /// Newest last, at most `alterationsKept`.
+  private var recent: [HostNotice] = []
+
+  /// How long a change by someone else is shown: long enough for whoever comes because something is odd.
+  package static var alterationsShown: Span { .minutes(60) }
+  /// A script that changes something every second fills no memory.
+  private static var alterationsKept: Int { 20 }
 
   /// Every open stream is looked at again this often, so that no single message is essential (design §2).
   package static var pulseInterval: Span { .seconds(5) }
@@ -52,6 +59,8 @@ package actor EngineHost<Store: EventStore & Sendable> where Store.Event == Stre
     performer.attach { [weak self] parcel in
       guard let self else { return }
       await self.post(parcel)
+    } tell: { [weak self] notice in
+      await self?.hear(notice)
     }
     try engine.recover(now: .now)
     self.engine = engine
@@ -62,6 +71,11 @@ package actor EngineHost<Store: EventStore & Sendable> where Store.Event == Stre
       }
     }
     schedule()
+  }
+
+  private func hear(_ notice: HostNotice) {
+    tell(notice)
+    recent = (recent + [notice]).suffix(Self.alterationsKept)
   }
 
   /// Stops taking turns and cancels every effect; what they act on (instances, routers) stays as it is.
@@ -110,6 +124,10 @@ package actor EngineHost<Store: EventStore & Sendable> where Store.Event == Stre
   package var failing: [FailingEffect] { engine?.failing(at: .now) ?? [] }
   /// Why the ledger cannot be written; nil while it can.
   package var outage: Outage? { engine?.outage }
+  /// What someone else changed of late, oldest first.
+  package var alterations: [HostNotice] {
+    recent.filter { if case .altered(_, _, let at) = $0 { .now - at < Self.alterationsShown } else { false } }
+  }
 
   /// All states of a kind, sorted by stream.
   package func states(_ kind: StreamKind) -> [(stream: StreamID, state: StreamState)] {

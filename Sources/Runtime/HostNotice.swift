@@ -9,6 +9,8 @@ package enum HostNotice: Equatable, Sendable, CustomStringConvertible {
   /// The ledger cannot be written or read; told again only when the reason changes.
   case ledgerAway(Outage)
   case ledgerBack
+  /// Someone else changed what Plimsoll keeps in place: a router's state, a release folder. Told at each change.
+  case altered(StreamID, sentence: String, at: Instant)
 
   package var description: String {
     switch self {
@@ -19,6 +21,8 @@ package enum HostNotice: Equatable, Sendable, CustomStringConvertible {
       "Nothing is decided until the ledger is well; it is tried again and again: \(outage)"
     case .ledgerBack:
       "The ledger is well again; what waited is decided now."
+    case .altered(let stream, let sentence, at: _):
+      "\(stream): \(sentence)."
     }
   }
 }

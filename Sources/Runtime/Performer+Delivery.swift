@@ -5,7 +5,7 @@ import Rollouts
 
 extension Performer {
   /// The pre-deploy baseline looks back this far, or as far as the telemetry remembers.
-  static let baselineWindow = Span.minutes(10)
+  static let baselineWindow = Baseline.window
   /// Evidence comes in bins of this width: the judge's reaction time.
   static let binWidth = Span(milliseconds: 250)
   /// The picture is at most this much behind the judge.
@@ -14,6 +14,9 @@ extension Performer {
   static let lossPause = Duration.milliseconds(100)
   /// How long a route whose receivers have no endpoint waits for them before it takes the others' shares away anyway.
   static let adoptionPatience = Span.seconds(3)
+  /// After that a receiver without an endpoint no longer keeps the shares from being confirmed, as long as another one
+  /// serves: a fix must get past an old version that cannot stay up.
+  static let confirmationPatience = Span.seconds(7)
   /// After the last share moved, requests under way at the bad version may still end badly for this long.
   static let aftermathPause = Span.seconds(2)
 
@@ -26,8 +29,8 @@ extension Performer {
           try ports.catalog.specification(of: service, in: environment)))
       await errand.observe(
         .delivery(.sealed(ordinal: offer.ordinal, configuration: hash, sealedConfiguration: sealed)))
-    case .run(let deployment): try await keepRunning(deployment, errand)
-    case .route(let shares): try await keepRouting(shares, errand)
+    case .run(let deployment, let limit): try await keepRunning(deployment, limit, errand)
+    case .route(let routing): try await keepRouting(routing, errand)
     case .measureBaseline(let rollout, let deployment, let slowerThan):
       let windows = try await ports.telemetry.historyWindows(
         of: deployment, slowerThan: slowerThan, window: Self.baselineWindow, width: Judge.window)
@@ -42,9 +45,13 @@ extension Performer {
       await sleep(until: instant)
       if !Task.isCancelled { await errand.observe(.delivery(.woke(key))) }
     case .collectAftermath(let order): try await collectAftermath(order, errand)
+    case .countServed(let rollout, let deployment, let since, let slowerThan):
+      let harm = try await ports.telemetry.harm(by: deployment, slowerThan: slowerThan, since: since)
+      await errand.observe(.delivery(.served(rollout, harm.counts)))
     case .retire(let deployment):
       try await ports.platform.retire(deployment, fence: errand.fence)
       await board.set([], for: deployment.id)
+      guardBoard.retired(deployment.id)
       await errand.observe(.delivery(.retired(deployment.id)))
     case .close(let service, let environment):
       try await ports.router.close(service: service, environment: environment, fence: errand.fence)
@@ -55,18 +62,25 @@ extension Performer {
     }
   }
 
-  private func keepRunning(_ deployment: Deployment, _ errand: Errand) async throws(Outage) {
+  private func keepRunning(_ deployment: Deployment, _ limit: Int?, _ errand: Errand) async throws(Outage) {
     let id = deployment.id
     let (configuration, specification) = try SealedConfiguration.open(
       try ports.sealer.open(deployment.sealedConfiguration), of: id)
+    guardBoard.running(deployment, memoryLimit: specification.memoryLimitBytes)
     try await ports.platform.keepRunning(
-      deployment, specification, configuration: configuration, fence: errand.fence
-    ) { [board] report in
+      deployment, specification, limit: limit, configuration: configuration, fence: errand.fence
+    ) { [self, board] report in
       switch report {
       case .ready(let endpoints, let digest):
         await board.set(endpoints, for: id)
-        await errand.observe(.delivery(.ready(id, digest: digest, endpoints: endpoints.count)))
+        await errand.observe(.delivery(.ready(id, digest: digest, endpoints: endpoints.count, limit: limit)))
       case .endpoints(let endpoints): await board.set(endpoints, for: id)
+      case .altered(let digest, let sentence):
+        await notice(.altered(errand.stream, sentence: sentence, at: .now))
+        // What was there is told like what is: a canary that ran other bytes than were built was judged by them.
+        guard let digest else { return }
+        let count = await board.endpoints(of: id).count
+        await errand.observe(.delivery(.ready(id, digest: digest, endpoints: count, limit: limit)))
       case .ended(let instance, let end, let inRow, _, let at):
         await errand.observe(.delivery(.instanceEnded(id, instance: instance, end: end, inRow: inRow, at: at)))
       }
@@ -74,15 +88,19 @@ extension Performer {
   }
 
   /// Applies the shares, again whenever the endpoints change or the router lost its state.
-  private func keepRouting(_ shares: [TrafficShare], _ errand: Errand) async throws(Outage) {
+  private func keepRouting(_ routing: Rollout.Routing, _ errand: Errand) async throws(Outage) {
     guard let (service, environment) = Wiring.place(of: errand.stream) else { return }
+    guardBoard.moving(errand.stream)
     let changes = await board.changes()
     let (signals, signal) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
     let onChange = Task { for await _ in changes { signal.yield() } }
-    let onLoss = Task { [ports] in
+    let onLoss = Task { [self] in
       while !Task.isCancelled {
         do throws(Outage) {
-          try await ports.router.waitForLoss(service: service, environment: environment)
+          let loss = try await ports.router.waitForLoss(service: service, environment: environment)
+          if case .altered(let what) = loss {
+            await notice(.altered(errand.stream, sentence: what + ". It is put right", at: .now))
+          }
         } catch {
           // Not there to be watched: applying it again is what brings it back.
           try? await Task.sleep(for: .seconds(1))
@@ -98,52 +116,36 @@ extension Performer {
     let hurry = Task {
       await sleep(until: .now + Self.adoptionPatience)
       signal.yield()
+      await sleep(until: .now + Self.confirmationPatience)
+      signal.yield()
     }
     defer { hurry.cancel() }
     let began = Instant.now
     for await _ in signals {
       if Task.isCancelled { return }
-      let routes = await board.routes(for: shares)
-      let missing = routes.filter { $0.percent > 0 && $0.endpoints.isEmpty }
+      let routes = await board.routes(for: routing.shares)
+      let missing = routes.filter {
+        ($0.percent > 0 || $0.deployment == routing.preview?.deployment) && $0.endpoints.isEmpty
+      }
       let serving = routes.filter { $0.percent > 0 && !$0.endpoints.isEmpty }
       // After a restart the platform needs a moment to find its instances again: until then the router, which outlived
       // us, is left as it is rather than emptied.
       if !missing.isEmpty, serving.isEmpty, .now - began < Self.adoptionPatience { continue }
-      switch try await ports.router.apply(routes, service: service, environment: environment, fence: errand.fence) {
+      let outcome = try await ports.router.apply(
+        routes, preview: routing.preview, service: service, environment: environment, fence: errand.fence)
+      switch outcome {
       case .applied(let at):
-        if missing.isEmpty { await errand.observe(.delivery(.routed(shares: shares, at: at))) }
+        // A version with a share and no instance is the crash loop's matter, not lost throughput.
+        if missing.isEmpty {
+          guardBoard.confirmed(routing.shares, of: errand.stream, at: at)
+        } else {
+          guardBoard.moving(errand.stream)
+          if serving.isEmpty || .now - began < Self.adoptionPatience + Self.confirmationPatience { continue }
+        }
+        await errand.observe(.delivery(.routed(routing, at: at)))
       case .stale: return
       }
     }
-  }
-
-  /// One long effect: evidence through the pure judge. The machine hears of every bin and records few of them.
-  private func watch(_ order: Rollout.WatchOrder, _ errand: Errand) async throws(Outage) {
-    guard let (service, environment) = Wiring.place(of: errand.stream) else { return }
-    await evidence.begin(
-      EvidenceSeries(
-        stream: errand.stream, rollout: order.rollout, canary: order.canary, control: order.control,
-        slowerThan: order.policy.slowerThan))
-    var judge = Judge(
-      policy: order.policy, baseline: order.baseline, canary: order.canary, control: order.control,
-      resuming: order.checkpoint)
-    var flushedAt = Instant(milliseconds: 0)
-    let bins = try await ports.telemetry.bins(
-      service: service, environment: environment, slowerThan: order.policy.slowerThan, width: Self.binWidth)
-    for await bin in bins {
-      if Task.isCancelled { break }
-      let verdict = judge.absorb(bin)
-      let now = Instant.now
-      await errand.observe(
-        .delivery(.judged(order.rollout, verdict: verdict, checkpoint: judge.checkpoint, at: now)))
-      if now - flushedAt >= Self.evidenceInterval {
-        await evidence.append(judge.path, to: errand.stream, rollout: order.rollout, now: now)
-        flushedAt = now
-      }
-    }
-    await evidence.append(judge.path, to: errand.stream, rollout: order.rollout, now: .now)
-    await evidence.close(errand.stream, rollout: order.rollout, now: .now)
-    if !Task.isCancelled { throw Outage("telemetry", "the evidence stream of \(errand.stream) ended; it is reopened") }
   }
 
   private func collectAftermath(_ order: Rollout.AftermathOrder, _ errand: Errand) async throws(Outage) {

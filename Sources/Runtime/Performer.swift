@@ -9,6 +9,7 @@ import Synchronization
 /// task is over.
 package final class Performer: EffectDispatcher, Sendable {
   package typealias Post = @Sendable (Parcel) async -> Void
+  package typealias Tell = @Sendable (HostNotice) async -> Void
 
   private struct Running: Hashable {
     let stream: StreamID
@@ -18,17 +19,22 @@ package final class Performer: EffectDispatcher, Sendable {
 
   let ports: Ports
   let board = EndpointBoard()
+  let guardBoard = GuardBoard()
   package let evidence: EvidenceBook
   private let tasks = Mutex<[Running: Task<Void, Never>]>([:])
   private let post = Mutex<Post?>(nil)
+  private let tell = Mutex<Tell?>(nil)
 
   package init(ports: Ports, evidence: EvidenceBook) {
     self.ports = ports
     self.evidence = evidence
   }
 
-  /// Where parcels go; set once, before the engine starts effects.
-  package func attach(_ post: @escaping Post) { self.post.withLock { $0 = post } }
+  /// Where parcels go, and what people should hear of that is in no state; set once, before the engine starts effects.
+  package func attach(_ post: @escaping Post, tell: @escaping Tell) {
+    self.post.withLock { $0 = post }
+    self.tell.withLock { $0 = tell }
+  }
 
   package func start(_ effect: StreamEffect, of stream: StreamID, fence: Fence) {
     let running = Running(stream: stream, key: effect.key, fence: fence)
@@ -63,11 +69,16 @@ package final class Performer: EffectDispatcher, Sendable {
     if let post = post.withLock({ $0 }) { await post(parcel) }
   }
 
+  func notice(_ notice: HostNotice) async {
+    if let tell = tell.withLock({ $0 }) { await tell(notice) }
+  }
+
   private func perform(_ effect: StreamEffect, _ errand: Errand) async throws(Outage) {
     switch effect {
     case .queue(let effect): try await perform(effect, errand)
     case .build(let effect): try await perform(effect, errand)
     case .delivery(let effect): try await perform(effect, errand)
+    case .observation(let effect): try await perform(effect, errand)
     }
   }
 }

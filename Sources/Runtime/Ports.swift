@@ -8,14 +8,16 @@ package struct Ports: Sendable {
   package let platform: any Platform
   package let router: any Router
   package let telemetry: any Telemetry
+  package let observed: any ObservedTelemetry
   package let announcer: any Announcer
   package let blobs: any BlobStore
   package let sealer: any Sealer
   package let catalog: any Catalog
+  package let queries: any QuerySource
   package init(
     forge: any Forge, runner: any Runner, artifacts: any ArtifactStore, platform: any Platform, router: any Router,
-    telemetry: any Telemetry, announcer: any Announcer, blobs: any BlobStore, sealer: any Sealer,
-    catalog: any Catalog
+    telemetry: any Telemetry, observed: any ObservedTelemetry = NothingObserved(), announcer: any Announcer,
+    blobs: any BlobStore, sealer: any Sealer, catalog: any Catalog, queries: any QuerySource
   ) {
     self.forge = forge
     self.runner = runner
@@ -23,9 +25,11 @@ package struct Ports: Sendable {
     self.platform = platform
     self.router = router
     self.telemetry = telemetry
+    self.observed = observed
     self.announcer = announcer
     self.blobs = blobs
     self.sealer = sealer
     self.catalog = catalog
+    self.queries = queries
   }
 }

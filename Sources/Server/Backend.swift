@@ -97,14 +97,17 @@ package struct ProcessTroubles: Equatable, Sendable {
   package let checkpointFailure: Outage?
   /// Effects that end in failure again and again, sorted by stream.
   package let failing: [FailingEffect]
+  /// What someone else changed in the last hour and was put right, a sentence each, oldest first.
+  package let alterations: [String]
   package init(
     quarantined: [Quarantine] = [], outage: Outage? = nil, checkpointFailure: Outage? = nil,
-    failing: [FailingEffect] = []
+    failing: [FailingEffect] = [], alterations: [String] = []
   ) {
     self.quarantined = quarantined
     self.outage = outage
     self.checkpointFailure = checkpointFailure
     self.failing = failing
+    self.alterations = alterations
   }
 
   /// One sentence each.
@@ -113,6 +116,7 @@ package struct ProcessTroubles: Equatable, Sendable {
       + (outage.map { ["The ledger cannot be written, so nothing is decided: \($0.sentence)"] } ?? [])
       + (checkpointFailure.map { [Self.unsigned($0)] } ?? [])
       + failing.map { "\($0.stream) cannot do '\($0.key)' and keeps trying: \($0.outage)" }
+      + alterations.map { "In the last hour, at \($0)" }
   }
 
   package static func unsigned(_ outage: Outage) -> String {

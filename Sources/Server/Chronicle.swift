@@ -20,15 +20,22 @@ actor Chronicle {
 
   struct RolloutRecord: Sendable {
     let start: Rollout.RolloutStart
+    /// The policy that it keeps; nil when it was configured before what is read.
+    let policy: Rollout.Policy?
     var steps: [(percent: Int, at: Instant)] = []
     var baseline: Baseline?
     var verdict: Verdict?
+    /// Since when the verdict is of its kind.
+    var verdictSince: Instant?
+    var drill: (report: Drill.Report, at: Instant)?
     var condemnation: Condemnation?
     var restoredAt: Instant?
     var report: RollbackReport?
     var completedAt: Instant?
-    /// When plimsoll.yaml stopped naming the place, while it ran.
+    /// When plimsoll.yaml stopped naming the place while it ran, or a drill gave way.
     var abandonedAt: Instant?
+    /// Why a drill gave way, without a full stop.
+    var abandonedFor: String?
     var positions: ClosedRange<Position>
   }
 
@@ -50,6 +57,8 @@ actor Chronicle {
     /// Oldest first.
     var rollouts: [RolloutRecord] = []
     var shares: [TrafficShare] = []
+    /// Of the next rollout.
+    var policy: Rollout.Policy?
   }
   struct QueueRecord {
     var version: Version = 0
@@ -115,14 +124,20 @@ actor Chronicle {
 extension Chronicle.DeliveryRecord {
   mutating func absorb(_ event: Rollout.Event, _ recorded: RecordedEvent<StreamEvent>) {
     switch event {
+    case .configured(let policy): self.policy = policy
     case .started(let start):
-      rollouts.append(Chronicle.RolloutRecord(start: start, positions: recorded.position...recorded.position))
+      rollouts.append(
+        Chronicle.RolloutRecord(start: start, policy: policy, positions: recorded.position...recorded.position))
       if rollouts.count > Chronicle.rolloutLimit { rollouts.removeFirst() }
     case .baselineMeasured(let id, let baseline): note(id, recorded) { $0.baseline = baseline }
     case .stepEntered(let id, index: _, let percent, let at):
       note(id, recorded) { $0.steps.append((percent: percent, at: at)) }
     case .routed(let shares, at: _): self.shares = shares
-    case .evidenceNoted(let id, let verdict, checkpoint: _, at: _): note(id, recorded) { $0.verdict = verdict }
+    case .evidenceNoted(let id, let verdict, checkpoint: _, let at):
+      note(id, recorded) { record in
+        if record.verdict.map(Views.name) != Views.name(verdict) { record.verdictSince = at }
+        record.verdict = verdict
+      }
     case .stepPassed(let id, index: _, let verdict):
       note(id, recorded) { record in record.verdict = verdict ?? record.verdict }
     case .condemned(let condemnation):
@@ -134,8 +149,19 @@ extension Chronicle.DeliveryRecord {
     case .unconfigured(let event):
       if let id = event.rollout { note(id, recorded) { $0.abandonedAt = event.at } }
     case .closed: shares = []
-    case .configured, .offered, .superseded, .refusedCondemned, .confirmed, .retired, .lifted, .instanceEnded,
-      .announced, .announcementAbandoned, .troubled, .refusedUnconfigured:
+    case .drilled(let id, let report, let at):
+      note(id, recorded) { record in
+        record.drill = (report, at)
+        if record.start.kind == .drill { record.completedAt = at }
+      }
+    case .drillAbandoned(let id, let why, let at):
+      note(id, recorded) { record in
+        record.abandonedAt = at
+        record.abandonedFor = why
+      }
+    case .offered, .superseded, .refusedCondemned, .confirmed, .retired, .lifted, .instanceEnded,
+      .announced, .announcementAbandoned, .troubled, .refusedUnconfigured, .gated, .approved, .scalingBegan, .scaled,
+      .finishing, .drillOrdered, .drillMoved, .frozen, .thawed, .floorRaised:
       break
     }
   }

@@ -49,7 +49,7 @@ struct Reader: Sendable {
       if let index = services.firstIndex(where: { $0.name == service.rawValue }) {
         services[index].environments.append(view)
       } else {
-        services.append(ServiceView(name: service.rawValue, repository: "", environments: [view]))
+        services.append(ServiceView(name: service.rawValue, repository: nil, environments: [view]))
       }
     }
     let moving = await lookup.builds().filter { build in
@@ -78,9 +78,11 @@ struct Reader: Sendable {
     if let record = state.running.flatMap({ course in records.last { $0.start.id == course.id } }) {
       running = Views.rollout(record, in: state, await series(record))
     }
+    let drilled = records.last { $0.drill != nil }
     return Views.environment(
       state, service: service, environment: environment, port: await backend.address(service, environment),
-      shares: try await chronicle.shares(of: stream), rollout: running)
+      shares: try await chronicle.shares(of: stream), rollout: running,
+      drilled: drilled)
   }
 
   func environment(_ service: String, _ environment: String) async throws -> EnvironmentView {

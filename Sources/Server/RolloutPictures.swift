@@ -17,6 +17,7 @@ package struct RolloutPictures: Sendable {
   /// - Throws: `Outage` when the ledger cannot be read.
   package func drawn(of page: String) async throws(Outage) -> DrawnEvidence? {
     let parts = page.split(separator: "/").map(String.init)
+    if parts.first == "observations" { return await observed(parts) }
     guard parts.count == 4, parts[0] == "rollouts", let service = ServiceName(rawValue: parts[1]),
       let environment = EnvironmentName(rawValue: parts[2]), let id = RolloutID(parts[3])
     else { return nil }
@@ -25,6 +26,18 @@ package struct RolloutPictures: Sendable {
       let series = await records.evidence(of: stream, rollout: id), let sparkline = Sparkline(series)
     else { return nil }
     let picture = Picture(series, record)
+    return picture.hasPoints
+      ? DrawnEvidence(svg: picture.still, trend: sparkline.rows, scale: sparkline.scale) : nil
+  }
+
+  /// The same for a deployment that something else made.
+  private func observed(_ parts: [String]) async -> DrawnEvidence? {
+    guard parts.count == 4, let service = ServiceName(rawValue: parts[1]),
+      let environment = EnvironmentName(rawValue: parts[2]), let id = ObservedID(parts[3]),
+      let series = await records.evidence(of: .observation(service, environment), rollout: id),
+      let sparkline = Sparkline(series)
+    else { return nil }
+    let picture = Picture(series.points, hasControl: series.control != nil, marks: [], end: nil)
     return picture.hasPoints
       ? DrawnEvidence(svg: picture.still, trend: sparkline.rows, scale: sparkline.scale) : nil
   }

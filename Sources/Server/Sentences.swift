@@ -12,6 +12,7 @@ package enum Sentences {
     case .queue(let event): Words.ended(sentence(event))
     case .build(let event): Words.ended(sentence(event))
     case .delivery(let event): Words.ended(sentence(event, in: place(of: stream)))
+    case .observation(let event): Words.ended(sentence(event, in: place(of: stream)))
     }
   }
 
@@ -52,7 +53,7 @@ package enum Sentences {
     case .troubled(let entry, key: _, let why, at: _):
       "\(entry.map { "#\($0)" } ?? "The watch on the trunk") is held up by the world: \(why)."
     case .recovered: "The watch on the trunk works again."
-    case .retired: "The queue is retired: plimsoll.yaml no longer names its branch."
+    case .retired: "The queue is closed: plimsoll.yaml no longer names its branch."
     case .recalled(let trunk, let services, at: _):
       "\(trunk.short), which the trunk holds, goes to \(services.map(\.rawValue).joined(separator: ", "))."
     }
@@ -104,7 +105,7 @@ package enum Sentences {
   private static func sentence(_ event: Rollout.Event, in place: String) -> String {
     switch event {
     case .configured(let policy):
-      "\(place) rolls out in steps of \(policy.steps.map { "\($0) %" }.joined(separator: ", "))"
+      "\(place) rolls out in steps of \(policy.steps.map(\.description).joined(separator: "; "))"
         + "\(policy.judged ? ", judged by traffic" : ", without judging traffic")."
     case .offered(let offer): "\(offer.commit.short) was offered to \(place): \(offer.title)."
     case .superseded(let offer, let commit): "\(offer.commit.short) was superseded in \(place) by \(commit.short)."
@@ -130,8 +131,9 @@ package enum Sentences {
     case .restored(let id, to: nil, at: _):
       "Rollout \(id) was taken out of traffic in \(place); nobody else could serve."
     case .reported(let report):
-      "The report of rollout \(report.rollout): \(count(report.requestsHurt, "request")) hurt, restored "
-        + "\(max(report.restoredAt - report.decidedAt, .zero).words) after the decision."
+      "The report of rollout \(report.rollout): \(count(report.requestsHurt, "request")) hurt, "
+        + "\(report.restoredAt == nil ? "closed before it was restored," : "restored") "
+        + "\(max(report.endedAt - report.decidedAt, .zero).words) after the decision."
     case .completed(let id, let deployment, at: _):
       "Rollout \(id) completed: \(deployment.commit.short) is known-good in \(place)."
     case .retired(let deployment): "\(deployment) was stopped and removed."
@@ -147,6 +149,36 @@ package enum Sentences {
     case .closed: "\(place) is out of traffic for good; what ran is stopped."
     case .refusedUnconfigured(let offer):
       "\(place) cannot take \(offer.commit.short): plimsoll.yaml no longer names it."
+    case .gated(let id, let index, .approval, at: _): "Rollout \(id) waits for a person to approve step \(index + 1)."
+    case .gated(let id, let index, .evidence(let missing), at: _):
+      "Rollout \(id) asks a person to decide step \(index + 1): \(missing)"
+    case .approved(let id, let index, let approval, let verdict, at: _):
+      "\(approval.actor) approved step \(index + 1) of rollout \(id): \(Words.closed(approval.reason)) "
+        + (verdict.map(said) ?? "Nothing was judged there.")
+    case .scalingBegan(let id, let index, readyBy: _): "Rollout \(id) starts the instances of step \(index + 1)."
+    case .scaled(let id, let index, let endpoints):
+      "Rollout \(id) has \(count(endpoints, "instance")) ready for step \(index + 1)."
+    case .finishing(let id, at: _): "Rollout \(id) moves what the old version kept."
+    case .drillOrdered(let id, let actor, at: _): "\(actor) wants rollout \(id) to drill before its first step."
+    case .drillMoved(let id, let drill, at: _): "\(words(for: drill, of: id))"
+    case .drilled(let id, let report, at: _): "Drill \(id) in \(place): \(report.sentence)"
+    case .drillAbandoned(let id, let why, at: _): "Drill \(id) in \(place) gave way: \(why)."
+    case .frozen(let freeze, at: _):
+      "\(place) was frozen by \(freeze.actor)"
+        + "\(freeze.until.map { " until \(Words.absolute($0))" } ?? ""): \(Words.closed(freeze.reason))"
+    case .thawed(let actor, let reason, at: _): "\(place) was thawed by \(actor): \(Words.closed(reason))"
+    case .floorRaised(let floor, ordinal: _, at: _):
+      "No rollback of \(place) goes below \(floor.digest.short) any more, says \(floor.actor): "
+        + Words.closed(floor.reason)
+    }
+  }
+
+  private static func words(for drill: Drill, of rollout: RolloutID) -> String {
+    switch drill {
+    case .there: "Drill \(rollout) wants requests there."
+    case .held: "Drill \(rollout) has requests there."
+    case .back: "Drill \(rollout) wants them back."
+    case .counting, .done: "Drill \(rollout) has them back."
     }
   }
 
@@ -155,6 +187,9 @@ package enum Sentences {
     case .forward: "Rollout \(start.id) of \(start.deployment.commit.short) began in \(place): \(start.offer.title)."
     case .rollback:
       "Rollback \(start.id) of \(place) to \(start.deployment.commit.short) began"
+        + "\(start.reason.map { ": \($0)." } ?? ".")"
+    case .drill:
+      "Drill \(start.id) of \(place) to \(start.deployment.commit.short) and back began"
         + "\(start.reason.map { ": \($0)." } ?? ".")"
     }
   }
@@ -167,6 +202,16 @@ package enum Sentences {
     case .bad(let conviction): "bad: \(conviction.sentence)"
     case .notEnoughEvidence(let scarcity): "not judged yet, for want of evidence: \(scarcity.sentence)"
     case .sourceBroken(let reason): "not judged, because the evidence source is broken: \(reason)."
+    }
+  }
+
+  /// The same of a verdict that was.
+  private static func said(_ verdict: Verdict) -> String {
+    switch verdict {
+    case .good(let power): "The verdict was good: \(power.sentence)"
+    case .bad(let conviction): "The verdict was bad: \(conviction.sentence)"
+    case .notEnoughEvidence(let scarcity): "There was no verdict, for want of evidence: \(scarcity.sentence)"
+    case .sourceBroken(let reason): "There was no verdict, because the evidence source was broken: \(reason)."
     }
   }
 

@@ -43,7 +43,10 @@ func makeRouter(
   router.add(middleware: TokenGuard(token: token))
   let api = router.group("v1")
   ReadingRoutes(reader: reader, feed: EventFeed(backend: backend, traffic: traffic, heartbeat: heartbeat)).add(to: api)
-  ChangingRoutes(backend: backend, lookup: reader.lookup).add(to: api)
+  ObservationRoutes(reader: reader).add(to: api)
+  let changing = ChangingRoutes(backend: backend, lookup: reader.lookup)
+  changing.add(to: api)
+  changing.addObservations(to: api)
   pages.add(to: router)
   return router
 }

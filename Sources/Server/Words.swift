@@ -9,6 +9,15 @@ enum Words {
     text.hasSuffix("..") && !text.hasSuffix("...") ? String(text.dropLast()) : text
   }
 
+  /// A person's words as a sentence: ended, unless they ended it.
+  static func closed(_ text: String) -> String {
+    guard let last = text.last else { return text }
+    return ".!?…".contains(last) ? text : text + "."
+  }
+
+  /// Part of a sentence as a whole one.
+  static func sentence(_ text: String) -> String { closed(text.prefix(1).uppercased() + text.dropFirst()) }
+
   static func count(_ number: Int, _ noun: String) -> String { "\(number) \(noun)\(number == 1 ? "" : "s")" }
 
   /// `812 bytes`, `4.1 kB`, `12 MB`: decimal units.

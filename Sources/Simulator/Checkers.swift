@@ -15,10 +15,14 @@ final class Checkers {
   /// Places that left plimsoll.yaml, and commits that were sent a second time.
   private(set) var retirements = 0
   private(set) var renewals = 0
+  private(set) var drills = 0
 
   /// Traffic must have left a condemned version, seconds of an uninterrupted process (issue 2: "no bad version keeps
   /// traffic more than 10 s after a restart").
   static let restorationLimit = Span.seconds(10)
+  /// A place that plimsoll.yaml no longer names must be empty, seconds of an uninterrupted process: its router is told
+  /// first, and calls may stall for 25 s each.
+  static let emptyingLimit = Span.seconds(90)
   private static let mostViolations = 20
 
   private struct Condemned {
@@ -42,10 +46,22 @@ final class Checkers {
   private var exposed: [StreamID: Instant] = [:]
   /// Places that plimsoll.yaml does not name, until they have traffic again: nobody promises capacity there.
   private var retired: Set<StreamID> = []
-  /// Landings of a service that plimsoll.yaml did not name then: nobody promises to build them.
+  /// When plimsoll.yaml stopped naming a place; until it names it again.
+  private var leftAt: [StreamID: Instant] = [:]
+  /// Landings of a service that plimsoll.yaml did not name then: nobody promises to build them, unless one is the trunk
+  /// when the service is named again.
   private var excused: Set<CommitID> = []
   private var isServiceNamed = true
   private var announced: [String] = []
+  /// Places whose rollout goes forward and was approved by nobody.
+  private var decidedByJudge: Set<StreamID> = []
+  /// What people approved.
+  private var approvals: [Rollout.Approval] = []
+  /// Who waits for a person to say so.
+  private var gates: [StreamID: RolloutID] = [:]
+  private var frozen: Set<StreamID> = []
+  /// Rollouts that a freeze does not hold.
+  private var passesFreeze: [StreamID: RolloutID] = [:]
   private(set) var recordedTypes: [String] = []
 
   init(_ world: World) { self.world = world }
@@ -97,11 +113,13 @@ final class Checkers {
     report(.healthyHasCapacity, "\(deployment.id) is known-good in \(deployment.environment) and lost its instances")
   }
 
-  func routed(_ shares: [TrafficShare], in stream: StreamID, _ fence: Fence) {
+  func routed(_ shares: [TrafficShare], _ preview: PreviewRoute?, in stream: StreamID, _ fence: Fence) {
     guard var list = condemned[stream] else { return }
     for index in list.indices {
       let knows = fence.position >= list[index].position
-      let sends = shares.contains { $0.percent > 0 && list[index].covers($0.deployment) }
+      let sends =
+        shares.contains { $0.percent > 0 && list[index].covers($0.deployment) }
+        || preview.map { list[index].covers($0.deployment) } ?? false
       if sends, knows || list[index].isConfirmed {
         report(.condemnedStaysOut, "\(list[index].deployment.id) got traffic after it was condemned in \(stream)")
       }
@@ -109,6 +127,17 @@ final class Checkers {
     }
     condemned[stream] = list
   }
+
+  /// A deployment's instances are told to end.
+  func retires(_ deployment: Deployment) {
+    let stream = StreamID.delivery(deployment.service, deployment.environment)
+    let percent = world.router.percent(deployment.id, in: stream)
+    guard percent > 0, world.platform.running[deployment.id] != nil else { return }
+    report(.trafficFirst, "\(deployment.id) is stopped while it still gets \(percent) % in \(stream)")
+  }
+
+  /// A person asks for this approval.
+  func asks(_ approval: Rollout.Approval) { approvals.append(approval) }
 
   // MARK: The ledger
 
@@ -123,11 +152,13 @@ final class Checkers {
     case .queue(.landed(let landing)): landed(landing.commit, event.position)
     // A trunk that was forced back makes its commit the newest again.
     case .queue(.trunkMoved(from: _, let to, at: _)): landed(to, event.position)
+    case .queue(.recalled(let trunk, services: _, at: _)): excused.remove(trunk)
     case .queue: break
     case .build(.begun(let order)): begun.insert(order.commit)
     case .build(.renewed): renewals += 1
     case .build: break
     case .delivery(let inner): delivery(inner, event.stream, event.position)
+    case .observation: break
     }
   }
 
@@ -159,19 +190,65 @@ final class Checkers {
     case .unconfigured:
       retirements += 1
       retired.insert(stream)
+      leftAt[stream] = world.now
+      expectEmptiness(of: stream, since: world.now)
+    case .configured: leftAt[stream] = nil
     case .routed(let shares, at: _): if !shares.isEmpty { retired.remove(stream) }
     case .announcementAbandoned(let id, let target, why: _):
       announced.removeAll { $0 == SimulatedAnnouncer.name(id, target) }
-    case .configured, .offered, .superseded, .refusedCondemned, .confirmed, .startExtended, .baselineMeasured,
-      .placed, .stepEntered, .evidenceNoted, .stepPassed, .restored, .retired, .instanceEnded, .announced, .troubled,
-      .closed, .refusedUnconfigured:
+    case .gated(let id, index: _, .approval, at: _): gates[stream] = id
+    case .approved(let id, index: _, let approval, verdict: _, at: _):
+      if !approvals.contains(approval) { report(.gatesHold, "nobody approved \(approval.step) of rollout \(id)") }
+      gates[stream] = nil
+      decidedByJudge.remove(stream)
+    case .drilled(let id, let drilled, at: _): cameBack(from: id, drilled, stream)
+    case .frozen: frozen.insert(stream)
+    case .thawed: frozen.remove(stream)
+    case .offered, .superseded, .refusedCondemned, .confirmed, .startExtended, .baselineMeasured, .placed, .stepEntered,
+      .evidenceNoted, .stepPassed, .restored, .retired, .instanceEnded, .announced, .troubled, .closed,
+      .refusedUnconfigured, .gated, .scalingBegan, .scaled, .finishing, .drillOrdered, .drillMoved, .drillAbandoned,
+      .floorRaised:
       break
+    }
+    holds(event, stream)
+  }
+
+  /// A gate opens for a person only, and a frozen place moves no step forward.
+  private func holds(_ event: Rollout.Event, _ stream: StreamID) {
+    let rollout: RolloutID
+    switch event {
+    case .started(let start):
+      gates[stream] = nil
+      if start.kind != .forward || start.offer.override { passesFreeze[stream] = start.id }
+      rollout = start.id
+    case .condemned, .instanceEnded, .unconfigured:
+      gates[stream] = nil
+      return
+    case .stepEntered(let id, index: _, percent: _, at: _), .stepPassed(let id, index: _, verdict: _),
+      .scalingBegan(let id, index: _, readyBy: _), .finishing(let id, at: _):
+      if gates[stream] == id { report(.gatesHold, "rollout \(id) went on in \(stream) and nobody approved") }
+      rollout = id
+    default: return
+    }
+    if frozen.contains(stream), passesFreeze[stream] != rollout {
+      report(.frozenHolds, "\(event.name) of rollout \(rollout) in \(stream), which is frozen")
+    }
+  }
+
+  private func cameBack(from id: RolloutID, _ drilled: Drill.Report, _ stream: StreamID) {
+    drills += 1
+    let serving = knownGood[stream]?.last
+    let away = world.router.shares(of: stream).first { $0.percent > 0 && $0.deployment != serving?.id }
+    if let away {
+      report(.drillsComeBack, "after the drill of rollout \(id) \(away.deployment) keeps \(away.percent) %")
     }
   }
 
   private func started(_ start: Rollout.RolloutStart, _ stream: StreamID) {
     rollouts += 1
     exposed[stream] = nil
+    decidedByJudge.remove(stream)
+    if start.kind == .forward { decidedByJudge.insert(stream) }
     guard start.kind == .forward, let landing = landings[start.deployment.commit] else { return }
     if let newest = newest[stream], landing < newest {
       report(.newerWins, "\(start.deployment.commit.short) went forward in \(stream) over a newer one")
@@ -180,7 +257,8 @@ final class Checkers {
   }
 
   private func completed(_ deployment: Deployment, _ stream: StreamID) {
-    guard stream == SimulatedNames.productionDelivery, let since = exposed[stream],
+    // A person may go on with what the judge has not passed, or back to it.
+    guard stream == SimulatedNames.productionDelivery, let since = exposed[stream], decidedByJudge.contains(stream),
       world.forge.behaviour(of: deployment.commit).hurtsTraffic, world.traffic.disturbedAt < since
     else { return }
     report(.badNeverCompletes, "\(deployment.id) hurts users and completed its rollout")
@@ -207,6 +285,21 @@ final class Checkers {
       } else {
         expectDeparture(of: entry, from: stream, since: decided)
       }
+    }
+  }
+
+  /// What is no longer in plimsoll.yaml has no share and no run, and stays so.
+  private func expectEmptiness(of stream: StreamID, since left: Instant) {
+    world.agenda.after(.seconds(5)) { [self] in
+      guard leftAt[stream] == left else { return }
+      let share = world.router.shares(of: stream).first { $0.percent > 0 }?.deployment
+      let run = world.platform.running.values.map(\.deployment)
+        .filter { StreamID.delivery($0.service, $0.environment) == stream }.map(\.id).min()
+      if let up = upSince(), world.now - max(up, left) >= Self.emptyingLimit {
+        if let share { return report(.leftPlaceIsEmpty, "\(share) still gets requests in \(stream)") }
+        if let run { return report(.leftPlaceIsEmpty, "\(run) still runs in \(stream)") }
+      }
+      expectEmptiness(of: stream, since: left)
     }
   }
 

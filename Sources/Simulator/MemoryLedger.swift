@@ -64,6 +64,11 @@ package final class MemoryLedger {
   }
 
   private func altered(_ event: NewEvent<StreamEvent>) -> NewEvent<StreamEvent> {
+    if plant == .freezeLost, case .delivery(.frozen(let freeze, let at)) = event.event {
+      return NewEvent(
+        stream: event.stream, version: event.version, at: event.at, cause: event.cause, actor: event.actor,
+        event: .delivery(.thawed(actor: freeze.actor, reason: freeze.reason, at: at)))
+    }
     guard plant == .ledgerAltersEvent, case .delivery(.completed(let id, let deployment, let at)) = event.event
     else {
       return event

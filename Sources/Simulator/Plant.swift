@@ -18,6 +18,14 @@ package enum Plant: String, CaseIterable, Sendable {
   case effectsDroppedAfterCrash
   /// After a crash the ledger claims that everything was routed.
   case routingCursorLost
+  /// The platform says that instances were stopped, and lets them run.
+  case stoppingAcknowledgedOnly
+  /// The way back of a drill is confirmed and not taken.
+  case drillStaysThere
+  /// A gate is opened by the process itself.
+  case gateOpensItself
+  /// The ledger keeps a freeze as its end.
+  case freezeLost
   /// The announcer says yes and tells nobody.
   case announcerAcknowledgesOnly
   /// After a crash instances are started beside those that still run.

@@ -17,8 +17,8 @@ extension SimulatedDispatcher {
           .sealed(
             ordinal: offer.ordinal, configuration: configuration, sealedConfiguration: SimulatedNames.digest(9)))
       }
-    case .run(let deployment): keepRunning(deployment, errand)
-    case .route(let shares): route(shares, errand)
+    case .run(let deployment, let limit): keepRunning(deployment, limit, errand)
+    case .route(let routing): route(routing, errand)
     case .measureBaseline(let rollout, let deployment, slowerThan: _):
       call(
         errand,
@@ -36,6 +36,13 @@ extension SimulatedDispatcher {
       }
     case .collectAftermath(let order):
       sleep(errand, until: order.restoredAt + .seconds(2)) { [self] in collect(order, errand) }
+    case .countServed(let rollout, let deployment, since: _, slowerThan: _):
+      call(
+        errand,
+        at: { [world] in
+          world.traffic.counts(of: deployment, percent: Rollout.drillPercent, seconds: Rollout.drillSpan.seconds)
+        }
+      ) { .delivery(.served(rollout, $0)) }
     case .retire(let deployment):
       arriveAgain { [world] in _ = world.platform.retire(deployment, fence: errand.fence) }
       call(errand, at: { [world] in world.platform.retire(deployment, fence: errand.fence) ? true : nil }) { _ in
@@ -66,29 +73,29 @@ extension SimulatedDispatcher {
 
   // MARK: Standing
 
-  private func keepRunning(_ deployment: Deployment, _ errand: Errand) {
+  private func keepRunning(_ deployment: Deployment, _ limit: Int?, _ errand: Errand) {
     world.agenda.after(world.chance.span(0.02, 0.2)) { [self] in
       let isRestart = isRestart
-      let isTaken = world.platform.keepRunning(deployment, fence: errand.fence, isRestart: isRestart) {
-        [self] report in
-        guard errand.isWanted else { return false }
+      let supervisor = SimulatedPlatform.Supervisor(isWatching: { errand.isWanted }) { [self] report in
         switch report {
         case .ready(let endpoints, let digest):
-          observe(errand, .delivery(.ready(deployment.id, digest: digest, endpoints: endpoints.count)))
-        case .endpoints: break
+          observe(errand, .delivery(.ready(deployment.id, digest: digest, endpoints: endpoints.count, limit: limit)))
+        case .endpoints, .altered: break
         case .ended(let instance, let end, let inRow, _, let at):
           observe(
             errand, .delivery(.instanceEnded(deployment.id, instance: instance, end: end, inRow: inRow, at: at)))
         }
-        return true
       }
+      let isTaken = world.platform.keepRunning(
+        deployment, limit: limit, fence: errand.fence, isRestart: isRestart, for: supervisor)
       onBoundary(.unacknowledged)
       if !isTaken { fail(errand, "a later call has been here") }
     }
   }
 
   /// Applies the shares, again when an endpoint was missing and when the router lost its state.
-  private func route(_ shares: [TrafficShare], _ errand: Errand) {
+  private func route(_ routing: Rollout.Routing, _ errand: Errand) {
+    let (shares, preview) = (routing.shares, routing.preview)
     if world.plant == .restorationDropped,
       shares.contains(where: { world.checkers.isCondemned($0.deployment, in: errand.stream) })
     {
@@ -108,23 +115,23 @@ extension SimulatedDispatcher {
           return isOut ? TrafficShare(share.deployment, percent: 100) : share
         }
       }
-      arriveAgain { [world] in _ = world.router.apply(sent, to: errand.stream, fence: errand.fence) }
-      let answer = world.router.apply(sent, to: errand.stream, fence: errand.fence)
+      arriveAgain { [world] in _ = world.router.apply(sent, preview, to: errand.stream, fence: errand.fence) }
+      let answer = world.router.apply(sent, preview, to: errand.stream, fence: errand.fence)
       onBoundary(.unacknowledged)
       guard errand.isWanted else { return }
       switch answer {
       case .stale: end(errand)
       case .applied(isComplete: false):
-        world.agenda.after(.seconds(1)) { [self] in if errand.isWanted { route(shares, errand) } }
+        world.agenda.after(.seconds(1)) { [self] in if errand.isWanted { route(routing, errand) } }
       case .applied(isComplete: true):
-        observe(errand, .delivery(.routed(shares: shares, at: world.wallClock)), isNear: !world.chance.happens(20))
-        lookForLoss(shares, errand, losses)
+        observe(errand, .delivery(.routed(routing, at: world.wallClock)), isNear: !world.chance.happens(20))
+        lookForLoss(routing, errand, losses)
       }
     }
   }
 
-  private func lookForLoss(_ shares: [TrafficShare], _ errand: Errand, _ losses: Int) {
-    world.onRouterLoss { [self] in if errand.isWanted { route(shares, errand) } }
+  private func lookForLoss(_ routing: Rollout.Routing, _ errand: Errand, _ losses: Int) {
+    world.onRouterLoss { [self] in if errand.isWanted { route(routing, errand) } }
   }
 
   /// Evidence through the pure judge, bin by bin.

@@ -44,6 +44,12 @@ final class SimulatedDispatcher: EffectDispatcher {
   var onBoundary: (Boundary) -> Void = { _ in }
   var onEffect: (_ sign: String, EffectKey, StreamID) -> Void = { _, _, _ in }
   private var errands: [Running: Errand] = [:]
+  /// The last observation of each effect, oldest first.
+  private(set) var lastSeen: [Parcel] = []
+  private var lastSeenKeys: [EffectKey] = []
+  /// The first observation of each effect never arrives: who made it ended with it.
+  var missesFirst = false
+  private var missed: Set<EffectKey> = []
 
   init(_ world: World, isRestart: Bool) {
     self.world = world
@@ -62,6 +68,8 @@ final class SimulatedDispatcher: EffectDispatcher {
     case .queue(let effect): perform(effect, errand)
     case .build(let effect): perform(effect, errand)
     case .delivery(let effect): perform(effect, errand)
+    // No simulated world has an observed place.
+    case .observation: break
     }
   }
 
@@ -104,8 +112,10 @@ final class SimulatedDispatcher: EffectDispatcher {
 
   /// Posts what was seen, at once or, as the seed wants it, late or twice.
   func observe(_ errand: Errand, _ input: StreamInput, isNear: Bool = false) {
+    if missesFirst, missed.insert(errand.key).inserted { return fail(errand, "whoever looked ended before it told") }
     let letter = Parcel.letter(
       Letter(to: errand.stream, input, cause: .observed(effect: errand.key), lane: errand.effect.lane))
+    remember(letter, of: errand.key)
     if !isNear, world.chance.happens(world.faults.delayed) {
       later(world.chance.span(1, FaultPlan.longestDelay), letter)
     } else {
@@ -114,6 +124,19 @@ final class SimulatedDispatcher: EffectDispatcher {
     }
     if world.chance.happens(isNear ? world.faults.duplicated / 4 : world.faults.duplicated) {
       later(world.chance.span(0, FaultPlan.longestDelay), letter)
+    }
+  }
+
+  private func remember(_ letter: Parcel, of key: EffectKey) {
+    if let index = lastSeenKeys.firstIndex(of: key) {
+      lastSeenKeys.remove(at: index)
+      lastSeen.remove(at: index)
+    }
+    lastSeenKeys.append(key)
+    lastSeen.append(letter)
+    if lastSeen.count > Strike.staleObservations {
+      lastSeenKeys.removeFirst()
+      lastSeen.removeFirst()
     }
   }
 

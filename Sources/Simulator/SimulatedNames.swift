@@ -41,4 +41,5 @@ enum SimulatedNames {
   static let check: CheckName = name("smoke")
   static let queue = StreamID.queue(repository, trunk)
   static let productionDelivery = StreamID.delivery(service, production)
+  static let deliveries = [StreamID.delivery(service, staging), productionDelivery]
 }

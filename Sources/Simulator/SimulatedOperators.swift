@@ -11,6 +11,7 @@ final class SimulatedOperators {
   private let until: Span
   private var branches = 0
   private var variant = 0
+  private var plan = SimulatedSettings.Plan.canary
   private var absence: SimulatedSettings.Absence?
 
   init(_ simulation: Simulation, until: Span) {
@@ -20,7 +21,9 @@ final class SimulatedOperators {
 
   /// Puts the whole of the seed's misfortunes and the first action on the agenda.
   func begin() {
+    drawPlan()
     apply()
+    attend()
     let plan = world.faults
     let length = until.seconds
     for _ in 0..<plan.crashes {
@@ -74,7 +77,7 @@ final class SimulatedOperators {
 
   /// A file is read again at each start, so it is in force in the end.
   private func apply() {
-    let topology = SimulatedSettings.topology(variant: variant, without: absence)
+    let topology = SimulatedSettings.topology(variant: variant, plan: plan, without: absence)
     if simulation.process?.engine.topology == topology { return }
     _ = simulation.request(.settings(.apply(topology)), to: .settings)
     world.agenda.after(.seconds(1)) { [self] in apply() }
@@ -92,15 +95,18 @@ final class SimulatedOperators {
 
   private func act() {
     switch world.chance.below(100) {
-    case 0..<68: submit(drawChange())
-    case 68..<73:
+    case 0..<60: submit(drawChange())
+    case 60..<65:
       ask(
         .queue(.withdraw(entry: 1 + world.chance.below(branches + 1), reason: "second thoughts")), SimulatedNames.queue)
-    case 73..<82: promote()
-    case 82..<89: rollBack()
-    case 89..<95: lift()
+    case 65..<74: promote()
+    case 74..<81: rollBack()
+    case 81..<86: lift()
+    case 86..<90: freeze()
+    case 90..<94: drill()
     default:
       variant = world.chance.below(20)
+      drawPlan()
       apply()
     }
   }
@@ -163,6 +169,34 @@ final class SimulatedOperators {
       .delivery(.rollBack(Rollout.RollBackRequest(to: nil, reason: "orders are lost", actor: "ada"))),
       .delivery(SimulatedNames.service, environment), lane: .protect)
   }
+
+  private func drawPlan() { plan = world.chance.pick(SimulatedSettings.Plan.allCases) ?? .canary }
+
+  /// Somebody looks for gates now and then.
+  private func attend() {
+    world.agenda.after(world.chance.span(3, 40)) { [self] in
+      guard simulation.elapsed < until else { return }
+      simulation.attend()
+      attend()
+    }
+  }
+
+  private var somewhere: StreamID {
+    world.chance.happens(80) ? SimulatedNames.productionDelivery : SimulatedNames.deliveries[0]
+  }
+
+  /// For a while, by the clock or until somebody thaws it.
+  private func freeze() {
+    let stream = somewhere
+    let span = world.chance.span(3, 90)
+    let isTimed = world.chance.happens(50)
+    let freeze = Rollout.Freeze(reason: "a sale", actor: "ada", until: isTimed ? world.wallClock + span : nil)
+    ask(.delivery(.freeze(freeze)), stream)
+    if isTimed { return }
+    world.agenda.after(span) { [self] in ask(.delivery(.thaw(actor: "ada", reason: "it is over")), stream) }
+  }
+
+  private func drill() { ask(.delivery(.drill(actor: "ada", reason: "to be sure")), somewhere) }
 
   private func lift() {
     guard let (_, digest) = world.chance.pick(artifacts) else { return }

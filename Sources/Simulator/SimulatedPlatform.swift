@@ -11,17 +11,34 @@ final class SimulatedPlatform {
     /// What the release folder hashes to.
     let bytes: Digest
     var ready = 0
+    /// How many should run: the service's, or what a step limits it to.
+    var wanted = SimulatedPlatform.instances
     /// Started sets of instances that have not ended: more than one is a defect.
     var sets = 1
     var inRow = 0
     /// Bumped at each start and end, so that what was scheduled for an earlier life is forgotten.
     var life = 0
-    var supervisor: ((PlatformReport) -> Bool)?
+    /// Usually one; beside its successor one whose lease expired looks on for a while.
+    var supervisors: [Supervisor] = []
+    var isSupervised: Bool {
+      supervisors.removeAll { !$0.isWatching() }
+      return !supervisors.isEmpty
+    }
+    func tell(_ report: PlatformReport) {
+      guard isSupervised else { return }
+      for supervisor in supervisors { supervisor.hear(report) }
+    }
     init(_ deployment: Deployment, _ behaviour: Behaviour, bytes: Digest) {
       self.deployment = deployment
       self.behaviour = behaviour
       self.bytes = bytes
     }
+  }
+
+  /// Who is told of a deployment's instances, until it no longer wants to be.
+  struct Supervisor {
+    let isWatching: () -> Bool
+    let hear: (PlatformReport) -> Void
   }
 
   unowned let world: World
@@ -34,18 +51,23 @@ final class SimulatedPlatform {
 
   /// Starts or adopts. False when the fence is stale.
   func keepRunning(
-    _ deployment: Deployment, fence: Fence, isRestart: Bool, report: @escaping (PlatformReport) -> Bool
+    _ deployment: Deployment, limit: Int?, fence: Fence, isRestart: Bool, for supervisor: Supervisor
   ) -> Bool {
     let id = deployment.id
     if let highest = fences[id], fence < highest { return false }
     fences[id] = fence
     world.checkers.carriedOut("platform \(id)", fence)
     if let known = running[id] {
-      known.supervisor = report
+      known.supervisors.append(supervisor)
       if isRestart, world.plant == .instancesStartedTwice { known.sets += 1 }
       world.checkers.started(deployment, bytes: known.bytes, sets: known.sets)
-      if known.ready > 0 { _ = report(.ready(endpoints: endpoints(known), digest: known.bytes)) }
-      if known.ready < Self.instances { restart(known) }
+      known.wanted = min(limit ?? Self.instances, Self.instances)
+      known.ready = min(known.ready, known.wanted)
+      if known.ready == known.wanted {
+        supervisor.hear(.ready(endpoints: endpoints(known), digest: known.bytes))
+      } else {
+        restart(known)
+      }
       return true
     }
     var bytes = deployment.digest
@@ -56,7 +78,8 @@ final class SimulatedPlatform {
     if world.plant == .rebuildPerEnvironment { bytes = deployment.digest }
     if world.chance.happens(world.faults.alteredFolders) { bytes = SimulatedNames.digest(world.chance.next()) }
     let new = Running(deployment, world.forge.behaviour(of: deployment.commit), bytes: bytes)
-    new.supervisor = report
+    new.supervisors = [supervisor]
+    new.wanted = min(limit ?? Self.instances, Self.instances)
     running[id] = new
     world.checkers.started(deployment, bytes: bytes, sets: 1)
     start(new)
@@ -73,9 +96,8 @@ final class SimulatedPlatform {
       later(.seconds(6), running, life) { [self] in ended(running, .neverReady(afterMs: 6000)) }
     case .good, .failing, .slow, .hanging, .outOfMemory:
       later(world.chance.span(0.5, 3), running, life) { [self] in
-        running.ready = Self.instances
-        let told = running.supervisor?(.ready(endpoints: endpoints(running), digest: running.bytes))
-        if told != true { running.supervisor = nil }
+        running.ready = running.wanted
+        running.tell(.ready(endpoints: endpoints(running), digest: running.bytes))
         if running.behaviour == .outOfMemory {
           later(world.chance.span(1, 6), running, life) { [self] in ended(running, .outOfMemory) }
         }
@@ -95,17 +117,14 @@ final class SimulatedPlatform {
   private func tell(_ running: Running, _ end: InstanceEnd) {
     let report = PlatformReport.ended(
       instance: 0, end: end, inRow: running.inRow, logTail: "", at: world.wallClock)
-    guard running.supervisor?(report) == true else {
-      running.supervisor = nil
-      return
-    }
+    guard running.isSupervised else { return }
+    running.tell(report)
     let life = running.life
     later(.seconds(min(8, Double(running.inRow))), running, life) { [self] in restart(running) }
   }
 
   private func restart(_ running: Running) {
-    guard running.supervisor != nil else { return }
-    start(running)
+    if running.isSupervised { start(running) }
   }
 
   private func later(_ span: Span, _ running: Running, _ life: Int, _ action: @escaping () -> Void) {
@@ -133,7 +152,6 @@ final class SimulatedPlatform {
   /// The supervisor died with its process; only a plant takes the instances with it.
   func supervisorsDied() {
     for running in running.values.sorted(by: { $0.deployment.id < $1.deployment.id }) {
-      running.supervisor = nil
       if world.plant == .instancesDieWithProcess, running.ready > 0 {
         running.ready = 0
         running.life += 1
@@ -142,14 +160,13 @@ final class SimulatedPlatform {
     }
   }
 
-  /// Stops supervising; the instances go on.
-  func letGo(_ deployment: DeploymentID) { running[deployment]?.supervisor = nil }
-
   /// False when the fence is stale.
   func retire(_ deployment: Deployment, fence: Fence) -> Bool {
     if let highest = fences[deployment.id], fence < highest { return false }
     fences[deployment.id] = fence
     world.checkers.carriedOut("platform \(deployment.id)", fence)
+    world.checkers.retires(deployment)
+    if world.plant == .stoppingAcknowledgedOnly { return true }
     if let gone = running.removeValue(forKey: deployment.id) {
       gone.life += 1
       gone.ready = 0

@@ -5,6 +5,7 @@ import Kernel
 final class SimulatedRouter {
   unowned let world: World
   private var tables: [StreamID: [TrafficShare]] = [:]
+  private var previews: [StreamID: PreviewRoute] = [:]
   private var fences: [StreamID: Fence] = [:]
   private(set) var losses = 0
 
@@ -21,7 +22,7 @@ final class SimulatedRouter {
     tables[stream]?.first { $0.deployment == deployment }?.percent ?? 0
   }
 
-  func apply(_ wanted: [TrafficShare], to stream: StreamID, fence: Fence) -> Answer {
+  func apply(_ wanted: [TrafficShare], _ preview: PreviewRoute?, to stream: StreamID, fence: Fence) -> Answer {
     if let highest = fences[stream], fence < highest, world.plant != .routerIgnoresFences { return .stale }
     world.checkers.carriedOut("router \(stream)", fence)
     fences[stream] = fence
@@ -31,8 +32,12 @@ final class SimulatedRouter {
       share.percent > 0 && (wanted.first { $0.deployment == share.deployment }?.percent ?? 0) == 0
     }
     if world.plant == .routerConfirmsTooEarly, takesAway { return .applied(isComplete: true) }
+    let isWayBack =
+      takesAway && wanted.contains { $0.percent == 0 && (1..<100).contains(percent($0.deployment, in: stream)) }
+    if world.plant == .drillStaysThere, isWayBack { return .applied(isComplete: true) }
     tables[stream] = possible
-    world.checkers.routed(possible, in: stream, fence)
+    previews[stream] = preview
+    world.checkers.routed(possible, preview, in: stream, fence)
     return .applied(isComplete: possible.count == wanted.count)
   }
 
@@ -42,7 +47,8 @@ final class SimulatedRouter {
     world.checkers.carriedOut("router \(stream)", fence)
     fences[stream] = fence
     tables[stream] = nil
-    world.checkers.routed([], in: stream, fence)
+    previews[stream] = nil
+    world.checkers.routed([], nil, in: stream, fence)
     return true
   }
 
@@ -50,5 +56,6 @@ final class SimulatedRouter {
   func lose() {
     losses += 1
     tables = [:]
+    previews = [:]
   }
 }

@@ -14,8 +14,32 @@ enum SimulatedSettings {
     case staging, production, service
   }
 
-  static func topology(variant: Int, without absence: Absence? = nil) -> Topology {
-    let whole = topology(variant: variant)
+  /// How production rolls out: one plan for each way there is.
+  enum Plan: CaseIterable {
+    case canary, holdback, oneInstanceFirst, blueGreen, allAtOnce, gated, drilled
+
+    var strategy: Rollout.Strategy {
+      switch self {
+      case .canary, .holdback, .oneInstanceFirst, .gated, .drilled: .canary
+      case .blueGreen: .blueGreen
+      case .allAtOnce: .allAtOnce
+      }
+    }
+    var steps: [Rollout.Step] {
+      switch self {
+      case .canary, .holdback, .drilled: [20, 50, 100]
+      case .oneInstanceFirst: [Rollout.Step(20, instances: 1), 20, 50, 100]
+      case .blueGreen: [Rollout.Step(0, minimum: .seconds(3), approval: true), 100]
+      case .allAtOnce: [100]
+      case .gated: [Rollout.Step(20, minimum: .seconds(3)), Rollout.Step(50, approval: true), 100]
+      }
+    }
+    var holdback: Int { self == .holdback || self == .gated ? 5 : 0 }
+    var preview: PreviewMatch? { self == .blueGreen ? .header(name: "X-Preview", value: "yes") : nil }
+  }
+
+  static func topology(variant: Int, plan: Plan = .canary, without absence: Absence? = nil) -> Topology {
+    let whole = topology(variant: variant, plan)
     switch absence {
     case nil: return whole
     case .service: return Topology()
@@ -24,7 +48,7 @@ enum SimulatedSettings {
     }
   }
 
-  private static func topology(variant: Int) -> Topology {
+  private static func topology(variant: Int, _ plan: Plan) -> Topology {
     let queue = MergeQueue.Policy(
       repository: SimulatedNames.repository, trunk: SimulatedNames.trunk, slots: 1 + variant % 3,
       method: variant % 4 == 3 ? .squash : .mergeCommit, messageTemplate: "{title}",
@@ -33,24 +57,32 @@ enum SimulatedSettings {
       name: SimulatedNames.service, repository: SimulatedNames.repository, trunk: SimulatedNames.trunk,
       build: Promotion.BuildStep(command: "make", output: "out", timeLimit: .seconds(30)),
       environments: [
-        environment(SimulatedNames.staging, judged: false, steps: [100], variant: variant),
-        environment(SimulatedNames.production, judged: true, steps: [20, 50, 100], variant: variant),
+        environment(SimulatedNames.staging, judged: false, .allAtOnce, variant: variant),
+        environment(SimulatedNames.production, judged: true, plan, variant: variant),
       ])
     return Topology(queues: [queue], services: [service])
   }
 
   private static func environment(
-    _ name: EnvironmentName, judged: Bool, steps: [Int], variant: Int
+    _ name: EnvironmentName, judged: Bool, _ plan: Plan, variant: Int
   ) -> Topology.Environment {
     let check = Promotion.Check(name: SimulatedNames.check, command: "./smoke", timeLimit: .seconds(10))
     return Topology.Environment(
       stage: Promotion.Stage(environment: name, checks: judged ? [] : [check], soak: .seconds(3)),
       rollout: Rollout.Policy(
-        service: SimulatedNames.service, environment: name, steps: steps, stepMinimum: .seconds(judged ? 5 : 1),
-        finalWatch: .seconds(judged ? 10 : 1), judged: judged,
-        judge: JudgePolicy(sloP99: .seconds(0.2), mustDetectRatio: 50),
-        scarcity: variant % 2 == 0 ? .hold : .advance(after: .seconds(30)), startLimit: .seconds(15), keep: 3,
-        announceTargets: announceTargets))
+        service: SimulatedNames.service, environment: name, strategy: plan.strategy, steps: plan.steps,
+        stepMinimum: .seconds(judged ? 5 : 1), finalWatch: .seconds(judged ? 10 : 1), holdback: plan.holdback,
+        preview: plan.preview, drill: plan == .drilled, judged: judged,
+        judge: JudgePolicy(sloP99: .seconds(0.2), mustDetectRatio: 50), scarcity: scarcity(variant),
+        startLimit: .seconds(15), keep: 3, announceTargets: announceTargets))
+  }
+
+  private static func scarcity(_ variant: Int) -> Rollout.WhenScarce {
+    switch variant % 4 {
+    case 1: .advance(after: .seconds(30))
+    case 3: .ask(after: .seconds(30))
+    default: .hold
+    }
   }
 }
 

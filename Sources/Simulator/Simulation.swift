@@ -33,8 +33,10 @@ final class Simulation {
   private var isCalm = false
   private(set) var transcript = Transcript()
   private(set) var turns = 0
-  /// Told of every boundary; true kills the process there.
-  var killsAt: (Boundary) -> Bool = { _ in false }
+  /// Told of every boundary; what it says happens to the process there.
+  var strikesAt: (Boundary) -> Strike? = { _ in nil }
+  /// Told of the state of production's delivery after each turn that changed it.
+  var onDelivery: ((Rollout.State) -> Void)?
   /// Nothing stays dead for ever; the exhaustive mode fixes the pause.
   var restartPause: Span?
 
@@ -66,7 +68,12 @@ final class Simulation {
       process.effects.append((sign, key, stream))
     }
     let boundary: (Boundary) -> Void = { [unowned self, unowned process] boundary in
-      if process.isAlive, !process.isZombie, isFatal(boundary) { kill(process) }
+      guard process.isAlive, !process.isZombie, let strike = strike(at: boundary) else { return }
+      successorSees = strike.seen
+      switch strike.ending {
+      case .killed: kill(process)
+      case .replaced: fork()
+      }
     }
     session.onBoundary = boundary
     process.dispatcher.onBoundary = boundary
@@ -80,17 +87,36 @@ final class Simulation {
     }
     flush(process, [])
     scheduleTurn(process, after: .zero)
+    if processes > 1 { lookBack(process) }
   }
+
+  /// What the one that comes back sees of the world at first; see `Strike.Seen`.
+  private func lookBack(_ process: SimulatedProcess) {
+    let seen = successorSees
+    successorSees = .fresh
+    switch seen {
+    case .fresh: break
+    case .stale:
+      let old = lives.flatMap(\.dispatcher.lastSeen).suffix(Strike.staleObservations)
+      for pause in Strike.stalePauses {
+        world.agenda.after(pause) { [unowned process] in
+          for letter in old where process.isAlive { process.dispatcher.post(letter) }
+        }
+      }
+    case .missed: process.dispatcher.missesFirst = true
+    }
+  }
+  private var successorSees = Strike.Seen.fresh
 
   /// Kills the process at the next moment of this kind, where it hurts most.
   func arm(_ boundary: Boundary) { armed = boundary }
   private var armed: Boundary?
 
-  private func isFatal(_ boundary: Boundary) -> Bool {
-    if killsAt(boundary) { return true }
-    guard armed == boundary else { return false }
+  private func strike(at boundary: Boundary) -> Strike? {
+    if let strike = strikesAt(boundary) { return strike }
+    guard armed == boundary else { return nil }
     armed = nil
-    return true
+    return Strike(.killed, .fresh)
   }
 
   /// `kill -9`; it comes back after a while.
@@ -158,9 +184,25 @@ final class Simulation {
 
   private func flush(_ process: SimulatedProcess, _ appended: [RecordedEvent<StreamEvent>]) {
     for event in appended { world.checkers.recorded(event) }
+    if world.plant == .gateOpensItself { openGates(process, appended) }
+    if let onDelivery, appended.contains(where: { $0.stream == SimulatedNames.productionDelivery }),
+      case .delivery(let state)? = process.engine.state(of: SimulatedNames.productionDelivery)
+    {
+      onDelivery(state)
+    }
     if !appended.isEmpty || !process.effects.isEmpty {
       transcript.note(appended, effects: process.effects, at: elapsed)
       process.effects = []
+    }
+  }
+
+  /// The plant: nobody was asked.
+  private func openGates(_ process: SimulatedProcess, _ appended: [RecordedEvent<StreamEvent>]) {
+    for event in appended {
+      guard case .delivery(.gated(let id, let index, .approval, at: _)) = event.event else { continue }
+      let approval = Rollout.Approval(rollout: id, step: index, actor: "plimsoll", reason: "why not")
+      process.dispatcher.post(
+        .letter(Letter(to: event.stream, .delivery(.approve(approval)), cause: .request(id: "planted"))))
     }
   }
 
@@ -215,6 +257,7 @@ final class Simulation {
       looked = elapsed
       let calm = Span(milliseconds: elapsed.milliseconds - calmSince.milliseconds)
       if calm > Self.leastCalm, movement.isEmpty, isDone() { break }
+      attend()
       if calm > Self.patience, decidedByHand == 0 { decideByHand() }
     }
     if world.checkers.violations.isEmpty, let process {
@@ -222,6 +265,23 @@ final class Simulation {
       world.checkers.compare(ledger, process.engine.streams.map { ($0, process.engine.state(of: $0)) })
     }
     finish()
+  }
+
+  /// Somebody looks: what waits for a person does not wait for ever.
+  func attend() {
+    for stream in SimulatedNames.deliveries {
+      guard case .delivery(let state)? = process?.engine.state(of: stream) else { continue }
+      if case .gated(let course, let index, _, since: _) = state.phase { approve(course.id, index, in: stream) }
+      if let frozen = state.frozen, frozen.freeze.until == nil, isCalm {
+        _ = request(.delivery(.thaw(actor: "ada", reason: "it is calm")), to: stream)
+      }
+    }
+  }
+
+  private func approve(_ rollout: RolloutID, _ step: Int, in stream: StreamID) {
+    let approval = Rollout.Approval(rollout: rollout, step: step, actor: "ada", reason: "looks well")
+    world.checkers.asks(approval)
+    _ = request(.delivery(.approve(approval)), to: stream)
   }
 
   private func decideByHand() {
@@ -259,6 +319,7 @@ final class Simulation {
     case .queue(let state): state.entries.isEmpty
     case .build(let state): state.isAtRest
     case .delivery(let state): state.running == nil && state.pending == nil
+    case .observation(let state): state.watch == nil
     }
   }
 
@@ -268,15 +329,15 @@ final class Simulation {
     case .queue(.watchTrunk):
       guard case .queue(let state)? = process?.engine.state(of: stream) else { return false }
       return state.trunk == world.forge.trunk
-    case .delivery(.route(let shares)):
+    case .delivery(.route(let routing)):
       let sent = world.router.shares(of: stream)
-      return shares.allSatisfy { wanted in
+      return routing.shares.allSatisfy { wanted in
         wanted.percent == (sent.first { $0.deployment == wanted.deployment }?.percent ?? 0)
           || isBroken(wanted.deployment)
       }
-    case .delivery(.run(let deployment)):
+    case .delivery(.run(let deployment, limit: _)):
       return world.platform.readyInstances(of: deployment.id) > 0 || isBroken(deployment.id)
-    case .queue, .build, .delivery: return false
+    case .queue, .build, .delivery, .observation: return false
     }
   }
 

@@ -4,7 +4,8 @@ import Kernel
 package enum Promise: String, CaseIterable, Sendable {
   case trunkIsTested, trunkIsGreen, oneDigest, condemnedStaysOut, trafficLeavesInTime, healthyHasCapacity
   case blindnessConvictsNobody, newerWins, comesToRest, replayIsState, recordedStays, fencesRise, startedOnce
-  case peopleAreTold, landedIsBuilt, badNeverCompletes, machinesHold
+  case peopleAreTold, landedIsBuilt, badNeverCompletes, machinesHold, leftPlaceIsEmpty
+  case trafficFirst, gatesHold, frozenHolds, drillsComeBack
 }
 
 package struct Violation: Equatable, Sendable, CustomStringConvertible {

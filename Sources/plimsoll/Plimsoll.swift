@@ -15,9 +15,10 @@ struct Plimsoll: AsyncParsableCommand {
     version: version,
     subcommands: [
       ServeCommand.self, InitCommand.self, CheckCommand.self, SchemaCommand.self, SubmitCommand.self,
-      QueueCommand.self, PromoteCommand.self, RolloutCommand.self, RollbackCommand.self, LiftCommand.self,
-      LedgerCommand.self, MeasureCommand.self, JudgeCommand.self, SimulateCommand.self, DemoCommand.self,
-      DownCommand.self, BenchCommand.self, AcceptCommand.self,
+      QueueCommand.self, PromoteCommand.self, RolloutCommand.self, RollbackCommand.self, FreezeCommand.self,
+      ThawCommand.self, LiftCommand.self, ObserveCommand.self, LedgerCommand.self, MeasureCommand.self,
+      JudgeCommand.self, SimulateCommand.self, DemoCommand.self, DownCommand.self, BenchCommand.self,
+      AcceptCommand.self,
     ])
 
   static let version = "0.1.0"

@@ -43,12 +43,13 @@ import Testing
           case .seal(let offer, _, _):
             .sealed(
               ordinal: offer.ordinal, configuration: Facts.digest("8"), sealedConfiguration: Facts.digest("9"))
-          case .run(let deployment): .ready(deployment.id, digest: deployment.digest, endpoints: 1)
-          case .route(let shares): .routed(shares: shares, at: bench.now)
+          case .run(let deployment, let limit):
+            .ready(deployment.id, digest: deployment.digest, endpoints: 1, limit: limit)
+          case .route(let routing): .routed(routing, at: bench.now)
           case .wake(_, let key): .woke(key)
           case .retire(let deployment): .retired(deployment.id)
           case .close: .closed(at: bench.now)
-          case .measureBaseline, .watch, .collectAftermath, .announce: nil
+          case .measureBaseline, .watch, .collectAftermath, .countServed, .announce: nil
           }
         if case .wake(let at, _) = effect { bench.now = max(bench.now, at) }
         if let input { bench.observe(.delivery(input), effect.key.text, of: Facts.delivery) }
@@ -97,7 +98,7 @@ import Testing
     apply(Topology(), to: bench)
     rollOut(on: bench)
     apply(Facts.topology(), to: bench)
-    #expect(wanted(bench, Facts.delivery).first == "route/\(served.deployment.id)=100")
+    #expect(wanted(bench, Facts.delivery).first?.hasPrefix("route/\(served.deployment.id)=100@") == true)
     bench.observe(.queue(.trunkObserved(Facts.commit("a"))), "watch-trunk", of: Facts.queue)
     bench.run()
     #expect(bench.ledger.types(Facts.build("a")).last == "build.renewed")

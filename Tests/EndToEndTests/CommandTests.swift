@@ -25,6 +25,23 @@ import Testing
     }
   }
 
+  @Test("check says what judging means, warns of blind steps, and both as JSON") func judged() async throws {
+    try await withFolder { folder in
+      let told = Self.tenLines.replacingOccurrences(of: "production]", with: "{ name: production, traffic: 2 }]")
+      try told.write(to: folder.appending(path: "plimsoll.yaml"), atomically: true, encoding: .utf8)
+      let words = try Binary.run(["check"], in: folder)
+      #expect(words.code == 0, "\(words.errors)")
+      for part in ["warning: services.harbor in production: step 1, 10 %: blind", "\n  canary: 10 % for", "in 200 "] {
+        #expect(words.output.contains(part), "\(part): \(words.output)")
+      }
+      let json = try Binary.run(["check", "--json"], in: folder)
+      let answer = try JSONSerialization.jsonObject(with: Data(json.output.utf8)) as? [String: Any]
+      let place = try #require((answer?["judged"] as? [[String: Any]])?.first)
+      #expect(place["strategy"] as? String == "canary" && place["traffic"] as? Double == 2)
+      #expect((place["steps"] as? [[String: Any]])?.first?["blind"] as? Bool == true)
+    }
+  }
+
   @Test("a mistake is told with line, column and nearest match; exit 1") func mistake() async throws {
     try await withFolder { folder in
       let wrong = Self.tenLines.replacingOccurrences(of: "    build:", with: "    biuld:")
@@ -56,7 +73,10 @@ import Testing
       let ended = try Binary.run(["schema"], in: folder)
       let schema = try JSONSerialization.jsonObject(with: Data(ended.output.utf8)) as? [String: Any]
       let keys = (schema?["properties"] as? [String: Any])?.keys.sorted()
-      #expect(keys == ["announce", "environments", "queue", "repositories", "server", "services"])
+      #expect(
+        keys == [
+          "announce", "environments", "observe", "prometheus", "queue", "repositories", "server", "services",
+        ])
     }
   }
 
@@ -64,6 +84,9 @@ import Testing
     "misuse is exit 2",
     arguments: [
       ["nonsense"], ["submit"], ["check", "--nope"], ["simulate", "--plant", "nothing-like-it", "--seed", "1"],
+      ["rollback", "harbor", "production"], ["rollback", "harbor", "production", "--drill", "--to", "abcd"],
+      ["rollout", "approve", "harbor", "production", "--reason", "x", "--at", "4"], ["freeze", "production"],
+      ["freeze", "production", "--reason", "x", "--until", "tomorrow"],
     ])
   func misuse(arguments: [String]) async throws {
     try await withFolder { folder in
@@ -81,6 +104,23 @@ import Testing
       let ended = try Binary.run(arguments, in: folder)
       #expect(ended.code == 3)
       #expect(ended.errors.contains("plimsoll serve"), "\(ended.errors)")
+    }
+  }
+
+  @Test("where nobody listens nothing was decided, and that is said; exit 3") func refusedConnection() async throws {
+    try await withFolder { folder in
+      // Port 1 needs a privilege to listen on, and nobody has served tcpmux for decades.
+      for words in [
+        ["rollback", "harbor", "production", "--reason", "x", "--from", "harbor.production.0123456789ab.01234567"],
+        ["rollout", "approve", "harbor", "production", "--reason", "x", "--at", "4/2"],
+        ["lift", "harbor", "production", "abcd", "--reason", "x"],
+      ] {
+        let ended = try Binary.run(
+          words + ["--server", "http://127.0.0.1:1"], in: folder, environment: ["PLIMSOLL_TOKEN": "x"])
+        #expect(ended.code == 3, "\(words)")
+        #expect(ended.errors.contains("nothing was decided"), "\(words): \(ended.errors)")
+        #expect(!ended.errors.contains("may have been decided"), "\(words): \(ended.errors)")
+      }
     }
   }
 
@@ -108,9 +148,9 @@ import Testing
     try await withFolder { folder in
       for verb in [
         "", "serve", "init", "check", "schema", "submit", "queue", "promote", "rollout", "rollback", "lift", "ledger",
-        "measure", "simulate", "demo", "down", "bench", "bench judge", "accept", "judge", "judge replay",
-        "rollout show",
-        "rollout plan",
+        "measure", "simulate", "demo", "down", "bench", "bench judge", "accept",
+        "judge", "judge replay", "rollout show", "rollout plan", "rollout approve", "rollout floor", "freeze", "thaw",
+        "observe", "observe show", "observe deployed", "observe kept", "observe rolled-back",
       ] {
         let ended = try Binary.run(
           verb.split(separator: " ").map(String.init) + ["--help"], in: folder, environment: ["COLUMNS": "80"])

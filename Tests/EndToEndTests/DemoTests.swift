@@ -10,6 +10,7 @@ import Testing
   static let claims = [
     "a good change lands and the same digest reaches every environment",
     "the digests that serve are the only ones that run",
+    "a rollback drill moves real requests there and back",
     "of two changes that break together one lands and the other is ejected with its log",
     "a change that fails about 5 % of real requests is rolled back to the known-good digest by itself",
     "after the rollback only the known-good digest runs in production",

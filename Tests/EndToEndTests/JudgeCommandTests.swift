@@ -17,7 +17,7 @@ import Testing
         ["judge", "replay", Self.recording, "--slow-ms", "750", "--picture", "evidence.svg"], in: folder)
       #expect(words.code == 0, "\(words.output) \(words.errors)")
       #expect(words.output.contains("Yes: rolled back"))
-      #expect(words.output.contains("At this traffic:"))
+      #expect(words.output.contains("What could be seen now: At "))
       let picture = try String(contentsOf: folder.appending(path: "evidence.svg"), encoding: .utf8)
       #expect(picture.hasPrefix("<svg") && picture.contains("decided"))
       let json = try Binary.run(["judge", "replay", Self.recording, "--slow-ms", "750", "--json"], in: folder)
@@ -64,6 +64,22 @@ import Testing
     }
   }
 
+  @Test("with a service, the file says the traffic, and its own steps are told") func planOfFile() async throws {
+    try await withFolder { folder in
+      let place = "{ name: production, traffic: 40, baseline: 0.1%, steps: [{ share: 1%, detect: 5 }, 100] }"
+      let text = CommandTests.tenLines.replacingOccurrences(of: "integration, staging, production", with: place)
+      try text.write(to: folder.appending(path: "plimsoll.yaml"), atomically: true, encoding: .utf8)
+      let arguments = ["rollout", "plan", "--service", "harbor", "--detect", "5"]
+      let words = try Binary.run(arguments, in: folder)
+      #expect(words.code == 0, "\(words.output) \(words.errors)")
+      #expect(words.output.contains("plimsoll.yaml has for harbor in production\n  canary: 1 %"), "\(words.output)")
+      #expect(words.output.contains("1 %: blind: at 0.40 requests/s a 5x worsening"), "\(words.output)")
+      let json = try object(try Binary.run(arguments + ["--json"], in: folder).output)
+      #expect((json["configured"] as? [[String: Any]])?.map { $0["percent"] as? Int } == [1, 95])
+      #expect((json["steps"] as? [[String: Any]])?.isEmpty == false)
+    }
+  }
+
   @Test("what cannot be seen is exit 1 with what can; misuse is exit 2") func blind() async throws {
     try await withFolder { folder in
       let blind = try Binary.run(
@@ -72,6 +88,7 @@ import Testing
       #expect(blind.output.contains("cannot be seen within 10 min"), "\(blind.output)")
       for (wrong, words) in [
         (["--traffic", "0", "--baseline", "0.1%", "--detect", "2"], "--traffic"),
+        (["--baseline", "1%", "--detect", "2"], "--traffic"), (["--traffic", "9", "--detect", "2"], "--baseline"),
         (["--traffic", "9", "--baseline", "often", "--detect", "2"], "--baseline"),
         (["--traffic", "9", "--baseline", "1%", "--detect", "1"], "--detect"),
         (["--traffic", "9", "--baseline", "1%", "--detect", "2", "--environment", "x"], "--service"),

@@ -318,9 +318,9 @@ private let two = open + [submit("a"), submit("b"), made(1, "t0", "t0+a"), made(
       .landingRefused(entry: 1, commit: c("t0+a"), trunk: c("x")),
     ] { check("what comes late is ignored", given: retired, when: late, then: []) }
     check("nobody can submit", given: retired, when: submit("z"), refused: .notNow, saying: "no longer names it")
-    check("nor withdraw", given: retired, when: .withdraw(entry: 1, reason: "x"), refused: .notNow, saying: "retired")
+    check("nor withdraw", given: retired, when: .withdraw(entry: 1, reason: "x"), refused: .notNow, saying: "closed")
     let headline = MergeQueue.explanation(of: play(retired)).headline
-    #expect(headline == "The queue is retired: plimsoll.yaml no longer names main of harbor.")
+    #expect(headline == "The queue is closed: plimsoll.yaml no longer names main of harbor.")
     let sentences = play(retired).finished.map(\.sentence)
     #expect(sentences.first?.contains("It was being pushed at that moment") == true)
     #expect(sentences.last?.contains("being pushed") == false)

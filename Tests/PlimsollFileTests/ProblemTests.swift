@@ -41,11 +41,6 @@ import Testing
   @Test(
     "environments are checked as closely",
     arguments: [
-      ("steps: [50, 10, 100]", "expected rising percents that end with 100"),
-      ("steps: [10, 50]", "expected rising percents that end with 100"),
-      ("steps: []", "expected rising percents that end with 100"),
-      ("steps: [0, 100]", "expected percents from 1 to 100, found '0'"),
-      ("when-scarce: never", "expected 'hold' or 'advance after 30m', found 'never'"),
       ("start-limit: 0", "expected a time above zero"),
       ("keep: 0", "expected a whole number from 1 to 20, found '0'"),
       ("judged: maybe", "expected true or false, found 'maybe'"),
@@ -53,8 +48,6 @@ import Testing
       ("checks: { load: { time-limit: 5m } }", "expected 'run: COMMAND'"),
       ("checks: { load: { run: x, time-limit: 0 } }", "expected a time above zero"),
       ("checks: { Load: x }", "'Load' is no name"),
-      ("rollback: { needless: 20% }", "expected a share from 1e-10% to 10.0%, found 20.0%"),
-      ("rollback: { needless: 0 }", "expected a share from 1e-10% to 10.0%"),
       ("rollback: { ceiling: 95% }", "expected a share from 0.1% to 90.0%, found 95.0%"),
       ("rollback: { ceiling: 0.01% }", "expected a share from 0.1% to 90.0%"),
       ("rollback: { error-ratio: 1 }", "expected a number from 1.1 to 1000.0"),

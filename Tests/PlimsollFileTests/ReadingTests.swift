@@ -14,7 +14,7 @@ import Testing
     #expect(service.trunk.rawValue == "main")
     #expect(file.repositories.map(\.location) == ["/srv/harbor.git"])
     let policy = try #require(service.environments.first?.rollout)
-    #expect(policy.steps == [10, 50, 100])
+    #expect(policy.steps.map(\.percent) == [10, 50, 100])
     #expect(policy.judge.slowerThan == .seconds(0.3))
     #expect(policy.fault == nil)
     #expect(file.topology.queues.map(\.slots) == [2])
@@ -26,7 +26,7 @@ import Testing
     let environments = try #require(parse(file()).topology.services.first).environments
     #expect(environments.map(\.name.rawValue) == ["integration", "staging", "production"])
     #expect(environments.map(\.rollout.judged) == [false, false, true])
-    #expect(environments.map(\.rollout.steps) == [[100], [100], [10, 50, 100]])
+    #expect(environments.map { $0.rollout.steps.map(\.percent) } == [[100], [100], [10, 50, 100]])
   }
 
   @Test("what is legal and probably not meant is a warning at the service's line") func warnings() throws {
@@ -70,16 +70,15 @@ import Testing
   {
     let level = availability.isEmpty ? "{ p99: 1s }" : "{ p99: 1s, \(availability) }"
     let file = try parse(file("slo: \(level)"))
-    let ceiling = try #require(file.ceilings.first)
-    #expect(file.ceilings.map(\.environment.rawValue) == ["production"], "only where traffic is judged")
+    let ceiling = try #require(file.judged.first).ceiling
+    #expect(file.judged.map(\.environment.rawValue) == ["production"], "only where traffic is judged")
     #expect(abs(ceiling.share - share) < 1e-9 && ceiling.reason == reason, "\(ceiling)")
     let policy = try #require(file.topology.services.first?.environments.last?.rollout)
     #expect(policy.judge.ceiling == ceiling.share)
     let explicit = "slo: \(level)\nenvironments:\n  production: { rollback: { ceiling: 20% } }"
     let wins = try parse(PlimsollFileTests.file(explicit))
     #expect(
-      wins.ceilings.first?.description
-        == "harbor in production: errors above 20% roll a version back, by rollback.ceiling")
+      wins.judged.first?.ceiling.sentence == "Errors above 20% roll a version back, by rollback.ceiling.")
     #expect(wins.topology.services.first?.environments.last?.rollout.judge.ceiling == 0.2)
   }
 

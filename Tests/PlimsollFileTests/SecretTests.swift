@@ -73,14 +73,17 @@ import Testing
 
 @Suite("The JSON Schema") struct SchemaTests {
   /// All property names of a schema node, its `oneOf` members included.
-  private func keys(_ path: String...) throws -> [String] {
+  private func keys(_ path: String...) throws -> [String] { try keys(path) }
+  private func keys(_ path: [String]) throws -> [String] {
     var node = try #require(
       JSONSerialization.jsonObject(with: Data(PlimsollFile.schema.utf8)) as? [String: Any])
     let definitions = node["$defs"] as? [String: Any]
     for step in path {
+      let members = [node] + (node["oneOf"] as? [[String: Any]] ?? [])
+      let properties = members.compactMap { $0["properties"] as? [String: Any] }
       let next =
         step == "*"
-        ? node["additionalProperties"] : step == "[]" ? node["items"] : (node["properties"] as? [String: Any])?[step]
+        ? node["additionalProperties"] : step == "[]" ? node["items"] : properties.lazy.compactMap { $0[step] }.first
       node = try #require(next as? [String: Any], "the schema has no \(path)")
       if let reference = node["$ref"] as? String, let name = reference.split(separator: "/").last {
         node = try #require(definitions?[String(name)] as? [String: Any])
@@ -95,10 +98,20 @@ import Testing
     #expect(try keys("services", "*") == ServiceReader.keys.sorted())
     #expect(try keys("services", "*", "slo") == ServiceReader.sloKeys.sorted())
     #expect(try keys("services", "*", "environments", "*") == PlaceDraft.keys.sorted())
-    #expect(try keys("services", "*", "environments", "*", "rollback") == RolloutDraft.thresholdKeys.sorted())
+    for place in [["services", "*", "environments", "*"], ["environments", "[]"]] {
+      #expect(try keys(place + ["rollback"]) == RolloutDraft.thresholdKeys.sorted())
+      #expect(try keys(place + ["rollback", "costs"]) == RolloutDraft.costKeys.sorted())
+      #expect(try keys(place + ["steps", "[]"]) == StepsReader.stepKeys.sorted())
+      #expect(try keys(place + ["preview"]) == PreviewReader.keys.sorted())
+      #expect(try keys(place + ["watch", "*"]) == EvidenceReader.watchKeys.sorted())
+    }
     #expect(try keys("services", "*", "environments", "*", "checks", "*") == EnvironmentDraft.checkKeys.sorted())
     #expect(try keys("environments", "[]") == EnvironmentDraft.keys.sorted())
     #expect(try keys("queue") == QueueSettings.keys.sorted())
+    #expect(try keys("services", "*", "metrics") == MetricsReader.keys.sorted())
+    #expect(try keys("services", "*", "metrics", "errors") == MetricsReader.errorKeys.sorted())
+    #expect(try keys("services", "*", "metrics", "durations") == MetricsReader.durationKeys.sorted())
+    #expect(try keys("prometheus") == EvidenceReader.prometheusKeys.sorted())
     #expect(try keys("server") == DocumentReader.serverKeys.sorted())
     #expect(try keys("announce", "[]") == DocumentReader.announceKeys.sorted())
   }

@@ -57,6 +57,26 @@ struct ReplayRunTests {
     #expect(report.verdicts.last?.detectable.contains("requests/s") == true)
   }
 
+  @Test("a version that never was ready fell, without a count of its own")
+  func neverReady() throws {
+    let report = try replay(recording(watch: 200, extra: ["720,v2,,,,not-ready,"]) { _ in (0, 0, 0) })
+    #expect(report.outcome.verdict == .bad)
+    #expect(report.outcome.second == 720)
+    #expect(report.verdicts.last?.rule == "failed readiness")
+    #expect(report.verdicts.last?.cause == "infrastructure")
+  }
+
+  @Test(
+    "an end's detail tells memory from other crashes",
+    arguments: [("out of memory", "out of memory"), ("", "crash loop")])
+  func ends(detail: String, rule: String) throws {
+    let ends = (1...3).map { "\(600 + 20 * $0),v2,,,,restart,\(detail)" }
+    let report = try replay(recording(watch: 100, extra: ends) { _ in (10, 0, 0) })
+    #expect(report.outcome.second == 660)
+    #expect(report.verdicts.last?.rule == rule)
+    #expect(report.verdicts.last?.sentence.contains("ended 3 times") == true)
+  }
+
   @Test("a lost source is never bad, whatever its counts")
   func lost() throws {
     let report = try replay(

@@ -47,8 +47,46 @@ private let goldenEvents: [Rollout.Event] = {
     .unconfigured(Rollout.Unconfiguration(rollout: 2, commits: [new.commit, old.commit], at: at)),
     .closed(at: at),
     .refusedUnconfigured(Facts.offer("b", 2)),
+    .gated(2, index: 0, .approval, at: at),
+    .approved(2, index: 0, Facts.approval(2, 0), verdict: Facts.scarce, at: at),
+    .scalingBegan(2, index: 1, readyBy: at + .minutes(1)),
+    .scaled(2, index: 1, endpoints: 3),
+    .finishing(2, at: at),
+    .drillOrdered(2, actor: "ada", at: at),
+    .drillMoved(2, .held(there: .seconds(0.2), since: at), at: at),
+    .drilled(2, drilled, at: at),
+    .drillAbandoned(2, why: "ada rolled it back: orders are lost", at: at),
+    .frozen(Rollout.Freeze(reason: "the sale is on", actor: "ada", until: at + .minutes(60)), at: at),
+    .thawed(actor: "plimsoll", reason: "the freeze was for so long", at: at),
+    .floorRaised(Rollout.Floor(digest: old.digest, reason: "the table is new", actor: "ada"), ordinal: 1, at: at),
   ]
 }()
+
+/// Cases whose payload has more shapes than the one above.
+private let goldenShapes: [Rollout.Event] = [
+  .configured(
+    Facts.policy(
+      strategy: .blueGreen,
+      steps: [
+        Rollout.Step(0, instances: 1, approval: true), Rollout.Step(10, minimum: .seconds(30), detect: 5), 50, 100,
+      ], holdback: 5, preview: .header(name: "X-Next", value: "1"), drill: true, scarcity: .ask(after: .minutes(20)))),
+  .configured(Facts.policy(preview: .cookie(name: "next", value: "1"), scarcity: .hold)),
+  .gated(2, index: 1, .evidence("3 of 800 requests have come."), at: at),
+  .drillMoved(2, .there(since: at), at: at),
+  .drillMoved(2, .back(there: .seconds(0.2), held: .seconds(5), since: at), at: at),
+  .drillMoved(2, .counting(drilled), at: at),
+  .drillMoved(2, .done(drilled), at: at),
+  .frozen(Rollout.Freeze(reason: "the sale is on", actor: "ada", until: nil), at: at),
+  .reported(
+    RollbackReport(
+      rollout: 2, condemned: Facts.deployment("b", 2), to: nil, cause: .logic, sentence: "41 of 812 requests failed.",
+      firstBadAt: nil, detectedAt: at, decidedAt: at, lastBadAt: nil, restoredAt: nil, closedAt: at + .seconds(2),
+      isDrill: true, requestsHurt: 0, clientMinutesHurt: 0, evidence: nil)),
+]
+
+private let drilled = Drill.Report(
+  there: .seconds(0.2), held: .seconds(5), back: .seconds(0.1), percent: 10,
+  counts: RequestCounts(requests: 50, errors: 1))
 
 private let conviction: Conviction? = {
   guard case .bad(let conviction) = Facts.bad(at: at) else { return nil }
@@ -66,20 +104,49 @@ private let conviction: Conviction? = {
 
   @Test("every event is written as it always was, and read back")
   func goldens() throws {
-    let file = Self.folder.appending(path: "rollout-events.jsonl")
-    let lines = try goldenEvents.map(Self.encode)
+    try compare(goldenEvents, with: "rollout-events.jsonl")
+    #expect(Set(goldenEvents.map(\.name)).count == goldenEvents.count)
+  }
+
+  @Test("and so is every shape of what they hold")
+  func shapes() throws { try compare(goldenShapes, with: "rollout-shapes.jsonl") }
+
+  private func compare(_ events: [Rollout.Event], with name: String) throws {
+    let file = Self.folder.appending(path: name)
+    let lines = try events.map(Self.encode)
     if ProcessInfo.processInfo.environment["PLIMSOLL_UPDATE"] == "1" {
       try FileManager.default.createDirectory(at: Self.folder, withIntermediateDirectories: true)
       try (lines.joined(separator: "\n") + "\n").write(to: file, atomically: true, encoding: .utf8)
     }
     let stored = try String(contentsOf: file, encoding: .utf8).split(separator: "\n").map(String.init)
-    #expect(stored.count == goldenEvents.count)
-    for (event, (line, golden)) in zip(goldenEvents, zip(lines, stored)) {
+    #expect(stored.count == events.count)
+    for (event, (line, golden)) in zip(events, zip(lines, stored)) {
       #expect(line == golden, "\(event.name)")
       #expect(try JSONDecoder().decode(Rollout.Event.self, from: Data(golden.utf8)) == event)
       #expect(golden.hasPrefix("{\"\(event.name)\":"))
     }
-    #expect(Set(goldenEvents.map(\.name)).count == goldenEvents.count)
+  }
+
+  /// As they stand in ledgers of before there were plans: steps are numbers, a policy has none of the newer keys, and
+  /// what was closed while it was restored has an instant all the same.
+  @Test("events of before decode")
+  func before() throws {
+    let lines = try String(
+      contentsOf: Self.folder.appending(path: "rollout-events-before-plans.jsonl"), encoding: .utf8
+    )
+    .split(separator: "\n").map { try JSONDecoder().decode(Rollout.Event.self, from: Data($0.utf8)) }
+    try #require(lines.count == 3)
+    guard case .configured(let policy) = lines[0], case .started(let start) = lines[1],
+      case .reported(let report) = lines[2]
+    else {
+      Issue.record("other events: \(lines)")
+      return
+    }
+    #expect(policy == Facts.policy(scarcity: .advance(after: .minutes(10))))
+    #expect(policy.steps == [10, 50, 100] && policy.strategy == .canary && policy.holdback == 0)
+    #expect(policy.preview == nil && !policy.drill)
+    #expect(start.steps == [Rollout.Step(100)])
+    #expect(report.restoredAt == at + .seconds(0.6) && report.closedAt == nil && !report.isDrill)
   }
 
   @Test("an announcement reads as it always did")

@@ -27,7 +27,7 @@ import Testing
     #expect(story.give(.unconfigure) == [] && story.give(.closed(at: story.now)) == [], "once is enough")
     #expect(story.replayed == story.state)
     let words = Rollout.waitReason(story.state)
-    #expect(words == "Retired: no longer in plimsoll.yaml; add it again, and 0001cccccc comes back.")
+    #expect(words == "Closed: no longer in plimsoll.yaml; add it again, and 0001cccccc comes back.")
   }
 
   @Test("known-good and condemned versions are kept, and serve and stay out again")

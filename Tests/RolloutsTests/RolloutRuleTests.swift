@@ -55,6 +55,8 @@ import Testing
     #expect(story.phase == "finalWatch")
     story.pass(.seconds(1))
     #expect(story.judge(Facts.good) == ["stepPassed", "completed"])
+    #expect(story.keys == ["route/\(new)=100", "run/\(new)"], "the router may still know the old one")
+    story.route()
     #expect(story.keys == ["route/\(new)=100", "run/\(new)", "retire/\(old)"])
     #expect(story.state.knownGood.map(\.deployment.id) == [new, old])
     #expect(story.state.history.map(\.id) == [2, 1])
@@ -76,10 +78,14 @@ import Testing
   func exactShares() {
     var story = RolloutStory()
     story.deliver("a", 1)
-    let late = story.state.wantedShares
+    let late = story.routing
     story.place("b", 2)
-    #expect(story.give(.routed(shares: late, at: story.now)) == [])
-    #expect(story.give(.routed(shares: [], at: story.now)) == [])
+    #expect(story.give(.routed(late, at: story.now)) == [])
+    let wanted = story.routing
+    #expect(story.give(.routed(Rollout.Routing([], number: wanted.number), at: story.now)) == [])
+    #expect(
+      story.give(.routed(Rollout.Routing(wanted.shares, number: wanted.number - 1), at: story.now)) == [],
+      "an earlier want of the same shares")
     #expect(story.route() == ["routed"])
     #expect(story.route() == [], "again after the router was lost")
   }
@@ -162,11 +168,30 @@ import Testing
 
   @Test(
     "policies that contradict themselves are refused",
-    arguments: [[], [10, 50], [50, 10, 100], [0, 100], [10, 10, 100]])
-  func badPolicies(_ steps: [Int]) {
+    arguments: [
+      [], [10, 50], [50, 10, 100], [10, 10, 100], [-1, 100], [10, 101], [10, Rollout.Step(100, instances: 1)],
+      [10, Rollout.Step(100, minimum: .seconds(1))], [Rollout.Step(10, instances: 0), 100], [10, 0, 100],
+      [10, Rollout.Step(50, instances: 1), 100], [Rollout.Step(10, detect: 1), 100],
+      [Rollout.Step(10, detect: .nan), 100],
+      [Rollout.Step(10, minimum: .seconds(-1)), 100],
+    ])
+  func badPolicies(_ steps: [Rollout.Step]) {
     let story = RolloutStory()
     #expect(story.refusal(of: .configure(Facts.policy(steps: steps)))?.kind == .malformed)
     #expect(story.refusal(of: .configure(Facts.policy(keep: 0)))?.kind == .malformed)
+    #expect(story.refusal(of: .configure(Facts.policy(holdback: 50)))?.kind == .malformed)
+    #expect(story.refusal(of: .configure(Facts.policy(scarcity: .ask(after: .seconds(-1)))))?.kind == .malformed)
+  }
+
+  @Test(
+    "plans that are not percents alone are taken",
+    arguments: [
+      [0, 100], [0, 0, 100], [100], [Rollout.Step(0, instances: 1), 0, 10, 100],
+      [Rollout.Step(10, instances: 1), Rollout.Step(10, instances: 2), 10, 100],
+      [Rollout.Step(10, minimum: .seconds(5), detect: 5, approval: true), Rollout.Step(100, approval: true)],
+    ])
+  func goodPolicies(_ steps: [Rollout.Step]) {
+    #expect(RolloutStory().refusal(of: .configure(Facts.policy(steps: steps))) == nil)
   }
 
   @Test("other code that builds to the serving deployment needs no rollout")

@@ -37,17 +37,23 @@ enum RolloutFacts {
       configuration: configuration, sealedConfiguration: sealed)
   }
   static func policy(
-    steps: [Int] = [10, 50, 100], judged: Bool = true, scarcity: Rollout.WhenScarce = .hold, keep: Int = 3,
-    announceTargets: Int = 1
+    strategy: Rollout.Strategy = .canary, steps: [Rollout.Step] = [10, 50, 100], holdback: Int = 0,
+    preview: PreviewMatch? = nil, drill: Bool = false, judged: Bool = true, scarcity: Rollout.WhenScarce = .hold,
+    keep: Int = 3, announceTargets: Int = 1
   ) -> Rollout.Policy {
     Rollout.Policy(
-      service: service, environment: environment, steps: steps, stepMinimum: .seconds(10), finalWatch: .seconds(30),
-      judged: judged, judge: JudgePolicy(sloP99: .seconds(0.2)), scarcity: scarcity, startLimit: .seconds(60),
+      service: service, environment: environment, strategy: strategy, steps: steps, stepMinimum: .seconds(10),
+      finalWatch: .seconds(30), holdback: holdback, preview: preview, drill: drill, judged: judged,
+      judge: JudgePolicy(sloP99: .seconds(0.2)), scarcity: scarcity, startLimit: .seconds(60),
       crashLimit: 3, keep: keep, announceTargets: announceTargets)
   }
 
   static let good = Verdict.good(
     Power(requests: 900, needed: 800, detectableRatio: 4.5, sentence: "4.5x would have been seen."))
+  /// Good, but only because so little is asked for.
+  static func good(seeing ratio: Double?) -> Verdict {
+    .good(Power(requests: 900, needed: 800, detectableRatio: ratio, sentence: "enough."))
+  }
   static let scarce = Verdict.notEnoughEvidence(
     Scarcity(requests: 3, needed: 800, detectableRatio: nil, sentence: "3 of 800 requests have come."))
   static let broken = Verdict.sourceBroken(reason: "the log stream was cut")
@@ -66,6 +72,9 @@ enum RolloutFacts {
     ],
     baseline: Baseline(requests: 10_000, errors: 5, slow: 20), whole: .empty, recent: .empty, recentWindows: 1,
     through: Instant(milliseconds: 5_000), conviction: nil)
+  static func approval(_ rollout: RolloutID, _ step: Int, reason: String = "seen by hand") -> Rollout.Approval {
+    Rollout.Approval(rollout: rollout, step: step, actor: "ada", reason: reason)
+  }
   static let aftermath = aftermath(endingAt: Instant(milliseconds: 5_400))
   static func aftermath(endingAt end: Instant) -> Rollout.Aftermath {
     Rollout.Aftermath(
@@ -118,7 +127,12 @@ struct RolloutStory {
     return state
   }
   var effects: [Rollout.Effect] { Rollout.effects(of: state) }
-  var keys: [String] { effects.map(\.key.text) }
+  /// Without the numbers of routings.
+  var keys: [String] { effects.map { String($0.key.text.prefix { $0 != "@" }) } }
+  /// What the router should confirm now.
+  var routing: Rollout.Routing {
+    Rollout.Routing(state.wantedShares, state.wantedPreview, number: state.routings)
+  }
   /// `b=10 a=90`, with the digest's letter for the deployment.
   var shares: String {
     state.wantedShares.map { "\($0.deployment.rawValue.split(separator: ".")[2].prefix(1))=\($0.percent)" }
@@ -129,9 +143,21 @@ struct RolloutStory {
     case .idle: "idle"
     case .sealing: "sealing"
     case .placing: "placing"
+    case .drilling(_, let drill):
+      switch drill {
+      case .there: "drilling there"
+      case .held: "drilling held"
+      case .back: "drilling back"
+      case .counting: "drilling counting"
+      case .done: "drilling done"
+      }
     case .stepping(_, let index): "stepping \(index)"
+    case .scaling(_, let index): "scaling \(index)"
     case .watching(_, let index, since: _): "watching \(index)"
+    case .gated(_, let index, .approval, since: _): "gated \(index) approval"
+    case .gated(_, let index, .evidence, since: _): "gated \(index) evidence"
     case .finalWatch: "finalWatch"
+    case .finishing: "finishing"
     case .restoring: "restoring"
     case .reporting: "reporting"
     case .closing: "closing"
@@ -149,13 +175,44 @@ struct RolloutStory {
   }
   @discardableResult mutating func ready(measured: Digest? = nil) -> [String] {
     guard let canary = state.live?.canary else { return [] }
-    return give(.ready(canary.id, digest: measured ?? canary.digest, endpoints: 2))
+    let limit = state.limit(of: canary.id)
+    return give(.ready(canary.id, digest: measured ?? canary.digest, endpoints: limit ?? 2, limit: limit))
   }
   @discardableResult mutating func measure() -> [String] {
     guard let course = state.live else { return [] }
     return give(.baselineMeasured(course.id, Baseline(requests: 10_000, errors: 5, slow: 20)))
   }
-  @discardableResult mutating func route() -> [String] { give(.routed(shares: state.wantedShares, at: now)) }
+  @discardableResult mutating func route() -> [String] {
+    give(.routed(routing, at: now))
+  }
+  @discardableResult mutating func wake() -> [String] {
+    guard let timer = state.timer ?? state.frozen?.timer else { return [] }
+    now = max(now, timer.at)
+    return give(.woke(timer.key))
+  }
+  @discardableResult mutating func approve(_ step: Int) -> [String] {
+    give(.approve(Facts.approval(state.live?.id ?? 0, step)))
+  }
+  @discardableResult mutating func freeze(until: Instant? = nil) -> [String] {
+    give(.freeze(Rollout.Freeze(reason: "the sale is on", actor: "ada", until: until)))
+  }
+  @discardableResult mutating func thaw() -> [String] { give(.thaw(actor: "ada", reason: "the sale is over")) }
+  @discardableResult mutating func drill() -> [String] { give(.drill(actor: "ada", reason: "before the sale")) }
+  @discardableResult mutating func count() -> [String] {
+    give(.served(state.live?.id ?? 0, RequestCounts(requests: 50, errors: 1)))
+  }
+  @discardableResult mutating func rollBack() -> [String] {
+    give(.rollBack(Rollout.RollBackRequest(to: nil, reason: "orders are lost", actor: "ada")))
+  }
+  @discardableResult mutating func crash() -> [String] {
+    guard let canary = state.live?.canary else { return [] }
+    return give(.instanceEnded(canary.id, instance: 0, end: .exited(code: 1), inRow: 3, at: now))
+  }
+  /// Once, after a stable run.
+  @discardableResult mutating func stumble() -> [String] {
+    guard let canary = state.live?.canary else { return [] }
+    return give(.instanceEnded(canary.id, instance: 0, end: .exited(code: 1), inRow: 1, at: now))
+  }
   @discardableResult mutating func judge(_ verdict: Verdict, rollout: RolloutID? = nil) -> [String] {
     give(.judged(rollout ?? state.running?.id ?? 0, verdict: verdict, checkpoint: Facts.checkpoint, at: now))
   }
@@ -169,16 +226,16 @@ struct RolloutStory {
     ready()
     if state.live?.needsBaseline == true { measure() }
   }
-  /// From the first share to known-good.
+  /// From the first share to known-good; a person approves what asks.
   mutating func finish() {
-    for _ in 0..<10 where state.live != nil {
+    for _ in 0..<20 where state.live != nil {
+      if case .scaling = state.phase { ready() }
       route()
       pass(.seconds(31))
-      if state.live?.isJudged == true {
-        judge(Facts.good)
-      } else if let timer = state.timer {
-        give(.woke(timer.key))
-      }
+      if let timer = state.timer { give(.woke(timer.key)) }
+      if case .drilling(_, .counting) = state.phase { count() }
+      if state.live?.isJudged == true { judge(Facts.good) }
+      if case .gated(_, let index, _, since: _) = state.phase { approve(index) }
     }
   }
   /// A version that completes its rollout; what it replaces is retired.
@@ -188,5 +245,6 @@ struct RolloutStory {
     route()
     retireAll()
   }
-  mutating func retireAll() { for deployment in state.retiring { give(.retired(deployment.id)) } }
+  /// What may be stopped now.
+  mutating func retireAll() { for deployment in state.stoppable { give(.retired(deployment.id)) } }
 }

@@ -17,17 +17,24 @@ final class Bench: Sendable {
   let telemetry = ScriptedTelemetry()
   let blobs = ScriptedBlobStore()
   let sealer = ScriptedSealer()
+  let queries = ScriptedQueries()
   let folder = TemporaryFolder()
   let posted = Letterbox()
+  let noticed = Noticeboard()
   let performer: Performer
 
   init() throws {
     performer = Performer(
       ports: Ports(
         forge: forge, runner: runner, artifacts: artifacts, platform: platform, router: router, telemetry: telemetry,
-        announcer: ScriptedAnnouncer(), blobs: blobs, sealer: sealer, catalog: ScriptedCatalog()),
+        announcer: ScriptedAnnouncer(), blobs: blobs, sealer: sealer, catalog: ScriptedCatalog(),
+        queries: queries),
       evidence: try EvidenceBook(folder: folder.path))
-    performer.attach { [posted] in posted.take($0) }
+    performer.attach { [posted] parcel in
+      posted.take(parcel)
+    } tell: { [noticed] notice in
+      noticed.take(notice)
+    }
   }
 
   static let fence = Fence(5)
@@ -44,12 +51,19 @@ final class Bench: Sendable {
   }
 
   /// Keeps a deployment running whose platform reports these ports as ready.
-  func place(_ deployment: Deployment, ports: Int...) async throws {
-    start(.delivery(.run(deployment)), of: Facts.delivery)
+  func place(_ deployment: Deployment, limit: Int? = nil, ports: Int...) async throws {
+    start(.delivery(.run(deployment, limit: limit)), of: Facts.delivery)
     try await eventually("\(deployment.id) is supervised") { platform.supervises(deployment) }
     let endpoints = ports.enumerated().map { Endpoint(instance: $0.offset, port: $0.element) }
     await platform.say(.ready(endpoints: endpoints, digest: deployment.digest), of: deployment)
   }
+}
+
+/// What people were told, in order.
+final class Noticeboard: Sendable {
+  private let notices = Mutex<[HostNotice]>([])
+  var all: [HostNotice] { notices.withLock { $0 } }
+  func take(_ notice: HostNotice) { notices.withLock { $0.append(notice) } }
 }
 
 /// What was posted, in order.

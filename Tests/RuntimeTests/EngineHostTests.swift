@@ -51,6 +51,19 @@ struct EngineHostTests {
     await stop()
   }
 
+  @Test("what someone else changed is told at once and shown for a while, a bounded number of times")
+  func alterations() async throws {
+    try await host.start()
+    let old = HostNotice.altered(Facts.delivery, sentence: "long ago", at: .now - .minutes(61))
+    let new = (0..<30).map { HostNotice.altered(Facts.delivery, sentence: "change \($0)", at: .now) }
+    await bench.performer.notice(old)
+    #expect(await host.alterations.isEmpty, "an hour later it is news no more")
+    for notice in new { await bench.performer.notice(notice) }
+    #expect(notices.all == [old] + new)
+    #expect(await host.alterations == new.suffix(20))
+    await stop()
+  }
+
   @Test("a request that may not be is refused, and leaves no trace")
   func refused() async throws {
     try await host.start()

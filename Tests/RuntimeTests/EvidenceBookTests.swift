@@ -86,6 +86,22 @@ struct EvidenceBookTests {
     #expect(await kept(book) == [5])
   }
 
+  @Test("a file grows by its new points, and a line that was broken off is left out")
+  func grows() async throws {
+    let book = try EvidenceBook(folder: folder.path)
+    await fill(book, 0..<3)
+    let name = try #require(try FileManager.default.contentsOfDirectory(atPath: folder.path).first)
+    let file = URL(filePath: folder.path).appending(path: name)
+    let before = try Data(contentsOf: file)
+    let later = Facts.start + EvidenceBook.flushInterval
+    await book.append(points(1..<5), to: Facts.delivery, rollout: 1, now: later)
+    let after = try Data(contentsOf: file)
+    #expect(after.starts(with: before) && after.count > before.count)
+    #expect(await kept(try EvidenceBook(folder: folder.path)) == [0, 1, 2, 3, 4])
+    try after.dropLast(10).write(to: file)
+    #expect(await kept(try EvidenceBook(folder: folder.path)) == [0, 1, 2, 3])
+  }
+
   @Test("a folder that cannot be made is an outage")
   func noFolder() throws {
     let file = FileManager.default.temporaryDirectory.appending(path: "plimsoll-runtime-\(UUID().uuidString)")

@@ -49,8 +49,11 @@ enum Facts {
       check: Promotion.Check(
         name: parsed(CheckName(rawValue: "smoke")), command: "./smoke", timeLimit: .minutes(1)),
       attempt: 1, service: harbor, digest: digest("d"), commit: commit("c")))
-  static func route(_ percents: (Deployment, Int)...) -> StreamEffect {
-    .delivery(.route(percents.map { TrafficShare($0.0.id, percent: $0.1) }))
+  static func route(_ percents: (Deployment, Int)..., preview: PreviewRoute? = nil) -> StreamEffect {
+    .delivery(.route(routing(percents, preview: preview)))
+  }
+  static func routing(_ percents: [(Deployment, Int)], preview: PreviewRoute? = nil) -> Rollout.Routing {
+    Rollout.Routing(percents.map { TrafficShare($0.0.id, percent: $0.1) }, preview, number: 7)
   }
 
   static func topology(capacity: Int = 10) -> Topology {

@@ -59,6 +59,7 @@ struct EffectTests {
       guard case .ended = parcel, posted.ends.count == 1 else { return }
       bench.start(Facts.test, of: Facts.queue)
       while bench.runner.run.asked.count < 2 { await Task.yield() }
+    } tell: { _ in
     }
     bench.start(Facts.test, of: Facts.queue)
     try await eventually("it runs again") { bench.runner.run.asked.count == 2 }

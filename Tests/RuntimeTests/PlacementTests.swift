@@ -26,7 +26,7 @@ struct PlacementTests {
     #expect(
       bench.platform.orders == [
         .init(
-          deployment: deployment.id, specification: ScriptedCatalog.specification,
+          deployment: deployment.id, specification: ScriptedCatalog.specification, limit: nil,
           configuration: ScriptedCatalog.variables, fence: Bench.fence)
       ])
     await bench.performer.stopAll()
@@ -36,7 +36,7 @@ struct PlacementTests {
   func unsealed() async throws {
     let bench = try Bench()
     bench.sealer.lose()
-    try await bench.carryOut(.delivery(.run(deployment)), of: Facts.delivery)
+    try await bench.carryOut(.delivery(.run(deployment, limit: nil)), of: Facts.delivery)
     #expect(bench.posted.ends.map(\.failure?.subject) == ["sealer"])
     #expect(bench.platform.orders.isEmpty)
   }
@@ -55,6 +55,45 @@ struct PlacementTests {
       ])
     await bench.performer.stopAll()
     #expect(bench.posted.ends.isEmpty, "it is kept running until it is cancelled")
+  }
+
+  @Test("a limit reaches the platform, and what is ready within it is told with it")
+  func limited() async throws {
+    let bench = try Bench()
+    try await bench.place(deployment, limit: 1, ports: 1)
+    #expect(bench.platform.orders.map(\.limit) == [1])
+    #expect(
+      bench.posted.inputs == [.delivery(.ready(deployment.id, digest: deployment.digest, endpoints: 1, limit: 1))])
+    await bench.performer.stopAll()
+  }
+
+  @Test("a release folder that someone changed is told to people, and to the machine by what was found in it")
+  func altered() async throws {
+    let bench = try Bench()
+    try await bench.place(deployment, ports: 1, 2)
+    await bench.platform.say(.altered(digest: nil, sentence: "someone put a socket there"), of: deployment)
+    await bench.platform.say(.altered(digest: Facts.digest("e"), sentence: "someone changed it"), of: deployment)
+    #expect(
+      bench.posted.inputs.dropFirst() == [
+        .delivery(.ready(deployment.id, digest: Facts.digest("e"), endpoints: 2))
+      ])
+    let told = bench.noticed.all.map(\.description)
+    #expect(
+      told == ["someone put a socket there", "someone changed it"].map { "delivery:harbor/production: \($0)." })
+    await bench.performer.stopAll()
+  }
+
+  @Test("a drill's requests are counted once, from when the version had its share")
+  func served() async throws {
+    let bench = try Bench()
+    let counts = RequestCounts(requests: 40, errors: 1)
+    bench.telemetry.harm.now(.gives(Harm(counts: counts, firstBadAt: nil, lastBadAt: nil, clientMinutes: 1)))
+    let rollout: RolloutID = 7
+    try await bench.carryOut(
+      .delivery(.countServed(rollout, deployment.id, since: Facts.start, slowerThan: .seconds(1))),
+      of: Facts.delivery)
+    #expect(bench.posted.inputs == [.delivery(.served(rollout, counts))])
+    #expect(bench.telemetry.harm.asked == [Facts.start])
   }
 
   @Test("what is retired has no endpoints any more")

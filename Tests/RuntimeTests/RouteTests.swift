@@ -15,7 +15,7 @@ struct RouteTests {
   }
   private func routings(_ bench: Bench) -> Int {
     bench.posted.inputs.count {
-      $0 == .delivery(.routed(shares: [TrafficShare(old.id, percent: 100)], at: ScriptedRouter.appliedAt))
+      $0 == .delivery(.routed(Facts.routing([(old, 100)]), at: ScriptedRouter.appliedAt))
     }
   }
 
@@ -64,10 +64,24 @@ struct RouteTests {
     #expect(!bench.posted.inputs.contains { if case .delivery(.routed) = $0 { true } else { false } })
 
     try await bench.place(new, ports: 2)
-    let shares = [TrafficShare(old.id, percent: 90), TrafficShare(new.id, percent: 10)]
+    let routing = Facts.routing([(old, 90), (new, 10)])
     try await eventually("routed is observed") {
-      bench.posted.inputs.contains(.delivery(.routed(shares: shares, at: ScriptedRouter.appliedAt)))
+      bench.posted.inputs.contains(.delivery(.routed(routing, at: ScriptedRouter.appliedAt)))
     }
+    await bench.performer.stopAll()
+  }
+
+  @Test("a receiver that never comes keeps the shares from being confirmed for a while, not for ever")
+  func neverComing() async throws {
+    let bench = try Bench()
+    try await bench.place(new, ports: 2)
+    let began = ContinuousClock.now
+    bench.start(Facts.route((old, 90), (new, 10)), of: Facts.delivery)
+    let confirmed = StreamInput.delivery(
+      .routed(Facts.routing([(old, 90), (new, 10)]), at: ScriptedRouter.appliedAt))
+    try await eventually("routed is observed", within: .seconds(30)) { bench.posted.inputs.contains(confirmed) }
+    let patience = Performer.adoptionPatience + Performer.confirmationPatience
+    #expect(ContinuousClock.now - began >= .milliseconds(patience.milliseconds))
     await bench.performer.stopAll()
   }
 
@@ -77,7 +91,7 @@ struct RouteTests {
     let bench = try Bench()
     let losses = [Gate(), Gate(), Gate()]
     bench.router.loss.now(
-      .after(losses[0], ()), .after(losses[1], ()), .after(losses[2], ()), .untilCancelled(then: ()))
+      .after(losses[0], .gone), .after(losses[1], .gone), .after(losses[2], .gone), .untilCancelled(then: .gone))
     try await bench.place(old, ports: 1)
     bench.start(Facts.route((old, 100)), of: Facts.delivery)
     try await eventually("routed is observed") { routings(bench) > 0 }
@@ -86,6 +100,40 @@ struct RouteTests {
       loss.open()
       try await eventually("routed is observed again") { routings(bench) > before }
     }
+    await bench.performer.stopAll()
+  }
+
+  @Test("a router that someone changed is told again, and people are told of it")
+  func altered() async throws {
+    let bench = try Bench()
+    let change = Gate()
+    bench.router.loss.now(.after(change, .altered("someone moved a weight")), .untilCancelled(then: .gone))
+    try await bench.place(old, ports: 1)
+    bench.start(Facts.route((old, 100)), of: Facts.delivery)
+    try await eventually("routed is observed") { routings(bench) > 0 }
+    let before = routings(bench)
+    change.open()
+    try await eventually("routed is observed again") { routings(bench) > before }
+    #expect(
+      bench.noticed.all.map(\.description) == [
+        "delivery:harbor/production: someone moved a weight. It is put right."
+      ])
+    await bench.performer.stopAll()
+  }
+
+  @Test("a preview reaches the router, and is confirmed only once its version has an endpoint")
+  func preview() async throws {
+    let bench = try Bench()
+    let preview = PreviewRoute(.header(name: "X-Version", value: "next"), to: new.id)
+    let routing = Facts.routing([(old, 100), (new, 0)], preview: preview)
+    let confirmed = StreamInput.delivery(.routed(routing, at: ScriptedRouter.appliedAt))
+    try await bench.place(old, ports: 1)
+    bench.start(Facts.route((old, 100), (new, 0), preview: preview), of: Facts.delivery)
+    try await eventually("the router is asked") { !bench.router.apply.asked.isEmpty }
+    #expect(bench.router.apply.asked[0].preview == preview)
+    #expect(!bench.posted.inputs.contains(confirmed))
+    try await bench.place(new, ports: 2)
+    try await eventually("routed is observed") { bench.posted.inputs.contains(confirmed) }
     await bench.performer.stopAll()
   }
 

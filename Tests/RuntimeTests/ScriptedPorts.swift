@@ -56,6 +56,7 @@ final class ScriptedPlatform: Platform {
   struct Order: Equatable, Sendable {
     let deployment: DeploymentID
     let specification: RunSpecification
+    let limit: Int?
     let configuration: [EnvironmentVariable]
     let fence: Fence
   }
@@ -67,40 +68,54 @@ final class ScriptedPlatform: Platform {
     await reports.withLock { $0[deployment.id] }?(report)
   }
   func keepRunning(
-    _ deployment: Deployment, _ specification: RunSpecification, configuration: [EnvironmentVariable], fence: Fence,
-    report: @escaping Report
+    _ deployment: Deployment, _ specification: RunSpecification, limit: Int?, configuration: [EnvironmentVariable],
+    fence: Fence, report: @escaping Report
   ) async throws(Outage) {
     supervised.withLock {
       $0.append(
         Order(
-          deployment: deployment.id, specification: specification, configuration: configuration, fence: fence))
+          deployment: deployment.id, specification: specification, limit: limit, configuration: configuration,
+          fence: fence))
     }
     reports.withLock { $0[deployment.id] = report }
     await Gate().wait()
   }
   func retire(_ deployment: Deployment, fence: Fence) async throws(Outage) {}
+  let usage = Script<[DeploymentID], [InstanceUsage]>(.gives([]))
+  func usage(of deployments: [DeploymentID]) async -> [InstanceUsage] { (try? await usage.ask(deployments)) ?? [] }
+}
+
+struct ScriptedQueries: QuerySource {
+  let outcome = Script<QueryCheck, QueryCheck.Outcome>(.gives(.unknown("nobody scripted an answer")))
+  func outcome(of check: QueryCheck) async -> QueryCheck.Outcome {
+    (try? await outcome.ask(check)) ?? .unknown("the script failed")
+  }
 }
 
 struct ScriptedRouter: Router {
   struct Applying: Equatable, Sendable {
     let routes: [RoutedDeployment]
+    var preview: PreviewRoute?
     let fence: Fence
   }
   static let appliedAt = Facts.start + .seconds(9)
   let apply = Script<Applying, RouteOutcome>(.gives(.applied(at: appliedAt)))
   let close = Script<Fence, Void>(.gives(()))
-  let loss = Script<ServiceName, Void>(.untilCancelled(then: ()))
+  let loss = Script<ServiceName, RouteLoss>(.untilCancelled(then: .gone))
   let port = Script<ServiceName, Int?>(.gives(8080))
   func apply(
-    _ routes: [RoutedDeployment], service: ServiceName, environment: EnvironmentName, fence: Fence
-  ) async throws(Outage) -> RouteOutcome { try await apply.answer(Applying(routes: routes, fence: fence)) }
+    _ routes: [RoutedDeployment], preview: PreviewRoute?, service: ServiceName, environment: EnvironmentName,
+    fence: Fence
+  ) async throws(Outage) -> RouteOutcome {
+    try await apply.answer(Applying(routes: routes, preview: preview, fence: fence))
+  }
   func close(service: ServiceName, environment: EnvironmentName, fence: Fence) async throws(Outage) {
     try await close.answer(fence)
   }
   func port(of service: ServiceName, in environment: EnvironmentName) async -> Int? {
     (try? await port.ask(service)) ?? nil
   }
-  func waitForLoss(service: ServiceName, environment: EnvironmentName) async throws(Outage) {
+  func waitForLoss(service: ServiceName, environment: EnvironmentName) async throws(Outage) -> RouteLoss {
     try await loss.answer(service)
   }
 }
@@ -113,8 +128,10 @@ struct ScriptedTelemetry: Telemetry {
   func history(
     of deployment: DeploymentID, slowerThan: Span, window: Span
   ) async throws(Outage) -> RequestCounts { .zero }
+  let harm = Script<Instant, Harm>(
+    .gives(Harm(counts: .zero, firstBadAt: nil, lastBadAt: nil, clientMinutes: 0)))
   func harm(by deployment: DeploymentID, slowerThan: Span, since: Instant) async throws(Outage) -> Harm {
-    Harm(counts: .zero, firstBadAt: nil, lastBadAt: nil, clientMinutes: 0)
+    try await harm.answer(since)
   }
 }
 

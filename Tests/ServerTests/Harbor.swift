@@ -30,6 +30,8 @@ struct Harbor: Sendable {
   var isHeld: @Sendable (StreamEffect, Harbor) -> Bool = { _, _ in false }
   private var judges: [StreamID: (rollout: RolloutID, judge: Judge, shown: Int)] = [:]
   private var chance = Chance(state: 42)
+  /// Requests a second, of all versions together.
+  private let rate: Int
 
   static func parsed<Name>(_ name: Name?) -> Name {
     guard let name else { preconditionFailure("a test names something illegal") }
@@ -49,7 +51,12 @@ struct Harbor: Sendable {
   static func commit(_ words: String) -> CommitID { parsed(CommitID(rawValue: hex(words, 40))) }
   static func digest(_ words: String) -> Digest { parsed(Digest(rawValue: "sha256:" + hex(words, 64))) }
 
-  init() {
+  /// - Parameter steps: of production, the only place that is judged.
+  init(
+    steps: [Rollout.Step] = [10, 50, 100], holdback: Int = 0, preview: PreviewMatch? = nil,
+    scarcity: Rollout.WhenScarce = .advance(after: .seconds(20)), requestsPerSecond: Int = 100
+  ) {
+    rate = requestsPerSecond
     let checks = [
       Promotion.Check(
         name: Self.parsed(CheckName(rawValue: "smoke")), command: "./check-integration", timeLimit: .minutes(1))
@@ -61,9 +68,10 @@ struct Harbor: Sendable {
       Topology.Environment(
         stage: Promotion.Stage(environment: name, checks: checks, soak: .zero),
         rollout: Rollout.Policy(
-          service: Self.service, environment: name, steps: judged ? [10, 50, 100] : [100], stepMinimum: .seconds(10),
-          finalWatch: .seconds(judged ? 30 : 2), judged: judged, judge: JudgePolicy(sloP99: .seconds(0.2)),
-          scarcity: .advance(after: .seconds(20)), startLimit: .seconds(60), announceTargets: 0))
+          service: Self.service, environment: name, strategy: judged ? .canary : .allAtOnce,
+          steps: judged ? steps : [100], stepMinimum: .seconds(10), finalWatch: .seconds(judged ? 30 : 2),
+          holdback: judged ? holdback : 0, preview: judged ? preview : nil, judged: judged,
+          judge: JudgePolicy(sloP99: .seconds(0.2)), scarcity: scarcity, startLimit: .seconds(60), announceTargets: 0))
     }
     topology = Topology(
       queues: [
@@ -128,7 +136,9 @@ struct Harbor: Sendable {
       isMoving = false
       for stream in states.keys.sorted() {
         guard let state = states[stream] else { continue }
-        for effect in Turn.effects(of: state) where !isHeld(effect, self) {
+        let wanted = Turn.effects(of: state)
+        // A watch can always be answered, so a timer that is due must come before it.
+        for effect in wanted.filter(isDue) + wanted.filter({ !isDue($0) }) where !isHeld(effect, self) {
           guard let input = answer(effect, of: stream) else { continue }
           try tell(stream, input, cause: .observed(effect: effect.key))
           isMoving = true
@@ -136,6 +146,10 @@ struct Harbor: Sendable {
         }
       }
     }
+  }
+
+  private func isDue(_ effect: StreamEffect) -> Bool {
+    if case .delivery(.wake(let at, _)) = effect { at <= now } else { false }
   }
 
   func knows(log digest: Digest) -> Bool { digest.hex.hasPrefix(Self.hex("log", 8)) || digest == Self.digest("log") }
@@ -147,6 +161,7 @@ struct Harbor: Sendable {
     case .queue(let effect): answer(effect).map(StreamInput.queue)
     case .build(let effect): .build(answer(effect))
     case .delivery(let effect): answer(effect, of: stream).map(StreamInput.delivery)
+    case .observation: nil
     }
   }
 
@@ -210,14 +225,16 @@ struct Harbor: Sendable {
       return .sealed(
         ordinal: offer.ordinal, configuration: Self.digest("configuration"),
         sealedConfiguration: Self.digest("sealed"))
-    case .run(let deployment):
-      guard let live = state.live, live.canary == deployment, live.endpoints == nil else { return nil }
+    case .run(let deployment, let limit):
+      guard let live = state.live, live.canary == deployment, live.endpoints == nil || state.isScaling else {
+        return nil
+      }
       pass(.seconds(1.5))
-      return .ready(deployment.id, digest: deployment.digest, endpoints: 2)
-    case .route(let shares):
-      guard state.routed?.shares != shares else { return nil }
+      return .ready(deployment.id, digest: deployment.digest, endpoints: limit ?? 2, limit: limit)
+    case .route(let routing):
+      guard state.routed?.shares != routing.shares else { return nil }
       pass(.seconds(0.12))
-      return .routed(shares: shares, at: now)
+      return .routed(routing, at: now)
     case .measureBaseline(let id, _, _):
       return .baselineMeasured(id, Baseline(requests: 30_000, errors: 12, slow: 40))
     case .watch(let order): return watch(order, of: stream, in: state)
@@ -225,13 +242,15 @@ struct Harbor: Sendable {
       now = max(now, at)
       return .woke(key)
     case .collectAftermath(let order): return aftermath(order, of: stream)
+    case .countServed(let id, _, let since, slowerThan: _):
+      return .served(id, RequestCounts(requests: Int(max(now - since, .zero).seconds * Double(rate)) / 10))
     case .retire(let deployment): return .retired(deployment.id)
     case .close: return .closed(at: now)
     case .announce(let announcement, let target): return .announced(id: announcement.id, target: target)
     }
   }
 
-  /// One bin of 250 ms at 100 requests a second, judged.
+  /// One bin of 250 ms, judged.
   private mutating func watch(
     _ order: Rollout.WatchOrder, of stream: StreamID, in state: Rollout.State
   ) -> Rollout.Input? {
@@ -262,8 +281,8 @@ struct Harbor: Sendable {
   ) -> EvidenceBin {
     let from = now
     pass(.seconds(0.25))
-    let new = counts(25 * percent, rate: rate)
-    let old = counts(25 * (100 - percent), rate: 0.0004)
+    let new = counts(self.rate * percent / 4, rate: rate)
+    let old = counts(self.rate * (100 - percent) / 4, rate: 0.0004)
     let isBad = new.errors > 0
     var arms = [
       ArmEvidence(

@@ -19,7 +19,7 @@ private func series(
     points: points.map { point in
       EvidencePoint(
         at: Instant(milliseconds: Int64(point.at * 1000)), canary: point.new, control: point.old,
-        evidence: Rule.allCases.map { RuleEvidence(rule: $0, logEvidence: point.at, threshold: 5.3) })
+        evidence: Rule.ofRequests.map { RuleEvidence(rule: $0, logEvidence: point.at, threshold: 5.3) })
     })
 }
 

@@ -66,7 +66,7 @@ import Testing
     }
   }
 
-  @Test func whatLeftTheFileIsShownAsRetired() async throws {
+  @Test func whatLeftTheFileIsShownAsClosed() async throws {
     var harbor = Harbor()
     try harbor.open()
     harbor.topology = Topology()
@@ -74,14 +74,17 @@ import Testing
     try harbor.settle()
     try await withServer(harbor) { wire, _ in
       let first = try await wire.send("GET", "/")
-      for words in ["retired", "no longer in plimsoll.yaml", "The queue is retired"] {
+      for words in ["closed", "no longer in plimsoll.yaml", "The queue is closed"] {
         #expect(first.body.contains(words), "\(words)")
       }
       let place = try await wire.send("GET", "/services/harbor/production")
       #expect(place.status == 200 && place.body.contains("no longer in plimsoll.yaml"))
       #expect(!place.body.contains("serves all traffic"))
-      #expect(try await wire.send("GET", "/v1/queues/harbor").body.contains("The queue is retired"))
+      #expect(try await wire.send("GET", "/v1/queues/harbor").body.contains("The queue is closed"))
       #expect(try await wire.send("GET", "/services/harbour/production").status == 404)
+      let overview = try await wire.send("GET", "/v1/overview").json()
+      let service = try #require((overview["services"] as? [[String: Any]])?.first)
+      #expect(service["name"] as? String == "harbor" && service["repository"] == nil)
     }
   }
 

@@ -9,7 +9,6 @@ import Testing
     (.landingWithoutTest, .trunkIsGreen, 20),
     (.rebuildPerEnvironment, .oneDigest, 5),
     (.routerIgnoresFences, .fencesRise, 100),
-    (.routerConfirmsTooEarly, .trafficLeavesInTime, 40),
     (.restorationDropped, .trafficLeavesInTime, 60),
     (.blackoutReadsAsErrors, .blindnessConvictsNobody, 40),
     (.effectsDroppedAfterCrash, .comesToRest, 20),
@@ -21,7 +20,12 @@ import Testing
     (.ledgerAltersEvent, .replayIsState, 10),
     (.ledgerLosesTail, .recordedStays, 40),
     (.condemnedReturns, .condemnedStaysOut, 10),
-    (.ledgerLosesTail, .machinesHold, 20),
+    (.ledgerLosesTail, .machinesHold, 100),
+    (.stoppingAcknowledgedOnly, .leftPlaceIsEmpty, 60),
+    (.routerConfirmsTooEarly, .trafficFirst, 40),
+    (.drillStaysThere, .drillsComeBack, 60),
+    (.gateOpensItself, .gatesHold, 40),
+    (.freezeLost, .frozenHolds, 200),
   ]
 
   @Test("a planted defect is seen by its checker", arguments: expectations.indices)
@@ -39,10 +43,10 @@ import Testing
   @Test("every promise and every plant has its proof")
   func complete() {
     let promises = Set(Self.expectations.map { $0.1 })
-    // Proven at every boundary of one story: see `CrashTests.planted`.
+    // Proven at the boundaries of a story: see `CrashTests`.
     #expect(Promise.allCases.filter { !promises.contains($0) } == [.landedIsBuilt])
     let plants = Set(Self.expectations.map { $0.0 })
-    // Seen in `CrashTests.planted`, and counted over seeds in the next test.
+    // Seen in `CrashTests`, and counted over seeds in the next test.
     #expect(Plant.allCases.filter { !plants.contains($0) } == [.routingCursorLost, .errorsInvented])
   }
 

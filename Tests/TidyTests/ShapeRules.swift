@@ -39,8 +39,11 @@ enum ShapeRules {
     }
   }
 
-  /// Target to its machine.
-  static let machines = ["MergeQueues": "MergeQueue", "Promotions": "Promotion", "Rollouts": "Rollout"]
+  /// Folder to its machine.
+  static let machines = [
+    "MergeQueues": "MergeQueue", "Promotions": "Promotion", "Rollouts": "Rollout",
+    "Rollouts/Observation": "Observation",
+  ]
   static let machineParts = ["", "+Inputs", "+Events", "+Decide", "+Evolve", "+Effects", "+Invariants"]
 
   static func machinesHaveTheirFiles(_ tree: SourceTree) -> [Finding] {

@@ -6,6 +6,7 @@ import http.server
 import json
 import math
 import os
+import random
 import re
 import signal
 import socket
@@ -23,6 +24,7 @@ from harbor import berths, bookings, tariff, tides
 DIGEST = re.compile(r"(?:sha256:)?([0-9a-f]{12})[0-9a-f]*")
 BACKLOG = 512
 MAX_BODY_BYTES = 64 * 1024
+MILLION = 1_000_000
 # After SIGTERM the listener stays open until nobody has connected for this long, so that a router that has not yet
 # noticed is still served; closing it between a connect and its accept would reset the connection.
 QUIET_SECONDS = 0.3
@@ -45,6 +47,7 @@ class Settings:
     discount_percent: int = 0
     digest: str = "unknown"
     environment: str = "unknown"
+    errors_per_million: int = 0
 
     @staticmethod
     def read(environment):
@@ -63,6 +66,7 @@ class Settings:
             discount_percent=whole(environment, "HARBOR_DISCOUNT_PERCENT", 0, 0, 100),
             digest=environment.get("PLIMSOLL_DIGEST", "unknown"),
             environment=environment.get("PLIMSOLL_ENVIRONMENT", "unknown"),
+            errors_per_million=whole(environment, "HARBOR_ERRORS_PER_MILLION", 0, 0, MILLION),
         )
 
 
@@ -223,6 +227,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def respond(self, body):
         try:
             status, value = self.server.harbor.answer(self.command, self.path, body)
+            if self.fails_by_chance():
+                status, value = 500, {"error": "failed by chance, as HARBOR_ERRORS_PER_MILLION says"}
         except Refused as refused:
             status, value = refused.status, {"error": str(refused)}
         except Exception:
@@ -243,6 +249,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(text)
         self.wfile.flush()
+
+    def fails_by_chance(self):
+        """As every real service does now and then, each request for itself; readiness never."""
+        return self.path != "/healthz" and random.randrange(MILLION) < self.server.harbor.settings.errors_per_million
 
     def end_headers(self):
         # Every answer says which version gave it, the refusals of the base class too.

@@ -84,8 +84,20 @@ class ServerTests(unittest.TestCase):
                 response.read()
                 self.assertEqual(response.getheader("X-Harbor-Digest"), said, (method, path))
 
+    def test_errors_by_chance_spare_readiness(self):
+        for errors, status in ((0, 200), (server.MILLION, 500)):
+            settings = dataclasses.replace(self.server.harbor.settings, errors_per_million=errors)
+            self.server.harbor.settings = settings
+            for path, expected in (("/", status), ("/quote?length=9&nights=3", status), ("/healthz", 200)):
+                self.assertEqual(self.ask("GET", path)[0], expected, (errors, path))
+
     def test_bad_settings_are_refused(self):
-        for environment in ({}, {"HARBOR_KEY": "k", "PORT": "x"}, {"HARBOR_KEY": "k", "HARBOR_DISCOUNT_PERCENT": "101"}):
+        for environment in (
+            {},
+            {"HARBOR_KEY": "k", "PORT": "x"},
+            {"HARBOR_KEY": "k", "HARBOR_DISCOUNT_PERCENT": "101"},
+            {"HARBOR_KEY": "k", "HARBOR_ERRORS_PER_MILLION": "1000001"},
+        ):
             with self.assertRaises(ValueError):
                 server.Settings.read(environment)
 

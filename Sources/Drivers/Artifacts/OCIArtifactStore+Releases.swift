@@ -14,8 +14,8 @@ extension OCIArtifactStore {
       guard try digestNow(of: target) == digest else {
         throw Outage(
           "artifacts",
-          "the release folder \(target) no longer is \(digest.short): its files were changed; remove the "
-            + "folder to have it unpacked again")
+          "the folder \(target) no longer is \(digest.short): its files were changed; remove it to have it "
+            + "unpacked again")
       }
       return
     }

@@ -106,7 +106,7 @@ struct OCILayout: Sendable {
     var facts = stat()
     guard stat(path, &facts) == 0, facts.st_size <= Self.largestDocument,
       let data = FileManager.default.contents(atPath: path)
-    else { throw unreadable(path) }
+    else { throw unavailable(path) }
     let bytes = [UInt8](data)
     guard sha256(bytes) == digest else { throw damaged(path) }
     return bytes
@@ -125,7 +125,7 @@ struct OCILayout: Sendable {
   func check(_ digest: Digest) throws(Outage) {
     let path = path(of: digest)
     let file = open(path, O_RDONLY | O_CLOEXEC)
-    guard file >= 0 else { throw unreadable(path) }
+    guard file >= 0 else { throw unavailable(path) }
     defer { close(file) }
     var hasher = SHA256()
     var buffer = [UInt8](repeating: 0, count: LayerWriter.chunkBytes)
@@ -137,6 +137,13 @@ struct OCILayout: Sendable {
       buffer[..<count].withUnsafeBytes { hasher.update(bufferPointer: $0) }
     }
     guard "sha256:" + hex(hasher.finalize()) == digest.rawValue else { throw damaged(path) }
+  }
+
+  private func unavailable(_ path: String) -> Outage {
+    guard errno == ENOENT else { return unreadable(path) }
+    return Outage(
+      "artifacts",
+      "\(path) is gone from the store; put it back from a backup, or promote another version. What runs goes on")
   }
 
   private func damaged(_ path: String) -> Outage {

@@ -12,6 +12,8 @@ struct CommandWorkshop: Sendable {
   let blobs: any BlobStore & Sendable
   let searchPath: String
   let diskFloorBytes: Int64
+  let diskAmpleBytes: Int64
+  let fills = DiskFills()
   let now: @Sendable () -> Instant
 
   /// The run's folder: sixteen digits of the key's hash, so that any key is a short and legal name.
@@ -25,9 +27,7 @@ struct CommandWorkshop: Sendable {
 
   func carryOut(_ order: RunOrder, stop: StopSwitch) async -> Result<RunReport, Outage> {
     do throws(Outage) {
-      let report = try await attempt(order, place: place(of: order.key), stop: stop)
-      if report.outputFolder == nil { remove(order.key) }
-      return .success(report)
+      return .success(try await attempt(order, place: place(of: order.key), stop: stop))
     } catch {
       remove(order.key)
       return .failure(error)
@@ -38,15 +38,19 @@ struct CommandWorkshop: Sendable {
     try prepare(place)
     try await forge.checkOut(order.commit, of: order.repository, into: place + "/work")
     let startedAt = now()
-    let space = LeastSpace()
+    let space = LeastSpace(place: place, floor: diskFloorBytes, atStart: freeBytes(at: place))
     var (end, log) = try await execute(
       order.command, environment: order.environment, place: place, timeLimit: order.timeLimit, stop: stop,
       watching: space)
     let endedAt = now()
     space.note(freeBytes(at: place))
     if end != .exited(code: 0), end != .cancelled, space.bytes < diskFloorBytes {
-      throw Outage(
-        "disk", "the disk of \(folder) was full while a command ran, so its failure proves nothing; free space")
+      guard let own = space.filledByItself(atLeast: diskAmpleBytes), fills.count(order) >= CommandRunner.diskFillLimit
+      else {
+        throw Outage(
+          "disk", "the disk of \(folder) was full while a command ran, so its failure proves nothing; free space")
+      }
+      log.append(note("\(own), \(CommandRunner.diskFillLimit) times: that is its failure"))
     }
     var outputFolder: String?
     if let named = order.output, end == .exited(code: 0) {
@@ -58,6 +62,8 @@ struct CommandWorkshop: Sendable {
     case .cancelled: log.append(note("killed: it is no longer wanted"))
     case .exited, .signalled: break
     }
+    // What filled the disk goes before the log is to be stored on it.
+    if outputFolder == nil { remove(order.key) }
     let bytes = log.bytes
     return RunReport(
       end: end, log: try blobs.put(bytes), logTail: lastLines(of: bytes), startedAt: startedAt, endedAt: endedAt,
@@ -189,14 +195,82 @@ struct CommandWorkshop: Sendable {
   }
 }
 
-/// The least free space of a command's disk while it ran. Compilers remove what they could not finish, so the space
-/// that is left behind a failure proves nothing.
+/// The least free space of a command's disk while it ran, and who had taken it. Compilers remove what they could not
+/// finish, so the space that is left behind a failure proves nothing.
 private final class LeastSpace: Sendable {
   /// Between two looks. Writing the last `diskFloorBytes` takes a disk of 1.6 GB/s this long.
   static let look = Duration.milliseconds(10)
+  private let place: String
+  private let floor: Int64
+  private let atStart: Int64
   private let least = Mutex(Int64.max)
+  /// The most that the run's own folder held when the disk was full.
+  private let own = Mutex(Int64(0))
+
+  init(place: String, floor: Int64, atStart: Int64) {
+    self.place = place
+    self.floor = floor
+    self.atStart = atStart
+  }
+
   var bytes: Int64 { least.withLock { $0 } }
-  func note(_ free: Int64) { least.withLock { $0 = min($0, free) } }
+
+  func note(_ free: Int64) {
+    let isNewLow = least.withLock { least in
+      defer { least = min(least, free) }
+      return free < least
+    }
+    guard isNewLow, free < floor else { return }
+    let held = Self.bytes(in: place)
+    own.withLock { $0 = max($0, held) }
+  }
+
+  /// In words, when the disk had ample space at the start and the command's own files took most of it; nil when
+  /// somebody else may have.
+  func filledByItself(atLeast ample: Int64) -> String? {
+    let held = own.withLock { $0 }
+    guard atStart >= ample, held > atStart / 2 else { return nil }
+    return "the command filled the disk: of \(atStart >> 20) MiB that were free its own files took \(held >> 20) MiB"
+  }
+
+  /// What the files of a folder take on disk. O(files); what vanishes meanwhile counts nothing.
+  private static func bytes(in folder: String) -> Int64 {
+    guard let files = FileManager.default.enumerator(atPath: folder) else { return 0 }
+    var total: Int64 = 0
+    while let name = files.nextObject() as? String {
+      var status = stat()
+      if lstat("\(folder)/\(name)", &status) == 0 { total += Int64(status.st_blocks) * 512 }
+    }
+    return total
+  }
+}
+
+/// How often each command filled the disk by itself, the last `CommandRunner.rememberedRuns` of them. Forgotten with
+/// the process: then it is tried as often again.
+final class DiskFills: Sendable {
+  private struct Command: Hashable {
+    let repository: RepositoryName
+    let commit: CommitID
+    let command: String
+  }
+  private struct Book {
+    var counts: [Command: Int] = [:]
+    /// Oldest first.
+    var order: [Command] = []
+  }
+  private let book = Mutex(Book())
+
+  /// Counts one more.
+  /// - Returns: how often it was, this one among them.
+  func count(_ order: RunOrder) -> Int {
+    let command = Command(repository: order.repository, commit: order.commit, command: order.command)
+    return book.withLock { book in
+      if book.counts[command] == nil { book.order.append(command) }
+      book.counts[command, default: 0] += 1
+      if book.order.count > CommandRunner.rememberedRuns { book.counts[book.order.removeFirst()] = nil }
+      return book.counts[command] ?? 1
+    }
+  }
 }
 
 /// The process that leads a command's session, once it is known.

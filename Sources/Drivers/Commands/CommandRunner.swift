@@ -37,12 +37,15 @@ package actor CommandRunner: Runner {
   ///   - forge: makes the checkouts.
   ///   - blobs: keeps the logs.
   ///   - searchPath: the commands' `PATH`.
-  ///   - diskFloorBytes: a command that fails after its disk had less free is an `Outage`, not a verdict on the change.
+  ///   - diskFloorBytes: a command that fails after its disk had less free is an `Outage`, not a verdict on the change;
+  ///   - diskAmpleBytes: unless it had this much free when the command began, and the command's own files took most of
+  ///     it, `diskFillLimit` times.
   ///   - now: the clock of `startedAt` and `endedAt`.
   /// - Throws: `Outage` when the folder cannot be made or emptied.
   package init(
     folder: String, forge: any Forge, blobs: any BlobStore & Sendable, searchPath: String = standardSearchPath,
-    diskFloorBytes: Int64 = CommandRunner.diskFloorBytes, now: @escaping @Sendable () -> Instant
+    diskFloorBytes: Int64 = CommandRunner.diskFloorBytes, diskAmpleBytes: Int64 = CommandRunner.diskAmpleBytes,
+    now: @escaping @Sendable () -> Instant
   ) async throws(Outage) {
     let folder = absolutePath(folder)
     await ProcessFamily(session: nil, markPrefix: folder + "/").kill()
@@ -55,11 +58,19 @@ package actor CommandRunner: Runner {
       throw Outage("disk", "the folder \(folder) for runs cannot be emptied; make it writable", sources: ["\(error)"])
     }
     workshop = CommandWorkshop(
-      folder: folder, forge: forge, blobs: blobs, searchPath: searchPath, diskFloorBytes: diskFloorBytes, now: now)
+      folder: folder, forge: forge, blobs: blobs, searchPath: searchPath, diskFloorBytes: diskFloorBytes,
+      diskAmpleBytes: diskAmpleBytes, now: now)
   }
 
   /// 16 MiB: what a compiler needs to say why it failed, and far below what any build leaves free.
   package static let diskFloorBytes: Int64 = 16 << 20
+
+  /// 1 GiB: more than most tests write, and no disk that people would call nearly full.
+  package static let diskAmpleBytes: Int64 = 1 << 30
+
+  /// A command that fills an ample disk by itself is tried so often: once may be a neighbour's doing, and for ever would
+  /// hold its change, and everybody behind it, up for ever.
+  package static let diskFillLimit = 3
 
   package func run(_ order: RunOrder) async throws(Outage) -> RunReport {
     try await join(order)

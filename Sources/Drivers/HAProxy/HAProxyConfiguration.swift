@@ -7,6 +7,14 @@ struct RoutedServer: Equatable, Sendable {
   let weight: Int
 }
 
+/// What HAProxy is to hold for one service.
+struct ServiceRoutes: Equatable, Sendable {
+  var servers: [RoutedServer] = []
+  /// Empty, unless a preview is wanted and its version has endpoints.
+  var previewServers: [RoutedServer] = []
+  var rule: PreviewRule?
+}
+
 /// The text of one environment's `haproxy.cfg`. Written for HAProxy 2.6; names of options are of its configuration
 /// manual.
 enum HAProxyConfiguration {
@@ -34,8 +42,11 @@ enum HAProxyConfiguration {
   ///   On loopback a connect costs about 50 µs.
   /// - `idle-close-on-response`: a HAProxy that is being replaced ends kept client connections with a response that
   ///   says so, never while a request may be on its way.
+  /// - `use_backend`: previews begin and end by the map's one line and the preview backend's weights, both set at run
+  ///   time. `nbsrv` counts servers that may be given a request, so without one a preview request goes the ordinary way,
+  ///   and without a preview no request is compared with anything.
   static func text(
-    folder: HAProxyFolder, services: [(name: ServiceName, port: Int)], servers: [ServiceName: [RoutedServer]]
+    folder: HAProxyFolder, services: [(name: ServiceName, port: Int)], routes: [ServiceName: ServiceRoutes]
   ) -> String {
     let lanes = (0..<HAProxyFolder.logLanes).map { lane in
       "  log \(folder.log(lane)) len 4096 format raw sample \(lane + 1):\(HAProxyFolder.logLanes) local0 info"
@@ -52,15 +63,23 @@ enum HAProxyConfiguration {
       "  timeout http-keep-alive \(keepAliveSeconds)s", "  timeout queue \(connectSeconds)s",
     ]
     for (name, port) in services {
+      let routes = routes[name] ?? ServiceRoutes()
+      let previews = HAProxyFolder.previewBackend(name)
       lines += [
-        frontend(name, port: port) + "  default_backend \(HAProxyFolder.backend(name))",
-        "backend \(HAProxyFolder.backend(name))",
+        frontend(name, port: port)
+          + "  use_backend \(previews) if { nbsrv(\(previews)) gt 0 }"
+          + " { \"req.hdrs,map_reg('\(folder.previews(name))')\" -m found }",
+        "  default_backend \(HAProxyFolder.backend(name))", "backend \(HAProxyFolder.backend(name))",
       ]
-      for server in servers[name] ?? [] {
-        lines.append("  server \(server.name) 127.0.0.1:\(server.port) weight \(server.weight)")
-      }
+      lines += routes.servers.map(server)
+      lines.append("backend \(previews)")
+      lines += routes.previewServers.map(server)
     }
     return lines.joined(separator: "\n") + "\n"
+  }
+
+  private static func server(_ server: RoutedServer) -> String {
+    "  server \(server.name) 127.0.0.1:\(server.port) weight \(server.weight)"
   }
 
   /// The lines that name a service's frontend and port; found again in a skeleton.

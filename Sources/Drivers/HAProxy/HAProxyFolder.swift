@@ -21,6 +21,8 @@ package struct HAProxyFolder: Sendable {
   var process: String { "\(path)/haproxy.pid" }
   var ports: String { "\(path)/ports.json" }
   func log(_ lane: Int) -> String { "\(path)/log\(lane).sock" }
+  /// The map with a service's preview rule, as HAProxy reads it at its start; what is true later is in its memory.
+  func previews(_ service: ServiceName) -> String { "\(path)/preview-\(service).map" }
 
   /// The skeleton file's text for a process.
   func skeleton(_ text: String, of process: HAProxyProcess) -> String {
@@ -45,7 +47,10 @@ package struct HAProxyFolder: Sendable {
   }
 
   static func backend(_ service: ServiceName) -> String { "b-\(service)" }
+  /// Where preview requests go. A backend of its own, so that its requests are told apart: they are nobody's evidence.
+  static func previewBackend(_ service: ServiceName) -> String { "p-\(service)" }
   static func frontend(_ service: ServiceName) -> String { "f-\(service)" }
+  /// The service whose shares a backend spreads; nil for one that serves previews.
   static func service(ofBackend name: Substring) -> ServiceName? {
     name.hasPrefix("b-") ? ServiceName(rawValue: String(name.dropFirst(2))) : nil
   }

@@ -21,8 +21,8 @@ package struct PublicService: Equatable, Sendable {
 package struct HAProxyRouter: Router {
   /// A killed HAProxy is noticed within this.
   private static let look = Duration.milliseconds(100)
-  /// Looks between two sweeps of idle servers.
-  private static let looksPerSweep = 10
+  /// How often HAProxy's state is read back and idle servers are swept: well under a millisecond of it for a service.
+  private static let closeLook = Duration.seconds(1)
 
   private let folder: String
   private let program: String
@@ -42,9 +42,10 @@ package struct HAProxyRouter: Router {
   }
 
   package func apply(
-    _ routes: [RoutedDeployment], service: ServiceName, environment: EnvironmentName, fence: Fence
+    _ routes: [RoutedDeployment], preview: PreviewRoute?, service: ServiceName, environment: EnvironmentName,
+    fence: Fence
   ) async throws(Outage) -> RouteOutcome {
-    try await site(environment).apply(routes, service: service, fence: fence)
+    try await site(environment).apply(routes, preview: preview, service: service, fence: fence)
   }
 
   package func close(service: ServiceName, environment: EnvironmentName, fence: Fence) async throws(Outage) {
@@ -61,14 +62,16 @@ package struct HAProxyRouter: Router {
     await sites[environment]?.port(of: service)
   }
 
-  package func waitForLoss(service: ServiceName, environment: EnvironmentName) async throws(Outage) {
+  package func waitForLoss(service: ServiceName, environment: EnvironmentName) async throws(Outage) -> RouteLoss {
     let site = try site(environment)
-    var looks = 0
+    var nextCloseLook = ContinuousClock.now + Self.closeLook
     while !Task.isCancelled {
-      looks += 1
-      if await site.hasLost(service, sweeping: looks.isMultiple(of: Self.looksPerSweep)) { return }
+      let isClose = .now >= nextCloseLook
+      if isClose { nextCloseLook = .now + Self.closeLook }
+      if let loss = await site.loss(of: service, closely: isClose) { return loss }
       try? await Task.sleep(for: Self.look)
     }
+    return .gone
   }
 
   private func site(_ environment: EnvironmentName) throws(Outage) -> HAProxySite {

@@ -30,5 +30,13 @@ enum ServerWeights {
     }
   }
 
+  /// The servers of the preview backend, alike in weight; none when the routes do not name the version.
+  static func previewServers(for preview: PreviewRoute?, in routes: [RoutedDeployment]) -> [RoutedServer] {
+    guard let preview, let route = routes.first(where: { $0.deployment == preview.deployment }) else { return [] }
+    return route.endpoints.sorted().map {
+      RoutedServer(name: HAProxyFolder.server(route.deployment, $0), port: $0.port, weight: 1)
+    }
+  }
+
   private static func gcd(_ left: Int, _ right: Int) -> Int { right == 0 ? left : gcd(right, left % right) }
 }

@@ -5,31 +5,78 @@ import Kernel
   import Glibc
 #endif
 
-extension LocalPlatform {
-  /// Asks instances of a supervision that had more of them to end; returns those that it asked.
-  func stopSurplus(_ files: InstanceFiles, above count: Int) -> [Int] {
-    let surplus = files.known().filter { $0 >= count }
-    for number in surplus {
-      // No shim of an attempt under way may still start its command: it would read another number.
-      try? files.intend(number, attempt: files.attempt(number) + 1)
-      InstanceProcesses(mark: files.mark(number)).signal(SIGTERM, leader: files.leader(number))
-    }
-    return surplus
+/// Instances beyond a lower limit, on their way out: told to nobody as endpoints, then without requests, then ended.
+struct Surplus {
+  private enum Phase {
+    /// Still serving. Leaves to: `asked` when the others were told and no connection is open, or at `until`.
+    case draining(until: ContinuousClock.Instant)
+    /// SIGTERM was sent. Leaves to: gone, one by one; by SIGKILL at `until`.
+    case asked(until: ContinuousClock.Instant)
+  }
+  /// A router that was told the endpoints takes a few milliseconds to stop using the others.
+  private static let routerPause = Duration.milliseconds(250)
+
+  private(set) var numbers: [Int]
+  private let limit: Duration
+  private var phase = Phase.draining(until: .now + .milliseconds(LocalPlatform.drainLimit.milliseconds))
+  private var toldAt: ContinuousClock.Instant?
+
+  init(_ numbers: [Int], limit: Span) {
+    self.numbers = numbers
+    self.limit = .milliseconds(limit.milliseconds)
   }
 
-  /// Which of the surplus instances still run, after killing them when their time is over. Forgets the runs of the
-  /// others, so that a supervision with more instances again starts them instead of finding them dead.
-  func remaining(_ surplus: [Int], _ files: InstanceFiles, kill: Bool) -> [Int] {
-    surplus.filter { number in
+  /// The endpoints without these were told.
+  mutating func told() { toldAt = toldAt ?? .now }
+
+  fileprivate mutating func shouldAsk(_ ports: @autoclosure () -> Set<Int>) -> Bool {
+    guard !numbers.isEmpty, case .draining(let until) = phase else { return false }
+    let isUnused = toldAt.map { .now - $0 >= Self.routerPause } ?? false
+    guard .now >= until || isUnused && !OpenConnections.exist(ports()) else { return false }
+    phase = .asked(until: .now + limit)
+    return true
+  }
+
+  fileprivate var wasAsked: Bool {
+    if case .asked = phase { return true }
+    return false
+  }
+
+  fileprivate var isOverdue: Bool {
+    if case .asked(let until) = phase { return .now >= until }
+    return false
+  }
+
+  fileprivate mutating func keep(_ isThere: (Int) -> Bool) { numbers.removeAll { !isThere($0) } }
+}
+
+extension LocalPlatform {
+  /// One look at the surplus: asks it to end when its time has come, kills what stays, and forgets the runs of those
+  /// that went, so that a supervision with more instances again starts them instead of finding them dead.
+  /// - Parameter slowLook: whether the machine's processes may be searched, which is not cheap.
+  func end(_ surplus: inout Surplus, _ files: InstanceFiles, slowLook: Bool) {
+    let numbers = surplus.numbers
+    if surplus.shouldAsk(Set(numbers.compactMap { files.record($0)?.port })) {
+      for number in numbers {
+        leaving.insert(files.mark(number))
+        // No shim of an attempt under way may still start its command: it would read another number.
+        try? files.intend(number, attempt: files.attempt(number) + 1)
+        InstanceProcesses(mark: files.mark(number)).signal(SIGTERM, leader: files.leader(number))
+      }
+    }
+    guard slowLook, surplus.wasAsked, !numbers.isEmpty else { return }
+    let isOverdue = surplus.isOverdue
+    surplus.keep { number in
       let processes = InstanceProcesses(mark: files.mark(number))
       // Reaps the shim when it was our child.
       if let record = files.record(number) { _ = ProcessTable.isAlive(record.pid, startTime: record.startTime) }
       let leader = files.leader(number)
       guard !processes.all(leader: leader).isEmpty else {
         files.forgetRun(number)
+        leaving.remove(files.mark(number))
         return false
       }
-      if kill { processes.killAll(leader: leader) }
+      if isOverdue { processes.killAll(leader: leader) }
       return true
     }
   }

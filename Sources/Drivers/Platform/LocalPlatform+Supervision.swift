@@ -9,8 +9,9 @@ import Kernel
 struct Supervision {
   let deployment: Deployment
   let specification: RunSpecification
+  /// How many run: those with the lowest numbers.
+  let instances: Int
   let configuration: [EnvironmentVariable]
-  let digest: Digest
   let generation: Int
 }
 
@@ -30,6 +31,8 @@ private struct Instance {
     let port: Int
     let since: ContinuousClock.Instant
     var ready = false
+    /// Found, not started, and not yet asked whether it is ready: until then nobody is told that it is not.
+    var isUnasked = false
     /// When it was last ready, or started: `readinessLimit` counts from here.
     var lastReady: ContinuousClock.Instant
     var probe: ReadinessProbe?
@@ -43,6 +46,29 @@ private struct Instance {
   var readyEndpoint: Endpoint? {
     if case .running(let run) = phase, run.ready { return Endpoint(instance: number, port: run.port) }
     return nil
+  }
+  var isUnasked: Bool {
+    if case .running(let run) = phase { return run.isUnasked }
+    return false
+  }
+  /// Whether a start is due.
+  var isDue: Bool {
+    if case .pausing(let until) = phase { return ContinuousClock.now >= until }
+    return false
+  }
+}
+
+extension [Instance] {
+  /// When all are ready and none is being asked: nothing happens before `next` but the end of one of `pids`.
+  fileprivate func calm(until slowLook: ContinuousClock.Instant) -> (next: ContinuousClock.Instant, pids: Set<Int32>)? {
+    var next = slowLook
+    var pids: Set<Int32> = []
+    for instance in self {
+      guard case .running(let run) = instance.phase, run.ready, run.probe == nil, run.misses == 0 else { return nil }
+      next = Swift.min(next, run.nextProbe)
+      pids.insert(run.pid)
+    }
+    return (next, pids)
   }
 }
 
@@ -75,54 +101,79 @@ extension LocalPlatform {
   /// How long a shim may take to write its record when it was found by its mark alone.
   static let recordLimit = Duration.seconds(1)
 
-  /// The loop: finds or starts each instance, then looks at all of them every `tick` until cancelled or taken over.
+  /// The loop: finds or starts each instance, then looks at all of them every `tick`, or when something can have
+  /// happened, until cancelled or taken over.
   func supervise(
-    _ order: Supervision, report: @escaping @Sendable (PlatformReport) async -> Void
+    _ order: Supervision, release: ReleaseWatch, report: @escaping @Sendable (PlatformReport) async -> Void
   ) async throws(Outage) {
     let id = order.deployment.id
     let files = files(id)
+    var release = release
     var instances: [Instance] = []
-    for number in 0..<order.specification.instances {
+    for number in 0..<order.instances {
       let phase = try await adopted(number, files) ?? .pausing(until: .now)
       guard isCurrent(id, order.generation), !Task.isCancelled else { return }
       instances.append(Instance(number: number, phase: phase))
     }
-    var surplus = stopSurplus(files, above: order.specification.instances)
-    let surplusDeadline = ContinuousClock.now + .milliseconds(order.specification.stopLimit.milliseconds)
+    var surplus = Surplus(files.known().filter { $0 >= order.instances }, limit: order.specification.stopLimit)
 
     var kills = MemoryKills()
     var saidReady = false
     var told: [Endpoint] = []
     var nextSlowLook = ContinuousClock.now
+    let processEnds = ProcessEnds()
     while isCurrent(id, order.generation), !Task.isCancelled {
       let slowLook = ContinuousClock.now >= nextSlowLook
       if slowLook {
         nextSlowLook = .now + .seconds(1)
         kills.turn()
         reapKilled()
-        surplus = remaining(surplus, files, kill: ContinuousClock.now >= surplusDeadline)
       }
+      // Before anything is started from it, and now and then.
+      if .now >= release.nextLook || instances.contains(where: \.isDue) {
+        let (looked, change) = await look(at: release, id, order.generation)
+        release = looked
+        if let change { await report(change) }
+      }
+      guard isCurrent(id, order.generation), !Task.isCancelled else { return }
       var ends: [PlatformReport] = []
       for index in instances.indices {
-        if let end = try look(at: &instances[index], order, files, slowLook: slowLook, &kills) { ends.append(end) }
+        if let end = try look(at: &instances[index], order, files, release, slowLook: slowLook, &kills) {
+          ends.append(end)
+        }
       }
       let ready = instances.compactMap(\.readyEndpoint)
       for end in ends { await report(end) }
-      if ready != told, isCurrent(id, order.generation), !Task.isCancelled {
+      // Also when all were ready before the folder was put right: nobody has been told yet that they are.
+      let isNewlyReady = !saidReady && ready.count == instances.count && release.fault == nil
+      if isNewlyReady || ready != told, !instances.contains(where: \.isUnasked), isCurrent(id, order.generation),
+        !Task.isCancelled
+      {
         told = ready
-        if !saidReady, ready.count == instances.count {
+        if isNewlyReady {
           saidReady = true
-          await report(.ready(endpoints: ready, digest: order.digest))
+          await report(.ready(endpoints: ready, digest: order.deployment.digest))
         } else {
           await report(.endpoints(ready))
         }
+        surplus.told()
       }
-      await pause()
+      end(&surplus, files, slowLook: slowLook)
+      if surplus.numbers.isEmpty, let calm = instances.calm(until: nextSlowLook), processEnds.follow(calm.pids) {
+        await processEnds.wait(atMost: calm.next - .now)
+      } else {
+        await pause()
+      }
     }
   }
 
   /// A running instance of an earlier supervision, of this process or of a killed one; nil when there is none.
   private func adopted(_ number: Int, _ files: InstanceFiles) async throws(Outage) -> Instance.Phase? {
+    if leaving.remove(files.mark(number)) != nil {
+      InstanceProcesses(mark: files.mark(number)).killAll(leader: files.leader(number))
+      files.forgetRun(number)
+      return nil
+    }
     if let record = files.record(number) {
       // Dead or alive, a record without a handled end is a run: the loop finds out which, and tells.
       return .running(run(record))
@@ -143,17 +194,20 @@ extension LocalPlatform {
   private func run(_ record: InstanceRecord) -> Instance.Run {
     Instance.Run(
       attempt: record.attempt, pid: record.pid, startTime: record.startTime, port: record.port, since: .now,
-      lastReady: .now, nextProbe: .now)
+      isUnasked: true, lastReady: .now, nextProbe: .now)
   }
 
   /// One look: start what is due, find ends, advance the probe. Returns the end, if there was one.
   private func look(
-    at instance: inout Instance, _ order: Supervision, _ files: InstanceFiles, slowLook: Bool,
-    _ kills: inout MemoryKills
+    at instance: inout Instance, _ order: Supervision, _ files: InstanceFiles, _ release: ReleaseWatch,
+    slowLook: Bool, _ kills: inout MemoryKills
   ) throws(Outage) -> PlatformReport? {
     switch instance.phase {
     case .pausing(let until):
       guard ContinuousClock.now >= until else { return nil }
+      if let fault = release.fault {
+        return ended(&instance, .failedToStart(reason: fault), order, files, ranFor: .zero)
+      }
       do {
         instance.phase = .running(try start(instance.number, order, files))
         return nil
@@ -191,7 +245,9 @@ extension LocalPlatform {
       run.probe = ReadinessProbe(port: run.port, path: specification.readinessPath)
     }
     guard let probe = run.probe else { return }
-    switch probe.advance() {
+    let answer = probe.advance()
+    if answer != .pending { run.isUnasked = false }
+    switch answer {
     case .pending: return
     case .ready:
       run.ready = true
@@ -239,7 +295,7 @@ extension LocalPlatform {
     let scratch = files.scratch(number)
     var variables = [
       "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8",
-      // A service that runs as root would otherwise write into its release folder and change its digest.
+      // A service that runs as root would otherwise write into its release folder.
       "PYTHONDONTWRITEBYTECODE": "1",
     ]
     for variable in order.configuration { variables[variable.name] = variable.value }

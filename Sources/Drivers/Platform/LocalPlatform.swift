@@ -9,10 +9,10 @@ import Kernel
 ///
 /// Instances outlive a killed Plimsoll: what is true of them lies in files (`InstanceFiles`) and in `/proc`, never in
 /// this object, which holds only fences and what it last saw. Parts: `InstanceShim` starts and records,
-/// `Supervision` keeps and reports, `ProcessTable` tells who lives.
+/// `Supervision` keeps and reports, `ReleaseFolder` holds what runs, `ProcessTable` tells who lives.
 ///
-/// Release folders are made read-only (modes); a service that runs as root can still write, so what would change a
-/// release unasked is steered away (`PYTHONDONTWRITEBYTECODE`), and the folder is measured at every start.
+/// Release folders are made read-only (modes); a service that runs as root can still write, so what would be written
+/// there unasked is steered away (`PYTHONDONTWRITEBYTECODE`), and the artifact's files are watched as long as it runs.
 ///
 /// The fence lives here: this object exists only under the stream's lease, so memory is enough. A lower fence than the
 /// last one seen for the deployment is ignored; an equal or higher one takes over from a supervision under way.
@@ -21,16 +21,22 @@ package actor LocalPlatform: Platform {
     var fence: Fence
     /// Rises with every call that takes over; a supervision with an older one ends.
     var generation = 0
+    /// Whoever measures, repairs or removes the release folder goes through it: an old supervision may still be at it
+    /// when the next has begun.
+    let releaseTurnstile = Turnstile()
   }
 
   let releases: String
   let instances: String
   let logs: String
   let artifacts: any ArtifactStore
+  let releaseLook: Duration
   let freePort: @Sendable () -> Int?
   var seen: [DeploymentID: Seen] = [:]
   /// Shims that we killed: ours to reap when we started them.
   var killed: [Int32] = []
+  /// Instances that a lower limit asked to end, by `InstanceFiles.mark`: their ends are nobody's fault.
+  var leaving: Set<String> = []
   private let executor = QueueExecutor("plimsoll.platform")
   package nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
@@ -49,14 +55,17 @@ package actor LocalPlatform: Platform {
   ///   - instances: folder for process records and scratch space.
   ///   - logs: folder for the services' output.
   package init(releases: String, instances: String, logs: String, artifacts: any ArtifactStore) {
-    self.init(releases: releases, instances: instances, logs: logs, artifacts: artifacts) { LoopbackPort.free() }
+    self.init(
+      releases: releases, instances: instances, logs: logs, artifacts: artifacts, releaseLook: Self.usualReleaseLook
+    ) { LoopbackPort.free() }
   }
 
   /// `freePort` proposes ports; one that is taken is passed over.
   init(
-    releases: String, instances: String, logs: String, artifacts: any ArtifactStore,
+    releases: String, instances: String, logs: String, artifacts: any ArtifactStore, releaseLook: Duration,
     freePort: @escaping @Sendable () -> Int?
   ) {
+    self.releaseLook = releaseLook
     self.releases = releases
     self.instances = instances
     self.logs = logs
@@ -65,12 +74,17 @@ package actor LocalPlatform: Platform {
   }
 
   package func keepRunning(
-    _ deployment: Deployment, _ specification: RunSpecification, configuration: [EnvironmentVariable], fence: Fence,
-    report: @escaping @Sendable (PlatformReport) async -> Void
+    _ deployment: Deployment, _ specification: RunSpecification, limit: Int?, configuration: [EnvironmentVariable],
+    fence: Fence, report: @escaping @Sendable (PlatformReport) async -> Void
   ) async throws(Outage) {
     guard let generation = takeOver(deployment.id, fence) else { return }
-    let digest = try await release(deployment)
-    guard isCurrent(deployment.id, generation) else { return }
+    guard let (watch, alteration) = try await watchRelease(of: deployment, generation),
+      isCurrent(deployment.id, generation)
+    else { return }
+    if case .altered(let found, let sentence)? = alteration {
+      // Where nothing runs, nobody ran the other bytes.
+      await report(.altered(digest: anyAlive(files(deployment.id)) ? found : nil, sentence: sentence))
+    }
     do {
       try files(deployment.id).write(DeploymentNote(stopLimitMs: specification.stopLimit.milliseconds))
       try FileManager.default.createDirectory(
@@ -82,9 +96,10 @@ package actor LocalPlatform: Platform {
     }
     try await supervise(
       Supervision(
-        deployment: deployment, specification: specification, configuration: configuration, digest: digest,
+        deployment: deployment, specification: specification,
+        instances: max(1, min(limit ?? .max, specification.instances)), configuration: configuration,
         generation: generation),
-      report: report)
+      release: watch, report: report)
   }
 
   package func retire(_ deployment: Deployment, fence: Fence) async throws(Outage) {
@@ -120,8 +135,13 @@ package actor LocalPlatform: Platform {
       await pause()
       guard isCurrent(deployment.id, generation) else { return }
     }
+    let release = release(of: deployment)
     do {
-      try removeTree(at: releaseFolder(deployment.id))
+      try await turnstile(deployment.id).pass {
+        guard await self.isCurrent(deployment.id, generation) else { return }
+        try release.remove()
+      }
+      guard isCurrent(deployment.id, generation) else { return }
       try removeTree(at: files.folder)
     } catch {
       throw Outage("disk", "files of \(deployment.id) cannot be removed; fix the rights", sources: ["\(error)"])
@@ -147,6 +167,9 @@ extension LocalPlatform {
     return entry.generation
   }
 
+  /// Of one that was taken over at least once.
+  func turnstile(_ deployment: DeploymentID) -> Turnstile { seen[deployment]?.releaseTurnstile ?? Turnstile() }
+
   func isCurrent(_ deployment: DeploymentID, _ generation: Int) -> Bool { seen[deployment]?.generation == generation }
 
   /// Only pids that we were given by a start: reaping any other child would take its status from whoever waits for it.
@@ -163,39 +186,6 @@ extension LocalPlatform {
     if Task.isCancelled {
       throw Outage("plimsoll", "was told to stop while it retired \(deployment); retire it again to end it")
     }
-  }
-
-  /// Unpacks and measures; never trusts that an existing folder is what it was.
-  private func release(_ deployment: Deployment) async throws(Outage) -> Digest {
-    let folder = releaseFolder(deployment.id)
-    do {
-      try FileManager.default.createDirectory(
-        atPath: releases, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o755])
-    } catch {
-      throw Outage("disk", "folder \(releases) cannot be made; fix its rights", sources: ["\(error)"])
-    }
-    try await artifacts.unpack(deployment.digest, into: folder)
-    let measured = try await artifacts.digest(ofReleaseFolder: folder)
-    guard measured == deployment.digest else {
-      throw Outage(
-        "release \(deployment.id)",
-        "the folder hashes to \(measured) but \(deployment.digest) was ordered; remove \(folder) to unpack it again"
-      )
-    }
-    // Only write bits go; the bits that say "executable" belong to the content.
-    makeReadOnly(folder)
-    return measured
-  }
-
-  private func makeReadOnly(_ folder: String) {
-    func adjust(_ path: String) {
-      var status = stat()
-      guard lstat(path, &status) == 0, status.st_mode & S_IFMT != S_IFLNK else { return }
-      chmod(path, status.st_mode & 0o7777 & ~0o222)
-    }
-    adjust(folder)
-    guard let all = FileManager.default.enumerator(atPath: folder) else { return }
-    while let name = all.nextObject() as? String { adjust("\(folder)/\(name)") }
   }
 
   private func signal(_ number: Int32, _ files: InstanceFiles) {

@@ -167,6 +167,13 @@ struct MetricsFeed: Sendable {
             + (follow.lastFault ?? "no answer"))
       }
     }
+    if let silent = asked.sorted().first(where: { follows[$0]?.misses ?? 0 > 0 }),
+      asked.contains(where: { $0.deployment != silent.deployment && follows[$0]?.misses == 0 })
+    {
+      return .broken(
+        reason: "the metrics of \(silent.deployment), instance \(silent.instance): "
+          + "\(follows[silent]?.lastFault ?? "no answer"); the other version's alone are no comparison")
+    }
     guard !asked.isEmpty, let missing else { return .sound }
     return .broken(reason: "the metrics of the service: \(missing)")
   }

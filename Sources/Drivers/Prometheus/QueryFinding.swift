@@ -77,30 +77,7 @@ extension PrometheusServer {
     + "each series in the query a range, as last_over_time() does, or upgrade Prometheus"
 }
 
-/// A user's own check: a query whose number must stay on one side of a threshold.
-package struct QueryCheck: Codable, Equatable, Sendable {
-  package enum Comparison: String, Codable, CaseIterable, Sendable {
-    case below, atMost, above, atLeast
-  }
-  package enum Outcome: Equatable, Sendable {
-    case holds(Double)
-    case violated(Double)
-    /// No evidence, or a number that its server doubts: one sentence. Never a reason to roll back.
-    case unknown(String)
-  }
-  package let query: String
-  /// What the number must be to hold.
-  package let mustBe: Comparison
-  package let threshold: Double
-  /// How old a sample may be; nil for a query whose series all have a range of their own.
-  package let lookback: Span?
-  package init(query: String, mustBe: Comparison, threshold: Double, lookback: Span?) {
-    self.query = query
-    self.mustBe = mustBe
-    self.threshold = threshold
-    self.lookback = lookback
-  }
-
+extension QueryCheck {
   /// - Throws: `Refusal` when the query is at fault, `Outage` when the server is: unknown, both of them.
   package func outcome(from server: PrometheusServer) async throws -> Outcome {
     outcome(of: try await server.finding(query, lookback: lookback))
@@ -115,13 +92,18 @@ package struct QueryCheck: Codable, Equatable, Sendable {
       return .unknown("the query '\(query)' gives \(value), which its server doubts: \(doubts)")
     }
   }
+}
 
-  private func isMet(by value: Double) -> Bool {
-    switch mustBe {
-    case .below: value < threshold
-    case .atMost: value <= threshold
-    case .above: value > threshold
-    case .atLeast: value >= threshold
+extension PrometheusServer: QuerySource {
+  package func outcome(of check: QueryCheck) async -> QueryCheck.Outcome {
+    do {
+      return try await check.outcome(from: self)
+    } catch let refusal as Refusal {
+      return .unknown(refusal.sentence)
+    } catch let outage as Outage {
+      return .unknown("\(outage.subject): \(outage.sentence)")
+    } catch {
+      return .unknown("\(error)")
     }
   }
 }

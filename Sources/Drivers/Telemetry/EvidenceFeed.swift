@@ -10,6 +10,8 @@ final class EvidenceFeed: @unchecked Sendable {
   /// While nobody reads bins and no line comes, only every fourth look asks HAProxy: a cut log is still seen, within two
   /// windows of `SourceWatch`, and there is nothing else to see.
   private static let quietLooks = 4
+  /// Rows of `show stat` that are servers (management manual §9.3); those of frontends and backends say nothing here.
+  private static let servers = 4
   /// Ten minutes of bins of 250 ms wait for a consumer that is held up; older ones are let go.
   private static let binsKept = 2_400
 
@@ -162,7 +164,7 @@ final class EvidenceFeed: @unchecked Sendable {
     let folder = folder
     asking.async { [weak self] in
       let answer = Result { () throws(Outage) in
-        try HAProxyAdmin(path: folder.admin).ask(["show info", "show stat"])
+        try HAProxyAdmin(path: folder.admin).ask(["show info", "show stat -1 \(Self.servers) -1"])
       }
       // Here, not on `queue`: the counters are of this instant at the latest.
       let answeredAt = Instant.now
@@ -192,7 +194,9 @@ final class EvidenceFeed: @unchecked Sendable {
     }
     var present: Set<String> = []
     for row in HAProxyAdmin.table(text[...]) {
-      guard let name = row["svname"], HAProxyFolder.deployment(ofServer: name) != nil,
+      // A version's preview servers have the same names in a backend of their own, and are nobody's evidence.
+      guard let backend = row["pxname"], HAProxyFolder.service(ofBackend: backend) != nil,
+        let name = row["svname"], HAProxyFolder.deployment(ofServer: name) != nil,
         let total = row["stot"].flatMap({ Int($0) }), let open = row["scur"].flatMap({ Int($0) })
       else { continue }
       let server = String(name)

@@ -10,20 +10,22 @@ import Kernel
 /// Race: a lane holds eleven lines while nobody reads (`net.unix.max_dgram_qlen`), then HAProxy drops. So the thread
 /// takes what there is and hands it on without looking at it.
 final class LogSockets: @unchecked Sendable {
-  // Unchecked: `lanes` and `stopped` are guarded by `lock`; everything else is immutable.
+  // Unchecked: `lanes`, `bell` and `stopped` are guarded by `lock`; everything else is immutable.
   private struct Lane {
     let descriptor: Int32
     let inode: UInt64
   }
   private static let largestLine = 8192
   private static let receiveBuffer: Int32 = 4 * 1024 * 1024
-  /// How long a stop may stay unnoticed.
+  /// Where no pipe could be opened, a stop is noticed by looking.
   private static let pollMs: Int32 = 200
 
   private let folder: HAProxyFolder
   private let deliver: @Sendable ([[UInt8]]) -> Void
   private let lock = NSLock()
   private var lanes: [Lane] = []
+  /// A pipe that wakes the thread when lanes were bound afresh or it is to stop, so that silence costs nothing.
+  private var bell: (hear: Int32, ring: Int32)?
   private var stopped = false
 
   init(folder: HAProxyFolder, deliver: @escaping @Sendable ([[UInt8]]) -> Void) {
@@ -48,6 +50,7 @@ final class LogSockets: @unchecked Sendable {
     lock.withLock {
       for lane in lanes { close(lane.descriptor) }
       lanes = fresh
+      ring()
     }
   }
 
@@ -58,9 +61,22 @@ final class LogSockets: @unchecked Sendable {
       && bound.enumerated().allSatisfy { Self.inode(folder.log($0.offset)) == $0.element.inode }
   }
 
+  /// Reads until `stop`.
   func start() {
-    let thread = Thread { [weak self] in
-      while self?.readOnce() == true {}
+    var ends: [Int32] = [-1, -1]
+    if pipe(&ends) == 0 {
+      for end in ends {
+        _ = fcntl(end, F_SETFD, FD_CLOEXEC)
+        _ = fcntl(end, F_SETFL, O_NONBLOCK)
+      }
+      lock.withLock { bell = (ends[0], ends[1]) }
+    }
+    let thread = Thread { [self] in
+      while readOnce() {}
+      lock.withLock {
+        if let bell { for end in [bell.hear, bell.ring] { close(end) } }
+        bell = nil
+      }
     }
     thread.name = "plimsoll-log"
     thread.qualityOfService = .userInteractive
@@ -72,14 +88,30 @@ final class LogSockets: @unchecked Sendable {
       stopped = true
       for lane in lanes { close(lane.descriptor) }
       lanes = []
+      ring()
     }
   }
 
+  /// A pipe that is full rings already.
+  private func ring() {
+    guard let bell else { return }
+    var stroke: UInt8 = 1
+    write(bell.ring, &stroke, 1)
+  }
+
   private func readOnce() -> Bool {
-    let (bound, done) = lock.withLock { (lanes, stopped) }
+    lock.lock()
+    let (bound, bell, done) = (lanes, self.bell, stopped)
+    lock.unlock()
     if done { return false }
-    var polls = bound.map { pollfd(fd: $0.descriptor, events: Int16(POLLIN), revents: 0) }
-    guard poll(&polls, nfds_t(polls.count), Self.pollMs) > 0 else { return true }
+    // poll(2) passes over a descriptor below zero.
+    let descriptors: [Int32] = bound.map { $0.descriptor } + [bell?.hear ?? -1]
+    var polls = descriptors.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
+    guard poll(&polls, nfds_t(polls.count), bell == nil ? Self.pollMs : -1) > 0 else { return true }
+    if polls.removeLast().revents != 0, let bell {
+      var strokes = [UInt8](repeating: 0, count: 64)
+      while read(bell.hear, &strokes, strokes.count) > 0 {}
+    }
     var lines: [[UInt8]] = []
     var buffer = [UInt8](repeating: 0, count: Self.largestLine)
     lock.withLock {

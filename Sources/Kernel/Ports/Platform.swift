@@ -72,6 +72,10 @@ package enum PlatformReport: Equatable, Sendable {
   case ended(instance: Int, end: InstanceEnd, inRow: Int, logTail: String, at: Instant)
   /// The set of ready endpoints changed.
   case endpoints([Endpoint])
+  /// Someone else changed the release folder, which held `digest`, or what has no digest; the sentence says what was
+  /// found and done, without a full stop. The platform puts the folder right if it can, leaves the instances that run as
+  /// they are, and starts none from a folder that is not what was ordered.
+  case altered(digest: Digest?, sentence: String)
 }
 
 /// How to run a service; resolved by the platform's owner from `plimsoll.yaml`, never from the ledger.
@@ -104,10 +108,20 @@ package struct RunSpecification: Equatable, Sendable {
 package protocol Platform: Sendable {
   /// Keeps the deployment running and reports until the calling task is cancelled; cancelling stops the supervision,
   /// **not** the instances. `configuration` is the opened snapshot.
+  /// - Parameter limit: runs only the instances with the lowest numbers, this many at most; nil for all that the
+  ///   specification has. A call with a higher limit keeps those that run and adds to them; one with a lower limit asks
+  ///   the highest numbers to end. `.ready` means that all within the limit are ready.
   func keepRunning(
-    _ deployment: Deployment, _ specification: RunSpecification, configuration: [EnvironmentVariable], fence: Fence,
-    report: @escaping @Sendable (PlatformReport) async -> Void
+    _ deployment: Deployment, _ specification: RunSpecification, limit: Int?, configuration: [EnvironmentVariable],
+    fence: Fence, report: @escaping @Sendable (PlatformReport) async -> Void
   ) async throws(Outage)
   /// Stops all instances (SIGTERM, limit, SIGKILL to the group) and removes the release folder. Safe to repeat.
   func retire(_ deployment: Deployment, fence: Fence) async throws(Outage)
+  /// What the deployments' instances use; an instance that cannot be looked at is absent. Kind: *by lookup*.
+  func usage(of deployments: [DeploymentID]) async -> [InstanceUsage]
+}
+
+extension Platform {
+  /// A platform that cannot tell: memory and processor time are then not watched.
+  package func usage(of deployments: [DeploymentID]) async -> [InstanceUsage] { [] }
 }

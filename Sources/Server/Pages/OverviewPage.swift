@@ -113,6 +113,8 @@ struct PlaceCard: Sendable {
   let badge: Badge
   let sentence: String
   let rollout: Link?
+  let ask: AskPart?
+  let freeze: FreezePart?
   let hasShares: Bool
   let shares: [Share]
   /// In words, for those who do not see the bar.
@@ -144,8 +146,12 @@ struct PlaceCard: Sendable {
     rollout = view.rollout.map {
       Link(
         address: "/rollouts/\(Short.part($0.service))/\(Short.part($0.environment))/\($0.id)",
-        words: "\($0.kind == "rollback" ? "Rollback" : "Rollout") \($0.id): "
+        words: "\(Short.noun($0.kind)) \($0.id): "
           + "\(Short.commit($0.deployment.commit)) \($0.deployment.title ?? "")")
+    }
+    ask = view.rollout.flatMap { rollout in rollout.gate.map { AskPart($0, of: rollout, now: now) } }
+    freeze = view.freeze.map {
+      FreezePart($0, service: view.service, environment: view.environment, now: now)
     }
     shares = Self.shares(view)
     hasShares = shares.contains { $0.percent > 0 }
@@ -154,14 +160,17 @@ struct PlaceCard: Sendable {
 
   private static func badge(_ view: EnvironmentView) -> Badge {
     switch view.phase {
+    case "idle" where view.freeze != nil: Badge(words: "frozen", tone: "waiting")
     case "idle":
       view.serving == nil ? Badge(words: "nothing here", tone: "calm") : Badge(words: "steady", tone: "good")
     case "restoring", "reporting": Badge(words: "rolling back", tone: "bad")
     case "sealing", "placing": Badge(words: "starting", tone: "moving")
-    case "stepping", "watching":
+    case "gated": Badge(words: "asks you", tone: "waiting")
+    case "drilling": Badge(words: "drilling", tone: "moving")
+    case "stepping", "scaling", "watching":
       Badge(words: step(view).map { "watching at \($0) %" } ?? "watching", tone: "moving")
     case "finalWatch": Badge(words: "final watch", tone: "moving")
-    case "retired": Badge(words: "retired", tone: "calm")
+    case "retired": Badge(words: "closed", tone: "calm")
     default: Badge(words: view.phase, tone: "moving")
     }
   }

@@ -41,6 +41,15 @@ enum Short {
   }
   static func commit(_ text: String) -> String { String(text.prefix(10)) }
 
+  /// What a rollout of this kind is called.
+  static func noun(_ kind: String) -> String {
+    switch kind {
+    case "rollback": "Rollback"
+    case "drill": "Drill"
+    default: "Rollout"
+    }
+  }
+
   /// A part of a path, safe in an address.
   static func part(_ text: String) -> String {
     text.addingPercentEncoding(withAllowedCharacters: .alphanumerics.union(CharacterSet(charactersIn: "-._~:"))) ?? ""

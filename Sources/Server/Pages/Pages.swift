@@ -46,6 +46,7 @@ struct Pages: Sendable {
         ServicePage(place, rollouts.rollouts, now: reader.now()))
     }
     addRollouts(to: router)
+    addObservations(to: router)
     addPast(to: router)
     addAssets(to: router)
   }
@@ -67,7 +68,8 @@ struct Pages: Sendable {
         return response
       }
       let rollout = Views.rollout(record, in: state, series)
-      let content = RolloutPage(rollout, record, picture, now: reader.now())
+      let content = RolloutPage(
+        rollout, record, picture, freeze: state.frozen.map(Views.freeze), now: reader.now())
       return try page("Rollout \(rollout.id) of \(rollout.service) in \(rollout.environment)", "rollout", content)
     }
   }
@@ -114,11 +116,13 @@ struct Pages: Sendable {
   // MARK: Rendering
 
   /// `here` is the address of the page in the navigation; empty for pages that are not in it.
-  private func page(
+  func page(
     _ title: String, _ template: String, _ content: some Sendable, here: String = "", isLive: Bool = true,
     status: HTTPResponse.Status = .ok
   ) throws -> Response {
-    let links = [("/", "Overview"), ("/ledger", "Ledger"), ("/measures", "Measures")]
+    let links = [
+      ("/", "Overview"), ("/observations", "Observed"), ("/ledger", "Ledger"), ("/measures", "Measures"),
+    ]
     let sheet = Sheet(
       pageTitle: title, content: content, isLive: isLive, version: reader.backend.version,
       navigation: links.map { Link(address: $0.0, words: $0.1, isHere: $0.0 == here) })

@@ -120,7 +120,8 @@ struct Picture: Sendable {
       if let firstBad = report.firstBadAt { marks.append(Mark(at: firstBad, words: "first bad", isStep: false)) }
       marks.append(Mark(at: report.detectedAt, words: "detected", isStep: false))
       marks.append(Mark(at: report.decidedAt, words: "decided", isStep: false))
-      marks.append(Mark(at: report.restoredAt, words: "restored", isStep: false))
+      let words = report.restoredAt == nil ? "closed" : "restored"
+      marks.append(Mark(at: report.endedAt, words: words, isStep: false))
     } else if let condemnation = record.condemnation {
       marks.append(Mark(at: condemnation.decidedAt, words: "decided", isStep: false))
       if let restored = record.restoredAt { marks.append(Mark(at: restored, words: "restored", isStep: false)) }
@@ -190,6 +191,10 @@ struct Picture: Sendable {
     case .errorRate: "error rate"
     case .latency: "latency"
     case .ceiling: "ceiling"
+    case .throughput: "throughput"
+    case .memory: "memory"
+    case .processor: "processor time"
+    case .check: "check"
     }
   }
 

@@ -7,15 +7,28 @@ struct RolloutPage: Sendable {
   let service: String
   let environment: String
   let place: String
+  let noun: String
   let id: Int
+  /// A drill has neither plan nor verdict.
+  let isJourney: Bool
   let subject: String
   let badge: Badge
   let sentence: String
   let detectable: String?
+  let ask: AskPart?
+  let freeze: FreezePart?
+  let inconclusive: InconclusivePart?
+  /// What a drill found.
+  let drill: String?
+  let guarantee: String?
+  let plan: [StepRow]
+  let strategy: String
+  let preview: String?
   let new: Version
   let old: Version?
+  let newIs: String
+  let oldIs: String
   let started: Moment
-  let steps: String
   let baseline: String?
   /// SVG made here, its texts escaped.
   let picture: String
@@ -45,19 +58,35 @@ struct RolloutPage: Sendable {
     let after: String
   }
 
-  init(_ view: RolloutView, _ record: Chronicle.RolloutRecord, _ picture: Picture, now: Instant) {
+  /// - Parameter freeze: of its place, now.
+  init(
+    _ view: RolloutView, _ record: Chronicle.RolloutRecord, _ picture: Picture, freeze: FreezeView?, now: Instant
+  ) {
     service = view.service
     environment = view.environment
     place = "/services/\(Short.part(view.service))/\(Short.part(view.environment))"
+    noun = Short.noun(view.kind)
     id = view.id
+    isJourney = view.kind != "drill"
     subject = view.deployment.title ?? ""
     badge = ServicePage.badge(view)
     sentence = view.sentence ?? "No verdict yet."
     detectable = view.detectable
+    ask = view.gate.map { AskPart($0, of: view, now: now) }
+    let isHeld = view.outcome == "running"
+    self.freeze = freeze.flatMap { freeze in
+      isHeld ? FreezePart(freeze, service: view.service, environment: view.environment, now: now) : nil
+    }
+    inconclusive = view.inconclusive.map { InconclusivePart($0, now: now) }
+    drill = view.drill?.sentence
+    guarantee = view.guarantee
+    plan = StepRow.rows(view)
+    strategy = view.strategy.map { "\($0): what each step needs" } ?? "What each step needs"
+    preview = view.preview
     new = Self.version(view.deployment)
     old = view.knownGood.map(Self.version)
+    (newIs, oldIs) = isJourney ? ("new", "old") : ("visited", "serving")
     started = Moment(view.startedAtMs, now: now)
-    steps = view.steps.map { "\($0) %" }.joined(separator: " → ")
     baseline = record.baseline.map {
       "\(Words.percent($0.errorRate)) errors and \(Words.percent($0.slowRate)) slow in "
         + Words.count($0.requests, "request")

@@ -12,6 +12,10 @@ struct ServicePage: Sendable {
   let hasCondemned: Bool
   let targets: [Target]
   let hasTargets: Bool
+  let floor: Floor?
+  /// The newest drill, in one sentence.
+  let drill: Drill?
+  let rehearse: String
   let ledger: String
 
   struct RolloutRow: Sendable {
@@ -36,6 +40,15 @@ struct ServicePage: Sendable {
     let artifact: Link
     let commit: String
     let subject: String
+  }
+
+  struct Floor: Sendable {
+    let artifact: Link
+    let words: String
+  }
+  struct Drill: Sendable {
+    let sentence: String
+    let drilled: Moment
   }
 
   init(_ view: EnvironmentView, _ rollouts: [RolloutView], now: Instant) {
@@ -63,17 +76,29 @@ struct ServicePage: Sendable {
         commit: Short.commit($0.commit), subject: $0.title ?? "")
     }
     hasTargets = !view.targets.isEmpty
+    floor = view.floor.map {
+      Floor(
+        artifact: Link(address: "/artifacts/\($0.digest)", words: Short.digest($0.digest)),
+        words: "set by \($0.actor): \(Words.closed($0.reason))")
+    }
+    drill = view.drill.map { Drill(sentence: $0.sentence, drilled: Moment($0.atMs, now: now)) }
+    rehearse = "plimsoll rollback \(view.service) \(view.environment) --drill"
     ledger = "/ledger?stream=delivery:\(Short.part(view.service))/\(Short.part(view.environment))"
   }
 
   static func badge(_ rollout: RolloutView) -> Badge {
     switch rollout.outcome {
     case "completed":
-      Badge(words: rollout.kind == "rollback" ? "rolled back to" : "completed", tone: "good")
+      Badge(words: ["rollback": "rolled back to", "drill": "drilled"][rollout.kind] ?? "completed", tone: "good")
     case "rolledBack": Badge(words: "rolled back", tone: "bad")
     case "takenOut": Badge(words: "taken out", tone: "bad")
     case "abandoned": Badge(words: "abandoned", tone: "calm")
-    default: Badge(words: rollout.kind == "rollback" ? "rolling back" : "running", tone: "moving")
+    default:
+      if rollout.gate != nil {
+        Badge(words: "asks you", tone: "waiting")
+      } else {
+        Badge(words: ["rollback": "rolling back", "drill": "drilling"][rollout.kind] ?? "running", tone: "moving")
+      }
     }
   }
 }

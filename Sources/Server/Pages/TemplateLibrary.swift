@@ -23,7 +23,10 @@ enum TemplateLibrary {
       ("artifact", PackageResources.artifact_mustache), ("rollout", PackageResources.rollout_mustache),
       ("service", PackageResources.service_mustache), ("ledger", PackageResources.ledger_mustache),
       ("measures", PackageResources.measures_mustache), ("log", PackageResources.log_mustache),
-      ("failure", PackageResources.failure_mustache),
+      ("failure", PackageResources.failure_mustache), ("ask", PackageResources.ask_mustache),
+      ("frozen", PackageResources.frozen_mustache),
+      ("observations", PackageResources.observations_mustache),
+      ("observation", PackageResources.observation_mustache),
     ]
   }
 }

@@ -6,7 +6,6 @@ import Hummingbird
 import Kernel
 import MergeQueues
 import Promotions
-import Rollouts
 
 /// The changing half of `/v1`: each call becomes one input to one machine, which decides.
 struct ChangingRoutes: Sendable {
@@ -31,12 +30,7 @@ struct ChangingRoutes: Sendable {
     router.post("promotions/:service/:commit") { request, context in
       try await promote(request, Query(request, context))
     }
-    router.post("rollouts/:service/:environment/rollback") { request, context in
-      try await rollBack(request, Query(request, context))
-    }
-    router.post("rollouts/:service/:environment/lift") { request, context in
-      try await lift(request, Query(request, context))
-    }
+    addRollouts(to: router)
   }
 
   private func submit(_ request: Request) async throws -> Response {
@@ -86,44 +80,11 @@ struct ChangingRoutes: Sendable {
     return try receipt(events)
   }
 
-  private func rollBack(_ request: Request, _ query: Query) async throws -> Response {
-    let wish = try await Answer.body(RollbackRequest.self, of: request)
-    let (service, environment, state) = try await lookup.delivery(query.path("service"), query.path("environment"))
-    let actor = try actor(request)
-    let events = try await decide(request, wish, .delivery(service, environment), lane: .protect) {
-      let known = state.knownGood.map(\.deployment.digest) + state.condemned.map(\.digest)
-      let to = try wish.to.map { try Lookup.digest($0, among: known, "version of \(service) in \(environment)") }
-      let from = try wish.from.map { text throws(Refusal) -> DeploymentID in
-        guard let deployment = DeploymentID(rawValue: text) else {
-          throw Refusal(
-            .malformed,
-            "The field 'from' is '\(Lookup.shown(text))', which is no deployment: give what "
-              + "/v1/services/\(service)/\(environment) shows as 'leaving'.")
-        }
-        return deployment
-      }
-      return .delivery(.rollBack(Rollout.RollBackRequest(to: to, from: from, reason: wish.reason, actor: actor)))
-    }
-    return try receipt(events)
-  }
-
-  private func lift(_ request: Request, _ query: Query) async throws -> Response {
-    let wish = try await Answer.body(LiftRequest.self, of: request)
-    let (service, environment, state) = try await lookup.delivery(query.path("service"), query.path("environment"))
-    let events = try await decide(request, wish, .delivery(service, environment), lane: .protect) {
-      let digest = try Lookup.digest(
-        wish.digest, among: state.condemned.reversed().map(\.digest),
-        "condemned version of \(service) in \(environment)")
-      return .delivery(.lift(digest, reason: wish.reason))
-    }
-    return try receipt(events)
-  }
-
   // MARK: Parts
 
   /// - Parameter input: looks up what the wish names. It is not asked when the request is a repeated one: what it named
   ///   may be gone since, by its own doing.
-  private func decide(
+  func decide(
     _ request: Request, _ wish: some Hashable & Sendable, _ stream: StreamID, lane: Lane,
     _ input: @escaping @Sendable () async throws -> StreamInput
   ) async throws -> [RecordedEvent<StreamEvent>] {
@@ -146,15 +107,17 @@ struct ChangingRoutes: Sendable {
     return try await requests.events(of: name, to: stream, call: call.finalize()) { try await ask(name) }
   }
 
-  private func receipt(_ events: [RecordedEvent<StreamEvent>], entry: Int? = nil) throws -> Response {
+  func receipt(
+    _ events: [RecordedEvent<StreamEvent>], entry: Int? = nil, rollout: Int? = nil
+  ) throws -> Response {
     try Answer.json(
       Receipt(
         decided: events.map { Sentences.sentence(for: $0.event, of: $0.stream) }, positions: events.map(\.position),
-        entry: entry))
+        entry: entry, rollout: rollout))
   }
 
   /// Who asks, by their own word: whoever has the token may say so. `api` when they say nothing.
-  private func actor(_ request: Request) throws -> String { try header("Plimsoll-Actor", request) ?? "api" }
+  func actor(_ request: Request) throws -> String { try header("Plimsoll-Actor", request) ?? "api" }
 
   private func header(_ name: String, _ request: Request) throws -> String? {
     guard let field = HTTPField.Name(name), let value = request.headers[field] else { return nil }

@@ -5,7 +5,7 @@ import Rollouts
 extension Views {
   static func environment(
     _ state: Rollout.State, service: ServiceName, environment: EnvironmentName, port: Int?,
-    shares: [TrafficShare], rollout: RolloutView?
+    shares: [TrafficShare], rollout: RolloutView?, drilled: Chronicle.RolloutRecord?
   ) -> EnvironmentView {
     EnvironmentView(
       service: service.rawValue, environment: environment.rawValue, address: port.map { "http://127.0.0.1:\($0)" },
@@ -18,7 +18,9 @@ extension Views {
         CondemnedView(
           digest: $0.digest.rawValue, cause: $0.cause.rawValue, sentence: $0.sentence, atMs: $0.at.milliseconds)
       },
-      targets: state.knownGood.dropFirst().map(deployment), leaving: state.isRetired ? nil : state.leaving?.id.rawValue)
+      targets: state.knownGood.dropFirst().map(deployment), leaving: state.isRetired ? nil : state.leaving?.id.rawValue,
+      freeze: state.isRetired ? nil : state.frozen.map(freeze), floor: state.floor.map(floor),
+      drill: drilled.flatMap { record in record.drill.map { drill($0.report, of: record, at: $0.at) } })
   }
 
   static func phase(_ state: Rollout.State) -> String {
@@ -26,9 +28,13 @@ extension Views {
     case .idle: "idle"
     case .sealing: "sealing"
     case .placing: "placing"
+    case .drilling: "drilling"
     case .stepping: "stepping"
+    case .scaling: "scaling"
     case .watching: "watching"
+    case .gated: "gated"
     case .finalWatch: "finalWatch"
+    case .finishing: "finishing"
     case .restoring: "restoring"
     case .reporting: "reporting"
     case .closing: "closing"
@@ -63,15 +69,22 @@ extension Views {
     let start = record.start
     let running = state.running?.id == start.id ? state.running : nil
     let verdict = running?.note?.verdict ?? record.verdict
+    let policy = running?.policy ?? record.policy
+    let isForward = start.kind == .forward
     return RolloutView(
       service: start.deployment.service.rawValue, environment: start.deployment.environment.rawValue, id: start.id,
       kind: start.kind.rawValue, outcome: outcome(record),
       deployment: deployment(start.deployment, title: start.offer.title),
-      knownGood: start.knownGood.map { deployment($0, title: nil) }, steps: start.steps, step: step(running, state),
+      knownGood: start.knownGood.map { deployment($0, title: nil) }, plan: plan(start, policy),
+      step: running == nil ? nil : state.step, strategy: isForward ? policy?.strategy.rawValue : nil,
+      holdback: holdback(start, policy), preview: isForward ? policy?.preview.map(preview) : nil,
+      guarantee: (running ?? policy.map { Course(start: start, policy: $0) }).flatMap(guarantee),
       startedAtMs: start.at.milliseconds,
       endedAtMs: (record.completedAt ?? record.restoredAt ?? record.abandonedAt)?.milliseconds,
       verdict: verdict.map(name), sentence: sentence(record, verdict, isRunning: running != nil, in: state),
-      detectable: running.flatMap { Detectability.sentence(of: $0, series) }, report: record.report.map(report))
+      detectable: running.flatMap { Detectability.sentence(of: $0, series) },
+      gate: running == nil ? nil : gate(state), inconclusive: running.flatMap { inconclusive($0, record) },
+      drill: record.drill.map { drill($0.report, of: record, at: $0.at) }, report: record.report.map(report))
   }
 
   private static func outcome(_ record: Chronicle.RolloutRecord) -> String {
@@ -81,20 +94,12 @@ extension Views {
     return record.start.knownGood == nil ? "takenOut" : "rolledBack"
   }
 
-  private static func step(_ running: Course?, _ state: Rollout.State) -> Int? {
-    guard let running else { return nil }
-    switch state.phase {
-    case .stepping(_, let index), .watching(_, let index, since: _): return index
-    case .finalWatch: return running.start.steps.count - 1
-    case .idle, .sealing, .placing, .restoring, .reporting, .closing, .closed: return nil
-    }
-  }
-
   private static func sentence(
     _ record: Chronicle.RolloutRecord, _ verdict: Verdict?, isRunning: Bool, in state: Rollout.State
   ) -> String? {
     if let condemnation = record.condemnation { return condemnation.sentence }
     if isRunning, let reason = Rollout.waitReason(state) { return reason }
+    if let why = record.abandonedFor { return Words.sentence(why) }
     if let reason = record.start.reason { return "\(reason)." }
     return verdict.map { Sentences.words(for: $0) }
   }
@@ -113,7 +118,7 @@ extension Views {
       cause: report.cause.rawValue, sentence: report.sentence, remedy: report.cause.remedy,
       firstBadAtMs: report.firstBadAt?.milliseconds,
       detectedAtMs: report.detectedAt.milliseconds, decidedAtMs: report.decidedAt.milliseconds,
-      lastBadAtMs: report.lastBadAt?.milliseconds, restoredAtMs: report.restoredAt.milliseconds,
+      lastBadAtMs: report.lastBadAt?.milliseconds, restoredAtMs: report.endedAt.milliseconds,
       requestsHurt: report.requestsHurt, clientMinutesHurt: report.clientMinutesHurt,
       to: report.to?.digest.rawValue)
   }
@@ -131,7 +136,7 @@ extension Views {
       })
   }
 
-  private static func counts(_ counts: RequestCounts) -> CountsView {
+  static func counts(_ counts: RequestCounts) -> CountsView {
     CountsView(requests: counts.requests, errors: counts.errors, slow: counts.slow)
   }
 }

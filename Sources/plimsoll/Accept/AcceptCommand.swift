@@ -41,7 +41,8 @@ struct AcceptCommand: AsyncParsableCommand {
     let folder = FileManager.default.temporaryDirectory.appending(path: "plimsoll-accept-\(getpid())").path
     let world = try await HarborWorld(
       example: URL(filePath: example).standardizedFileURL.path, folder: folder, options: HarborWorld.Options())
-    let trial = AcceptTrial(world: world, traffic: TrafficDriver(base: world.productionURL, shapes: try world.traffic))
+    let trial = AcceptTrial(
+      HarborReleases(world: world, traffic: TrafficDriver(base: world.productionURL, shapes: try world.traffic)))
     var failure: (any Error)?
     do {
       try await trial.begin()

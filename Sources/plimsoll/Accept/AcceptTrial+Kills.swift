@@ -18,7 +18,7 @@ extension AcceptTrial {
     for index in 0..<count {
       let isBad = index >= healthy
       let pause = Double(random.next() % (isBad ? Self.badKillSpanMs : Self.healthyKillSpanMs)) / 1000
-      say("kill \(index + 1) of \(count), \(pause) s into a \(isBad ? "bad" : "healthy") rollout")
+      releases.say("kill \(index + 1) of \(count), \(pause) s into a \(isBad ? "bad" : "healthy") rollout")
       let faults = isBad ? try await killInBadRollout(after: pause) : try await killInHealthyRollout(after: pause)
       if !faults.isEmpty {
         wrong.append("\(isBad ? "bad" : "healthy"), at \(pause) s: \(faults.joined(separator: ", "))")
@@ -30,33 +30,33 @@ extension AcceptTrial {
   }
 
   private func killInHealthyRollout(after pause: Double) async throws -> [String] {
-    let commit = try await submitMarker()
+    let commit = try await releases.submitMarker()
     var faults = try await killAndRestart(commit, after: pause)
-    let outcome = try await rolledOut(commit)
+    let outcome = try await releases.rolledOut(commit)
     if outcome != "completed" { faults.append("it ended as \(outcome)") }
     return faults + (try await doubles(of: commit))
   }
 
   private func killInBadRollout(after pause: Double) async throws -> [String] {
-    let known = try await production().serving?.digest
+    let known = try await releases.production().serving?.digest
     let commit = try await submitFailing()
     var faults = try await killAndRestart(commit, after: pause)
     let restarted = Instant.now.milliseconds
-    let outcome = try await rolledOut(commit)
+    let outcome = try await releases.rolledOut(commit)
     if outcome != "rolledBack" {
       faults.append("it ended as \(outcome)")
       return faults + (try await doubles(of: commit))
     }
-    let (digest, rollback) = try await rollback(of: commit)
+    let (digest, rollback) = try await releases.rollback(of: commit)
     exposures.append(Exposure(digest: digest, decidedAtMs: rollback.decidedAtMs, restartedAtMs: restarted))
-    let now = try await production().serving?.digest
+    let now = try await releases.production().serving?.digest
     if known == nil || rollback.to != known || now != known { faults.append("known-good does not serve") }
     return faults + (try await doubles(of: commit))
   }
 
   /// What runs twice right after the restart.
   private func killAndRestart(_ commit: String, after pause: Double) async throws -> [String] {
-    try await untilCanary(commit)
+    try await releases.untilCanary(commit)
     try await Task.sleep(for: .seconds(pause))
     world.killServer()
     try await world.startServer()
@@ -64,7 +64,7 @@ extension AcceptTrial {
   }
 
   private func doubles(of commit: String) async throws -> [String] {
-    let count = try await rollouts().count { $0.deployment.commit == commit }
+    let count = try await releases.rollouts().count { $0.deployment.commit == commit }
     let live = LiveInstances(data: world.data)
     return (count == 1 ? [] : ["\(count) rollouts of one commit"])
       + (live.ports.isEmpty ? ["no instance runs"] : []) + live.doubles

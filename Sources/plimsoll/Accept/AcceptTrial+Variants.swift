@@ -32,7 +32,7 @@ extension AcceptTrial {
 
   func variants() async throws {
     if let failing = failingCommit {
-      say("the failing variant is taken back")
+      releases.say("the failing variant is taken back")
       try await takeBack(failing)
       failingCommit = nil
     }
@@ -46,17 +46,17 @@ extension AcceptTrial {
   // MARK: Outcomes
 
   private func condemned(_ variant: Condemnable) async throws {
-    say("the variant '\(variant.name)'")
-    let known = try await production().serving?.digest
+    releases.say("the variant '\(variant.name)'")
+    let known = try await releases.production().serving?.digest
     let began = Instant.now.milliseconds
-    let commit = try await submit(variant: variant.name)
-    let outcome = try await rolledOut(commit)
+    let commit = try await releases.submit(variant: variant.name)
+    let outcome = try await releases.rolledOut(commit)
     var detail = "it ended as \(outcome)"
     var held = false
     if outcome == "rolledBack" {
-      let (digest, rollback) = try await rollback(of: commit)
+      let (digest, rollback) = try await releases.rollback(of: commit)
       exposures.append(Exposure(digest: digest, decidedAtMs: rollback.decidedAtMs))
-      let now = try await production().serving?.digest
+      let now = try await releases.production().serving?.digest
       held =
         variant.causes.contains(rollback.cause) && variant.words.contains { rollback.sentence.contains($0) }
         && known != nil && rollback.to == known && now == known
@@ -68,14 +68,14 @@ extension AcceptTrial {
   }
 
   private func halted(_ name: String, word: String) async throws {
-    say("the variant '\(name)'")
-    let known = try await production().serving?.digest
-    let commit = try await submit(variant: name)
-    let promotion = try await wait("'\(name)' to be halted") { () async throws -> PromotionView? in
+    releases.say("the variant '\(name)'")
+    let known = try await releases.production().serving?.digest
+    let commit = try await releases.submit(variant: name)
+    let promotion = try await releases.wait("'\(name)' to be halted") { () async throws -> PromotionView? in
       let promotions = try await self.world.client.get("/v1/promotions", as: PromotionsView.self).promotions
       return promotions.first { $0.commit == commit && ["halted", "unbuilt", "completed"].contains($0.phase) }
     }
-    let now = try await production().serving?.digest
+    let now = try await releases.production().serving?.digest
     promise(
       "'\(name)' goes no further than it may, with the reason, and known-good still serves",
       promotion.phase != "completed" && promotion.sentence.contains(word) && known != nil && now == known,
@@ -84,10 +84,10 @@ extension AcceptTrial {
   }
 
   private func ejected(_ name: String, word: String?) async throws {
-    say("the variant '\(name)'")
-    let branch = nextBranch()
+    releases.say("the variant '\(name)'")
+    let branch = releases.nextBranch()
     try await world.pushBranch(branch, variants: [name], author: "Dan")
-    let finished = try await finished(branch)
+    let finished = try await releases.finished(branch)
     promise(
       "'\(name)' is ejected with the reason",
       finished.outcome == "ejected" && !finished.sentence.isEmpty
@@ -95,9 +95,9 @@ extension AcceptTrial {
   }
 
   private func conflict() async throws {
-    let commit = try await submit(variant: "good")
+    let commit = try await releases.submit(variant: "good")
     try await ejected("conflict", word: "does not merge")
-    let outcome = try await rolledOut(commit)
+    let outcome = try await releases.rolledOut(commit)
     promise("'good', which 'conflict' does not merge with, completes", outcome == "completed", outcome)
   }
 
@@ -106,11 +106,11 @@ extension AcceptTrial {
   /// Lands the revert of a commit and waits until it serves production. The trunk is healthy again even when the
   /// revert is rolled back wrongly: that breaks its promise, and the next variant can still be tried.
   private func takeBack(_ commit: String) async throws {
-    let branch = nextBranch()
+    let branch = releases.nextBranch()
     try await world.pushRevert(branch, of: commit, marker: branch, author: "Ada")
-    let landed = try await landed(branch)
-    let outcome = try await rolledOut(landed)
-    let said = outcome == "rolledBack" ? try await rollback(of: landed).report.sentence : outcome
+    let landed = try await releases.landed(branch)
+    let outcome = try await releases.rolledOut(landed)
+    let said = outcome == "rolledBack" ? try await releases.rollback(of: landed).report.sentence : outcome
     promise("the revert of \(commit.prefix(10)), a healthy release, completes", outcome == "completed", said)
   }
 }

@@ -5,9 +5,9 @@ import Runtime
 
 /// One world, one stream of traffic, and the promises of issue "the spine" held against them.
 final class AcceptTrial {
-  let world: HarborWorld
-  let traffic: TrafficDriver
-  let terminal = Terminal.standard
+  let releases: HarborReleases
+  var world: HarborWorld { releases.world }
+  var traffic: TrafficDriver { releases.traffic }
   var report = AcceptReport()
   /// A bad version that took part of the traffic.
   struct Exposure {
@@ -22,11 +22,9 @@ final class AcceptTrial {
   var lossyTimes: [ClosedRange<Int64>] = []
   /// The merge that brought the failing variant to the trunk.
   var failingCommit: String?
-  private var number = 0
 
   /// As the promises say: 100 requests/s.
   static let rate = 100.0
-  static let patience = Span.seconds(120)
   /// "Restored to 100 % known-good within 10 s (median of 10 runs) of the first bad response".
   static let restoredLimitMs: Int64 = 10_000
   /// "from verdict to last request sent to the bad version at most 1 s".
@@ -34,25 +32,16 @@ final class AcceptTrial {
   /// "no bad version keeps traffic more than 10 s after restart".
   static let afterRestartLimitMs: Int64 = 10_000
 
-  init(world: HarborWorld, traffic: TrafficDriver) {
-    self.world = world
-    self.traffic = traffic
-  }
+  init(_ releases: HarborReleases) { self.releases = releases }
 
   func promise(_ promise: String, _ held: Bool, _ detail: String) {
     report.promises.append(AcceptReport.Promise(promise: promise, held: held, detail: detail))
   }
 
   func begin() async throws {
-    traffic.start(perSecond: 0, seed: 2)
-    say("the first version goes to production")
-    _ = try await wait("the first version to serve") { () async throws -> Bool? in
-      let view = try await self.production()
-      if !view.shares.isEmpty { self.traffic.change(perSecond: Self.rate) }
-      return view.serving != nil ? true : nil
-    }
+    try await releases.untilFirstServes(perSecond: Self.rate, seed: 2)
     // A baseline needs a past: a minute at this rate is 6,000 requests.
-    say("a minute of traffic, for the baseline")
+    releases.say("a minute of traffic, for the baseline")
     try await Task.sleep(for: .seconds(60))
   }
 
@@ -115,8 +104,8 @@ final class AcceptTrial {
   func healthyReleases(_ count: Int) async throws {
     var good = 0
     for index in 1...max(count, 1) {
-      say("healthy release \(index) of \(count)")
-      if try await rolledOut(try await submitMarker()) == "completed" { good += 1 }
+      releases.say("healthy release \(index) of \(count)")
+      if try await releases.rolledOut(try await releases.submitMarker()) == "completed" { good += 1 }
     }
     promise("a healthy release is never rolled back in \(count) runs", good == count, "\(good) of \(count) completed")
   }
@@ -124,46 +113,46 @@ final class AcceptTrial {
   /// Traffic stops, then the log stream is cut, each in the middle of a healthy rollout: the rollout must hold and say
   /// why, and go on when the evidence is back.
   func blackouts() async throws {
-    say("traffic stops in the middle of a rollout")
-    var commit = try await submitMarker()
-    try await untilCanary(commit)
+    releases.say("traffic stops in the middle of a rollout")
+    var commit = try await releases.submitMarker()
+    try await releases.untilCanary(commit)
     traffic.change(perSecond: 0)
     try await Task.sleep(for: .seconds(20))
-    var view = try await production()
+    var view = try await releases.production()
     let silent = view.rollout?.verdict
     let heldStill = view.rollout?.deployment.commit == commit && view.phase == "watching"
     traffic.change(perSecond: Self.rate)
-    var outcome = try await rolledOut(commit)
+    var outcome = try await releases.rolledOut(commit)
     promise(
       "when traffic stops the rollout holds for want of evidence and completes when it is back",
       heldStill && silent == "notEnoughEvidence" && outcome == "completed",
       "verdict \(silent ?? "none") after 20 s of silence, then \(outcome)")
 
-    say("HAProxy's log stream is cut in the middle of a rollout")
-    commit = try await submitMarker()
-    try await untilCanary(commit)
+    releases.say("HAProxy's log stream is cut in the middle of a rollout")
+    commit = try await releases.submitMarker()
+    try await releases.untilCanary(commit)
     try cutLog()
-    let broken = try await wait("the broken source to be noticed") { () async throws -> EnvironmentView? in
-      let view = try await self.production()
+    let broken = try await releases.wait("the broken source to be noticed") { () async throws -> EnvironmentView? in
+      let view = try await releases.production()
       return view.rollout?.verdict == "sourceBroken" ? view : nil
     }
     try await Task.sleep(for: .seconds(10))
-    view = try await production()
+    view = try await releases.production()
     let isHolding = view.rollout?.deployment.commit == commit && view.rollout?.outcome == "running"
     try mendLog()
-    outcome = try await rolledOut(commit)
+    outcome = try await releases.rolledOut(commit)
     promise(
       "when the log stream is cut the source is called broken, the rollout holds, and completes when it is mended",
       isHolding && outcome == "completed", "\(broken.sentence) Then \(outcome).")
   }
 
   func badReleases(_ count: Int) async throws {
-    let known = try await production().serving?.digest
+    let known = try await releases.production().serving?.digest
     var returned = 0
     for index in 1...max(count, 1) {
-      say("bad release \(index) of \(count)")
+      releases.say("bad release \(index) of \(count)")
       let commit = try await submitFailing()
-      let (digest, rollback) = try await rollback(of: commit)
+      let (digest, rollback) = try await releases.rollback(of: commit)
       exposures.append(Exposure(digest: digest, decidedAtMs: rollback.decidedAtMs))
       let first = rollback.firstBadAtMs ?? rollback.detectedAtMs
       report.rollbacks.append(
@@ -173,9 +162,9 @@ final class AcceptTrial {
           firstBadToRestored: rollback.restoredAtMs - first,
           decidedToLastBad: max(0, (rollback.lastBadAtMs ?? 0) - rollback.decidedAtMs),
           requestsHurt: rollback.requestsHurt))
-      let now = try await production().serving?.digest
+      let now = try await releases.production().serving?.digest
       if known != nil, rollback.to == known, now == known { returned += 1 }
-      terminal.line("        restored \(rollback.restoredAtMs - first) ms after the first bad response")
+      releases.terminal.line("        restored \(rollback.restoredAtMs - first) ms after the first bad response")
     }
     let restored = report.rollbacks.map(\.firstBadToRestored).sorted()
     let median = restored.isEmpty ? 0 : (restored[(restored.count - 1) / 2] + restored[restored.count / 2]) / 2
@@ -187,87 +176,12 @@ final class AcceptTrial {
 
   // MARK: Steps
 
-  /// Submits a harmless change that makes another artifact, waits until it landed, and gives the commit.
-  func submitMarker() async throws -> String {
-    let branch = nextBranch()
-    try await world.pushBranch(branch, variants: [], marker: branch, author: "Ada")
-    return try await landed(branch)
-  }
-
   /// The failing variant's patch the first time; it stays on the trunk, so afterwards a marker makes a new artifact.
   func submitFailing() async throws -> String {
-    if failingCommit != nil { return try await submitMarker() }
-    let commit = try await submit(variant: "failing")
+    if failingCommit != nil { return try await releases.submitMarker() }
+    let commit = try await releases.submit(variant: "failing")
     failingCommit = commit
     return commit
-  }
-
-  func submit(variant: String) async throws -> String {
-    let branch = nextBranch()
-    try await world.pushBranch(branch, variants: [variant], author: "Dan")
-    return try await landed(branch)
-  }
-
-  func nextBranch() -> String {
-    number += 1
-    return "change-\(number)"
-  }
-
-  func finished(_ branch: String) async throws -> FinishedView {
-    let receipt: Receipt = try await world.client.post("/v1/changes", SubmitRequest(branch: branch))
-    return try await Following(client: world.client, quiet: true).entry(receipt.entry ?? 0, branch: branch)
-  }
-
-  func landed(_ branch: String) async throws -> String {
-    let finished = try await finished(branch)
-    guard finished.outcome == "landed", let commit = finished.commit else {
-      throw Refusal(.notNow, "\(branch) did not land: \(finished.sentence)")
-    }
-    return commit
-  }
-
-  func untilCanary(_ commit: String) async throws {
-    let exposed: Set<String> = ["watching", "finalWatch", "restoring", "reporting"]
-    _ = try await wait("the canary to have a share") { () async throws -> Bool? in
-      let view = try await self.production()
-      if view.rollout?.deployment.commit == commit, exposed.contains(view.phase) { return true }
-      let ended = try await self.rollouts().contains { $0.deployment.commit == commit && $0.outcome != "running" }
-      return ended ? true : nil
-    }
-  }
-
-  func rolledOut(_ commit: String) async throws -> String {
-    try await wait("the rollout of \(commit.prefix(10)) to end") { () async throws -> String? in
-      try await self.rollouts().first { $0.deployment.commit == commit && $0.outcome != "running" }?.outcome
-    }
-  }
-
-  /// The short digest that was taken back, and the report.
-  func rollback(of commit: String) async throws -> (digest: String, report: RollbackReportView) {
-    try await wait("the rollback of \(commit.prefix(10))") { () async throws -> (String, RollbackReportView)? in
-      guard let rollout = try await self.rollouts().first(where: { $0.deployment.commit == commit }),
-        let report = rollout.report, let digest = Digest(rawValue: rollout.deployment.digest)
-      else { return nil }
-      return (digest.short, report)
-    }
-  }
-
-  func rollouts() async throws -> [RolloutView] {
-    try await world.client.get("/v1/rollouts/harbor/production", as: RolloutsView.self).rollouts
-  }
-
-  func production() async throws -> EnvironmentView {
-    try await world.client.get("/v1/services/harbor/production")
-  }
-
-  func wait<Value>(_ what: String, _ look: () async throws -> Value?) async throws -> Value {
-    let deadline = Instant.now + Self.patience
-    while Instant.now < deadline {
-      if let value = try await look() { return value }
-      terminal.progress("waiting for \(what); \(traffic.count) requests, \(traffic.failed) failed")
-      try await Task.sleep(for: .milliseconds(200))
-    }
-    throw Outage("accept", "\(what) did not happen within \(Int(Self.patience.seconds)) s")
   }
 
   // MARK: The log
@@ -286,10 +200,5 @@ final class AcceptTrial {
     let folder = try world.routerFolder + "/production"
     return try FileManager.default.contentsOfDirectory(atPath: folder).filter { $0.hasPrefix("log") }
       .map { "\(folder)/\($0)" }
-  }
-
-  func say(_ text: String) {
-    terminal.clearProgress()
-    terminal.line(text)
   }
 }

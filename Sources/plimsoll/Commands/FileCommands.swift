@@ -54,7 +54,11 @@ struct InitCommand: ParsableCommand {
 struct CheckCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "check", abstract: "Check plimsoll.yaml.",
-    discussion: "Exit 0 when it is right, 1 with every problem by line and column when it is not.")
+    discussion: """
+      Exit 0 when it is right, 1 with every problem by line and column when it is not.
+      Says of every judged environment how a version comes into traffic, how often a healthy one may be rolled back
+      and why, and what each step can show: 'traffic' and 'baseline' in the file make that exact.
+      """)
 
   @Option(name: .shortAndLong, help: "The configuration.", completion: .file(extensions: ["yaml", "yml"]))
   var file: String = PlimsollFile.defaultName
@@ -76,21 +80,9 @@ struct CheckCommand: ParsableCommand {
         sentence = problem.sentence
       }
     }
-    struct Ceiling: Encodable {
-      let service: String
-      let environment: String
-      let share: Double
-      let reason: String
-      init(_ ceiling: PlimsollFile.Ceiling) {
-        service = ceiling.service.rawValue
-        environment = ceiling.environment.rawValue
-        share = ceiling.share
-        reason = ceiling.reason
-      }
-    }
     let valid: Bool
     let findings: [Finding]
-    var ceilings: [Ceiling] = []
+    var judged: [JudgedPlaceAnswer] = []
   }
 
   func run() throws {
@@ -100,16 +92,28 @@ struct CheckCommand: ParsableCommand {
         return try printJSON(
           Answer(
             valid: true, findings: parsed.warnings.map(Answer.Finding.init),
-            ceilings: parsed.ceilings.map(Answer.Ceiling.init)))
+            judged: parsed.judged.map(JudgedPlaceAnswer.init)))
       }
       for warning in parsed.warnings { Terminal.standard.line(Terminal.standard.paint("\(warning)", .warning)) }
       let services = parsed.topology.services.map(\.name.rawValue).joined(separator: ", ")
       let environments = parsed.topology.environments.map(\.rawValue).joined(separator: " → ")
-      Terminal.standard.line("\(file) is right: \(services) through \(environments)")
-      for ceiling in parsed.ceilings { Terminal.standard.line("\(ceiling)") }
+      let ours = services.isEmpty ? "nothing is deployed, only observed" : "\(services) through \(environments)"
+      Terminal.standard.line("\(file) is right: \(ours)")
+      for place in parsed.judged { show(place) }
+      for place in parsed.observed { Terminal.standard.line("\n\(place.sentence)") }
     } catch let problems as Problems where json {
       try printJSON(Answer(valid: false, findings: problems.all.map(Answer.Finding.init)))
       throw ExitCode(1)
+    }
+  }
+
+  /// What judging here means, in sentences.
+  private func show(_ place: PlimsollFile.JudgedPlace) {
+    let terminal = Terminal.standard
+    terminal.line("\n\(place.service) in \(place.environment)")
+    for sentence in place.sentences { terminal.line("  \(sentence)") }
+    for step in place.sight.steps {
+      terminal.line("    " + (step.isBlind ? terminal.paint(step.sentence, .warning) : step.sentence))
     }
   }
 }

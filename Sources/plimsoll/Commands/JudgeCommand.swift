@@ -123,7 +123,7 @@ struct JudgeReplayCommand: ParsableCommand {
           entry.sentence,
         ]
       })
-    if let last = report.verdicts.last { terminal.line("\nAt this traffic: \(last.detectable)") }
+    if let last = report.verdicts.last { terminal.line("\nWhat could be seen now: \(last.detectable)") }
     let tone: Terminal.Tone =
       switch report.outcome.verdict {
       case .bad: .bad

@@ -14,8 +14,10 @@ struct SimulateCommand: AsyncParsableCommand {
   var seeds: Int = 1
   @Option(name: .long, help: "Plant a bug that a checker must catch (see docs/simulation.md).")
   var plant: String?
-  @Flag(name: .long, help: "Instead: one story, killed at every single boundary.")
+  @Flag(name: .long, help: "Instead: whole stories, struck at every single boundary in every way.")
   var exhaustive = false
+  @Option(name: .long, help: "With --exhaustive: only this story (see docs/simulation.md). May be repeated.")
+  var story: [String] = []
   @Flag(name: .long, help: "Print JSON instead of words.")
   var json = false
 
@@ -77,16 +79,61 @@ struct SimulateCommand: AsyncParsableCommand {
     return Plant.allCases[index]
   }
 
+  private struct Exploration: Encodable {
+    var story: String
+    var boundaries: Int
+    var tellings: Int
+    var states: Int
+    var turns: Int
+    var failures: [String]
+  }
+
   private func crashes() throws {
-    let outcome = ExhaustiveCrashes().run()
+    let plots = try chosenPlots()
     let terminal = Terminal.standard
-    for failure in outcome.failures { terminal.line(failure) }
-    for (boundary, count) in outcome.counts { terminal.line("\(count)  \(boundary.rawValue)") }
-    terminal.line(
-      "\(outcome.boundaries) boundaries, each crashed at: "
-        + (outcome.ok
-          ? terminal.paint("every telling ended right", .good)
-          : terminal.paint("\(outcome.failures.count) ended wrong", .bad)))
-    if !outcome.ok { throw ExitCode(1) }
+    let began = ContinuousClock.now
+    var explored: [Exploration] = []
+    for plot in plots {
+      let outcome = ExhaustiveCrashes(plot).run { told, all in
+        if told.isMultiple(of: 50) { terminal.progress("\(plot.rawValue): \(told) of \(all) tellings") }
+      }
+      terminal.clearProgress()
+      if !json {
+        for failure in outcome.failures { terminal.line(failure) }
+        let kinds = outcome.counts.map { "\($0.count) \($0.boundary.rawValue)" }.joined(separator: ", ")
+        terminal.line(
+          "\(plot.rawValue): \(outcome.boundaries) boundaries (\(kinds)), \(outcome.tellings) tellings, "
+            + "\(outcome.states) states of the delivery, \(outcome.failures.count) ended wrong")
+      }
+      explored.append(
+        Exploration(
+          story: plot.rawValue, boundaries: outcome.boundaries, tellings: outcome.tellings, states: outcome.states,
+          turns: outcome.turns, failures: outcome.failures))
+    }
+    let broken = explored.reduce(0) { $0 + $1.failures.count }
+    if json {
+      try printJSON(explored)
+    } else {
+      let (tellings, states) = explored.reduce((0, 0)) { ($0.0 + $1.tellings, $0.1 + $1.states) }
+      terminal.line(
+        "\(plots.count) stories, \(tellings) tellings, \(states) states, \(explored.reduce(0) { $0 + $1.turns }) turns "
+          + "in \(ContinuousClock.now - began): "
+          + (broken == 0
+            ? terminal.paint("every telling ended right", .good)
+            : terminal.paint("\(broken) ended wrong", .bad)))
+    }
+    if broken > 0 { throw ExitCode(1) }
+  }
+
+  private func chosenPlots() throws -> [Plot] {
+    if story.isEmpty { return Plot.allCases }
+    let names = Plot.allCases.map(\.rawValue)
+    return try story.map { name in
+      guard let plot = Plot(rawValue: name) else {
+        let hint = nearestMatch(to: name, among: names).map { "; did you mean '\($0)'?" } ?? ""
+        throw Refusal(.unknown, "No story is named '\(name)'\(hint); there are \(names.joined(separator: ", ")).")
+      }
+      return plot
+    }
   }
 }

@@ -48,6 +48,7 @@ final class DemoStory {
       same.count == 3 && running.count == 3 && running == same.mapValues { [$0] }, words(running))
     say("Ada's change serves production, the same bytes everywhere: \(shipped.digest?.prefix(19) ?? "?")", .good)
 
+    try await drill()
     try await pairThatBreaksTogether()
     try await badChange(knownGood: try await digests()["production"])
     try await measures()
@@ -77,6 +78,18 @@ final class DemoStory {
       _ = try await followToProduction("Ben's change") { $0.commit == commit }
       say("Ben's change serves production", .good)
     }
+  }
+
+  private func drill() async throws {
+    let receipt: Receipt = try await world.client.post(
+      "/v1/rollouts/harbor/production/drill", DrillRequest(reason: "to see that a rollback works"))
+    say("a rollback drill: real requests go to the version before Ada's and back")
+    let view = try await Following(client: world.client, quiet: true).drill(
+      receipt.rollout ?? 0, at: "harbor/production")
+    let moved = view.drill?.counts?.requests ?? 0
+    let sentence = view.drill?.sentence ?? view.sentence ?? "it ended as \(view.outcome)"
+    report.claim("a rollback drill moves real requests there and back", moved > 0, sentence)
+    say(sentence, moved > 0 ? .good : .bad)
   }
 
   private func badChange(knownGood: String?) async throws {

@@ -3,6 +3,7 @@ import Drivers
 import Foundation
 import Kernel
 import Ledger
+import Rollouts
 import Runtime
 
 /// A folder with a real bare repository of `Examples/harbor`, a configuration, a running `plimsoll serve` and its
@@ -21,10 +22,20 @@ final class HarborWorld: Sendable {
   var productionURL: String { "http://127.0.0.1:\(ports["production"] ?? 0)" }
 
   struct Options: Sendable {
+    /// Leads to production through the others; production alone for who measures only that.
+    var environments = ["integration", "staging", "production"]
+    var steps = [10, 50, 100]
+    var availability = "99.9%"
+    /// Of production: `HARBOR_ERRORS_PER_MILLION`.
+    var errorsPerMillion = 0
     var stepMinimum = "4s"
     var finalWatch = "4s"
     var webhook: String?
   }
+
+  static let p99 = Span(milliseconds: 250)
+  /// Beyond it a request is slow.
+  static let slowerThan = Span.seconds(p99.seconds * JudgePolicy.defaultLatencyFactor)
 
   /// Makes repository and configuration, and starts the server.
   init(example: String, folder: String, options: Options) async throws {
@@ -114,6 +125,17 @@ final class HarborWorld: Sendable {
     try await commitAndPush(name, title: "Take \(commit.prefix(10)) back", author: author)
   }
 
+  /// Pushes a branch on the trunk of now whose files are those of the beginning with one variant's patch: everything
+  /// that landed since goes.
+  func pushAnew(_ name: String, variant: String, marker: String, author: String) async throws {
+    try await git("fetch", "--quiet", "origin")
+    try await git("checkout", "--quiet", "--force", "-B", name, "origin/main")
+    try await git("read-tree", "--reset", "-u", Self.beginning)
+    try await git("apply", "--index", "\(example)/variants/\(variant).patch")
+    try await mark(marker)
+    try await commitAndPush(name, title: title(variant) ?? variant, author: author)
+  }
+
   private func mark(_ marker: String) async throws {
     try Data("MARKER = \"\(marker)\"\n".utf8).write(to: URL(filePath: "\(work)/harbor/marker.py"))
     try await git("add", "--", "harbor/marker.py")
@@ -156,6 +178,19 @@ final class HarborWorld: Sendable {
 
   private func configuration(_ options: Options) -> String {
     let announce = options.webhook.map { "announce:\n  - json: \($0)\n" } ?? ""
+    let checks = [
+      "integration": "{ integration: ./check-integration }",
+      "staging": "{ integration: ./check-integration, load: ./check-load }",
+    ]
+    let places: [String] = options.environments.filter { $0 != "production" }
+      .map { "      \($0): { instances: 1, port: \(ports[$0] ?? 0) }" }
+    let policy = [
+      "steps: \(options.steps)", "step-minimum: \(options.stepMinimum)", "final-watch: \(options.finalWatch)",
+    ]
+    let environments: [String] = options.environments.flatMap { name -> [String] in
+      let own: [String] = checks[name].map { ["checks: \($0)"] } ?? policy
+      return ["  - name: \(name)", "    start-limit: 20s"] + own.map { "    \($0)" }
+    }
     return """
       services:
         harbor:
@@ -170,26 +205,15 @@ final class HarborWorld: Sendable {
             HARBOR_NAME: Tidemark
             HARBOR_CURRENCY: EUR
             HARBOR_KEY: file:\(folder)/harbor.key
-          slo: { p99: 250ms, availability: 99.9% }
+          slo: { p99: \(Self.p99.milliseconds)ms, availability: \(options.availability) }
           environments:
-            integration: { instances: 1, port: \(ports["integration"] ?? 0) }
-            staging: { instances: 1, port: \(ports["staging"] ?? 0) }
+      \(places.joined(separator: "\n"))
             production:
               port: \(ports["production"] ?? 0)
               memory-limit: 200MB
-              variables: { HARBOR_DISCOUNT_PERCENT: "5" }
+              variables: { HARBOR_DISCOUNT_PERCENT: "5", HARBOR_ERRORS_PER_MILLION: "\(options.errorsPerMillion)" }
       environments:
-        - name: integration
-          start-limit: 20s
-          checks: { integration: ./check-integration }
-        - name: staging
-          start-limit: 20s
-          checks: { integration: ./check-integration, load: ./check-load }
-        - name: production
-          steps: [10, 50, 100]
-          start-limit: 20s
-          step-minimum: \(options.stepMinimum)
-          final-watch: \(options.finalWatch)
+      \(environments.joined(separator: "\n"))
       queue: { slots: 2, time-limit: 60s }
       server: { listen: "127.0.0.1:\(ports["server"] ?? 0)" }
       \(announce)

@@ -13,6 +13,7 @@ final class ServerProcess: Sendable {
   /// A server that does not answer its health page by then is not coming.
   static let startLimit = Duration.seconds(20)
   static let stopLimit = Duration.seconds(10)
+  private static let look = Duration.milliseconds(50)
 
   init(folder: String, port: Int) {
     self.folder = folder
@@ -33,16 +34,33 @@ final class ServerProcess: Sendable {
       ["/proc/self/exe", "serve", "--file", "\(folder)/plimsoll.yaml", "--data", data], environment: environment,
       folder: folder, output: log)
     process.withLock { $0 = started }
-    let clock = ContinuousClock()
-    let deadline = clock.now + Self.startLimit
-    let client = try client()
-    while clock.now < deadline {
-      if (try? await client.text("/v1/health")) != nil { return }
-      guard started.isAlive else { break }
-      try await Task.sleep(for: .milliseconds(50))
-    }
+    if try await answers(started) { return }
     let said = (try? String(contentsOfFile: log, encoding: .utf8)) ?? ""
     throw Outage("plimsoll", "the server did not start; its log is \(log)", sources: [String(said.suffix(500))])
+  }
+
+  /// Whether it answers within `startLimit`; false as soon as it has ended.
+  private func answers(_ started: OwnedProcess) async throws -> Bool {
+    let client = try client()
+    let deadline = ContinuousClock.now + Self.startLimit
+    return await withTaskGroup(of: Bool.self) { group in
+      // A request that finds nobody is tried again for a while by itself, which is no reason to wait for it.
+      group.addTask {
+        while !Task.isCancelled {
+          if (try? await client.text("/v1/health")) != nil { return true }
+          try? await Task.sleep(for: Self.look)
+        }
+        return false
+      }
+      group.addTask {
+        while started.isAlive, ContinuousClock.now < deadline, !Task.isCancelled {
+          try? await Task.sleep(for: Self.look)
+        }
+        return false
+      }
+      defer { group.cancelAll() }
+      return await group.next() ?? false
+    }
   }
 
   func kill(_ signal: Int32) {

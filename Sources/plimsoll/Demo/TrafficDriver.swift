@@ -11,6 +11,27 @@ struct RequestShape: Codable, Sendable {
   var method: String
   var path: String
   var body: String?
+
+  /// From 35 nights on: where the harbor's bad versions go wrong (`Examples/harbor/make-traffic`).
+  private static let longStayNights = 35
+
+  var isLongStay: Bool {
+    guard let query = path.split(separator: "?").dropFirst().first else { return false }
+    return query.split(separator: "&").contains { pair in
+      pair.hasPrefix("nights=") && Int(pair.dropFirst("nights=".count)).map { $0 >= Self.longStayNights } ?? false
+    }
+  }
+}
+
+extension [RequestShape] {
+  /// A thousand of them, of which this share (0 to 1, to the nearest thousandth) are long stays. Both kinds must be
+  /// among them, else there is nothing to mix.
+  func mixed(longStays share: Double) -> [RequestShape] {
+    let (long, others) = (filter(\.isLongStay), filter { !$0.isLongStay })
+    guard !long.isEmpty, !others.isEmpty else { return self }
+    let wanted = Int((share * 1000).rounded())
+    return (0..<1000).map { $0 < wanted ? long[$0 % long.count] : others[$0 % others.count] }
+  }
 }
 
 /// Sends requests at a steady rate, whatever the answers take (an open loop: a slow service gets no mercy), in random
@@ -37,7 +58,7 @@ final class TrafficDriver: Sendable {
   }
 
   private let client: HTTPClient
-  private let shapes: [RequestShape]
+  private let shapes: Mutex<[RequestShape]>
   private let base: String
   private let book = Mutex(Book())
   private let task = Mutex<Task<Void, Never>?>(nil)
@@ -48,7 +69,7 @@ final class TrafficDriver: Sendable {
 
   init(base: String, shapes: [RequestShape]) {
     self.base = base
-    self.shapes = shapes
+    self.shapes = Mutex(shapes)
     var configuration = HTTPClient.Configuration()
     configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = 64
     // A user agent that repeats a request by itself would hide what the proxy did to it.
@@ -66,6 +87,8 @@ final class TrafficDriver: Sendable {
   }
 
   func change(perSecond: Double) { rate.withLock { $0 = perSecond } }
+  /// - Parameter shapes: at least one; each is sent as often as the others.
+  func change(shapes fresh: [RequestShape]) { shapes.withLock { $0 = fresh } }
 
   /// Stops sending, waits for what is under way, closes the connections.
   func stop() async {
@@ -92,7 +115,8 @@ final class TrafficDriver: Sendable {
           continue
         }
         next = next.advanced(by: .nanoseconds(Int(1e9 / perSecond)))
-        let shape = shapes[Int(random.next() % UInt64(shapes.count))]
+        let drawn = random.next()
+        let shape = shapes.withLock { $0[Int(drawn % UInt64($0.count))] }
         group.addTask { await self.send(shape) }
         if next > clock.now { try? await Task.sleep(until: next, clock: clock) }
       }

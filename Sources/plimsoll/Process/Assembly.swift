@@ -23,6 +23,7 @@ struct Assembly {
   let telemetry: HAProxyTelemetry
   let records: LiveRecords
   let rasteriser = SVGRasteriser()
+  let observed: PageTelemetry
   let performer: Performer
   let host: EngineHost<ProductLedger>
 
@@ -67,18 +68,23 @@ struct Assembly {
       let (format, url) = try catalog.announcer(index)
       return WebhookTarget(format: format == .slack ? .slack : .json, url: url)
     }
+    observed = PageTelemetry(try ObservedPages.all(of: file, catalog), fetcher: AsyncHTTPFetcher())
+    let ready = ReadyInstances(file.runs)
     performer = Performer(
       ports: Ports(
-        forge: forge, runner: runner, artifacts: artifacts, platform: platform, router: router, telemetry: telemetry,
-        announcer: announcer, blobs: blobs, sealer: sealer, catalog: catalog),
+        forge: forge, runner: runner, artifacts: artifacts, platform: platform, router: router,
+        telemetry: ReadyInstances.sources(file.runs, log: telemetry, ready: ready),
+        observed: observed, announcer: announcer, blobs: blobs, sealer: sealer, catalog: catalog,
+        queries: try Self.queries(catalog)),
       evidence: evidence)
+    ready.follow(performer)
     host = EngineHost(store: ledger, performer: performer, checksInvariants: true) { notice in
       switch notice {
       case .quarantined:
         logger.error("\(notice)")
         assertionFailure("\(notice)")
       case .ledgerAway: logger.error("\(notice)")
-      case .ledgerBack: logger.warning("\(notice)")
+      case .ledgerBack, .altered: logger.warning("\(notice)")
       }
     }
   }
@@ -100,6 +106,14 @@ struct Assembly {
     await host.stop()
     try? ledger.close()
     claim.release()
+  }
+
+  /// Who answers queries; the token is looked up at each of them.
+  private static func queries(_ catalog: ServiceCatalog) throws -> any QuerySource {
+    guard let address = try catalog.prometheusAddress() else { return NoQuerySource() }
+    return try PrometheusServer(address, fetcher: AsyncHTTPFetcher()) { () throws(Outage) in
+      try catalog.prometheusToken().map { [HTTPFetch.Header("authorization", "Bearer \($0)")] } ?? []
+    }
   }
 
   /// HAProxy's sockets live two levels below this folder, and a socket's path must stay short.

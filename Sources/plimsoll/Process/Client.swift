@@ -5,6 +5,7 @@ import Foundation
 import Kernel
 import NIOCore
 import NIOHTTP1
+import NIOPosix
 
 /// Where a command finds the server, and whether it answers in JSON.
 struct ServerOptions: ParsableArguments {
@@ -53,6 +54,11 @@ struct ServerAddress: Codable {
   }
 }
 
+/// No connection came about, so the server heard nothing and decided nothing.
+struct Unreached: Error {
+  let outage: Outage
+}
+
 /// Speaks `/v1`.
 struct Client: Sendable {
   let base: String
@@ -73,6 +79,13 @@ struct Client: Sendable {
     self.base = base
     source = .file(tokenFile)
   }
+
+  /// The shared client would try for the whole of `timeLimit` to reach a server that refuses connections.
+  private static let http: HTTPClient = {
+    var configuration = HTTPClient.Configuration.singletonConfiguration
+    configuration.connectionPool.retryConnectionEstablishment = false
+    return HTTPClient(configuration: configuration)
+  }()
 
   private var token: String? {
     switch source {
@@ -122,6 +135,7 @@ struct Client: Sendable {
     request.method = method
     request.headers.add(name: "accept", value: "application/json")
     if let token { request.headers.add(name: "authorization", value: "Bearer \(token)") }
+    if method != .GET, let actor = Self.actor { request.headers.add(name: "plimsoll-actor", value: actor) }
     if let body {
       request.headers.add(name: "content-type", value: "application/json")
       request.body = .bytes(body)
@@ -129,8 +143,14 @@ struct Client: Sendable {
     let response: HTTPClientResponse
     let data: Data
     do {
-      response = try await HTTPClient.shared.execute(request, timeout: Self.timeLimit)
+      response = try await Self.http.execute(request, timeout: Self.timeLimit)
       data = Data(buffer: try await response.body.collect(upTo: Self.answerLimit))
+    } catch let failed where Self.isUnreached(failed) {
+      let decided = method == .GET ? "" : ", so nothing was decided"
+      throw Unreached(
+        outage: Outage(
+          "plimsoll", "the server at \(base) cannot be reached\(decided); is 'plimsoll serve' running?",
+          sources: ["\(failed)"]))
     } catch {
       throw Outage(
         "plimsoll", "the server at \(base) does not answer; is 'plimsoll serve' running?", sources: ["\(error)"])
@@ -140,6 +160,21 @@ struct Client: Sendable {
       throw Outage("plimsoll", "\(base)\(path) answered \(response.status.code)")
     }
     return data
+  }
+
+  /// Who asks, for the ledger; nil when the system does not say, or not in printable ASCII.
+  private static var actor: String? {
+    let environment = ProcessInfo.processInfo.environment
+    guard let name = environment["PLIMSOLL_ACTOR"] ?? environment["USER"], (1...120).contains(name.count),
+      name.utf8.allSatisfy({ (0x20..<0x7f).contains($0) })
+    else { return nil }
+    return name
+  }
+
+  /// A request is written only once there is a connection.
+  private static func isUnreached(_ error: any Error) -> Bool {
+    if let failed = error as? IOError { return failed.errnoCode == ECONNREFUSED }
+    return error is NIOConnectionError || (error as? HTTPClientError) == .connectTimeout
   }
 }
 

@@ -34,7 +34,7 @@ struct LiveBackend: Backend {
       quarantined: quarantined.sorted { $0.key < $1.key }.map {
         ProcessTroubles.Quarantine(stream: $0.key, reason: $0.value)
       }, outage: await assembly.host.outage, checkpointFailure: assembly.ledger.checkpointFailure,
-      failing: await assembly.host.failing)
+      failing: await assembly.host.failing, alterations: await assembly.host.alterations.map(\.description))
   }
 
   func address(_ service: ServiceName, _ environment: EnvironmentName) async -> Int? {

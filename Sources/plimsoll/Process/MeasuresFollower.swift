@@ -66,7 +66,8 @@ actor MeasuresFollower {
 
   private func record(_ event: RecordedEvent<StreamEvent>) async {
     switch event.event {
-    case .settings: return
+    // What something else deploys is none of ours to measure.
+    case .settings, .observation: return
     case .queue(let inner):
       saved.book.record(.queue(event.stream, inner), position: event.position, at: event.at)
       if case .landed(let landing) = inner { await recordCommits(of: landing, event) }

@@ -57,6 +57,8 @@ enum RunningServer {
       var spell = OutageSpell()
       while !Task.isCancelled {
         try? await Task.sleep(for: Self.checkpointInterval)
+        // Reading in a cancelled task fails, which would be told as a ledger that cannot be signed.
+        if Task.isCancelled { return }
         // The failure is kept by the ledger, which the overview and the health answer show it from.
         _ = try? ledger.checkpoint()
         switch spell.look(ledger.checkpointFailure) {

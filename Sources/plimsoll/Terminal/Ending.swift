@@ -14,6 +14,7 @@ struct Ending {
     switch error {
     case let refusal as Refusal:
       (code, message, isError) = (refusal.kind == .notNow ? 1 : 2, refusal.sentence, true)
+    case let unreached as Unreached: (code, message, isError) = (3, unreached.outage.description, true)
     case let outage as Outage: (code, message, isError) = (3, outage.description, true)
     case let problems as Problems: (code, message, isError) = (1, problems.description, true)
     case let failure as Failure:

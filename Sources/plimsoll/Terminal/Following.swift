@@ -25,4 +25,24 @@ struct Following {
       try await Task.sleep(for: Self.interval)
     }
   }
+
+  /// Longer than any start limit that makes sense: instances start, and then it takes seconds.
+  static let drillLimit = Duration.seconds(30 * 60)
+
+  /// Ends when the rollout has drilled, or ended without.
+  func drill(_ rollout: Int, at place: String) async throws -> RolloutView {
+    let clock = ContinuousClock()
+    let deadline = clock.now + Self.drillLimit
+    while clock.now < deadline {
+      let view = try await client.get("/v1/rollouts/\(place)/\(rollout)", as: RolloutView.self)
+      if view.drill != nil || view.outcome != "running" {
+        Terminal.standard.clearProgress()
+        return view
+      }
+      if !quiet, let sentence = view.sentence { Terminal.standard.progress(sentence) }
+      try await Task.sleep(for: Self.interval)
+    }
+    Terminal.standard.clearProgress()
+    throw Outage("rollback", "the drill has not ended yet; 'plimsoll rollout' says what it waits for")
+  }
 }

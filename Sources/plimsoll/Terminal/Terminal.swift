@@ -40,7 +40,8 @@ struct Terminal: Sendable {
 
   func line(_ text: String = "") { write(text + "\n") }
 
-  private func write(_ text: String) { FileHandle.standardOutput.write(Data(text.utf8)) }
+  /// A reader that went away (`plimsoll observe | head`) is told nothing more; a server that told it goes on.
+  private func write(_ text: String) { try? FileHandle.standardOutput.write(contentsOf: Data(text.utf8)) }
 
   static var width: Int {
     var size = winsize()
@@ -66,7 +67,7 @@ func printTable(_ headings: [String], _ rows: [[String]], to terminal: Terminal 
 func printJSON(_ value: some Encodable) throws {
   let encoder = JSONEncoder()
   encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-  FileHandle.standardOutput.write(try encoder.encode(value) + Data("\n".utf8))
+  try FileHandle.standardOutput.write(contentsOf: try encoder.encode(value) + Data("\n".utf8))
 }
 
 /// `3 min ago`, `in 20 s`; the largest unit that matters.

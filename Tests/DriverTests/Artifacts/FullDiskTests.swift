@@ -85,6 +85,71 @@ struct FullDiskTests {
     }
   }
 
+  /// Of `SmallDisk.bytes`: what is full, and what is ample.
+  private static let (floor, ample): (Int64, Int64) = (256 << 10, 1 << 20)
+
+  private func runner(on disk: SmallDisk, _ sandbox: GitSandbox) async throws -> CommandRunner {
+    try await CommandRunner(
+      folder: disk.path + "/runs", forge: sandbox.forge, blobs: LostBlobs(), diskFloorBytes: Self.floor,
+      diskAmpleBytes: Self.ample, now: { Instant(milliseconds: 0) })
+  }
+
+  @Test("a command that fills an ample disk by itself has failed, once that happened three times")
+  func filling() async throws {
+    try await withGitSandbox { sandbox in
+      let disk = try #require(SmallDisk())
+      let runner = try await runner(on: disk, sandbox)
+      func order(_ key: Int, _ command: String) async throws -> RunOrder {
+        RunOrder(
+          key: "test-\(key)", command: command, repository: GitSandbox.harbor, commit: try await sandbox.head(),
+          timeLimit: .seconds(60))
+      }
+      let large = SmallDisk.bytes * 2
+      // Gone before the command says that it failed: what it had taken is known from before.
+      let greedy = """
+        head -c \(large) /dev/zero > "$TMPDIR/large" || { sleep 0.1; rm "$TMPDIR/large"; exit 7; }
+        """
+      for attempt in 1..<CommandRunner.diskFillLimit {
+        let outage = await #expect(throws: Outage.self) { try await runner.run(try await order(attempt, greedy)) }
+        #expect(outage?.subject == "disk")
+      }
+      let report = try await runner.run(try await order(CommandRunner.diskFillLimit, greedy))
+      #expect(report.end == .exited(code: 7))
+      #expect(report.logTail.contains("the command filled the disk: of 2 MiB that were free"), "\(report.logTail)")
+      #expect(try FileManager.default.contentsOfDirectory(atPath: disk.path + "/runs").isEmpty)
+      // Another command begins anew.
+      await #expect(throws: Outage.self) { try await runner.run(try await order(9, greedy + " ")) }
+    }
+  }
+
+  @Test("a command on a disk that others fill, or that was nearly full before, never has")
+  func filledByOthers() async throws {
+    try await withGitSandbox { sandbox in
+      let disk = try #require(SmallDisk())
+      let runner = try await runner(on: disk, sandbox)
+      let neighbour = disk.path + "/neighbour"
+      let commit = try await sandbox.head()
+      func isOutage(_ key: String, _ command: String) async -> Bool {
+        do {
+          _ = try await runner.run(
+            RunOrder(
+              key: key, command: command, repository: GitSandbox.harbor, commit: commit, timeLimit: .seconds(60)))
+          return false
+        } catch { return error.subject == "disk" }
+      }
+      for attempt in 0...CommandRunner.diskFillLimit {
+        unlink(neighbour)
+        #expect(
+          await isOutage("others-\(attempt)", "head -c \(SmallDisk.bytes * 2) /dev/zero > \(neighbour); exit 1"))
+      }
+      unlink(neighbour)
+      try Data(count: SmallDisk.bytes - 768 << 10).write(to: URL(fileURLWithPath: neighbour))
+      for attempt in 0...CommandRunner.diskFillLimit {
+        #expect(await isOutage("full-\(attempt)", "head -c \(SmallDisk.bytes) /dev/zero > large || exit 1"))
+      }
+    }
+  }
+
   @Test("stops a checkout with git's words and no half folder")
   func checkingOut() async throws {
     try await withGitSandbox { sandbox in

@@ -68,8 +68,9 @@ struct HAProxyClosingTests {
   func others() async throws {
     let site = try await Site()
     let both = restarted(site, [shop, other])
-    _ = try await both.apply(site.routes(100, 0), service: shop, environment: production, fence: Fence(1))
-    _ = try await both.apply(site.routes(0, 100), service: other, environment: production, fence: Fence(1))
+    _ = try await both.apply(site.routes(100, 0), preview: nil, service: shop, environment: production, fence: Fence(1))
+    _ = try await both.apply(
+      site.routes(0, 100), preview: nil, service: other, environment: production, fence: Fence(1))
     let port = try #require(await both.port(of: shop, in: production))
     let otherPort = try #require(await both.port(of: other, in: production))
     let traffic = Traffic(port: otherPort, perSecond: 200)

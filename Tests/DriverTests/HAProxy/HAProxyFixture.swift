@@ -50,9 +50,12 @@ final class Site: Sendable {
   }
 
   @discardableResult
-  func apply(_ oldPercent: Int, _ newPercent: Int, fence: Int64) async throws -> RouteOutcome {
+  func apply(_ oldPercent: Int, _ newPercent: Int, preview: PreviewMatch? = nil, fence: Int64) async throws
+    -> RouteOutcome
+  {
     try await router.apply(
-      routes(oldPercent, newPercent), service: Self.shop, environment: Self.production, fence: Fence(fence))
+      routes(oldPercent, newPercent), preview: preview.map { PreviewRoute($0, to: Self.new) }, service: Self.shop,
+      environment: Self.production, fence: Fence(fence))
   }
 
   func port() async throws -> Int { try #require(await router.port(of: Self.shop, in: Self.production)) }

@@ -39,23 +39,23 @@ struct HAProxyReplacementTests {
     let restarted = restarted(site, [(shop, nil), (other, taken)])
     for _ in 0..<2 {
       let said = await outage { () async throws(Outage) in
-        try await restarted.apply([], service: other, fence: Fence(1))
+        try await restarted.apply([], preview: nil, service: other, fence: Fence(1))
       }
       #expect(said?.contains("port \(taken)") == true)
-      #expect(await restarted.hasLost(shop, sweeping: false) == false)
+      #expect(await restarted.loss(of: shop, closely: false) == nil)
     }
     // A rollback of the other service.
-    _ = try await restarted.apply(site.routes(0, 100), service: shop, fence: Fence(1))
+    _ = try await restarted.apply(site.routes(0, 100), preview: nil, service: shop, fence: Fence(1))
     #expect(ServiceFixture.get(port, "/")?.body == "b")
     #expect(HAProxyProcess.answering(site.haproxyFolder) == before)
 
     withExtendedLifetime(taker) {}
     taker = nil
-    _ = try await restarted.apply([], service: other, fence: Fence(1))
+    _ = try await restarted.apply([], preview: nil, service: other, fence: Fence(1))
     #expect(HAProxyProcess.answering(site.haproxyFolder) != before)
     #expect(ServiceFixture.get(taken, "/")?.status == 503)
     #expect(ServiceFixture.get(port, "/")?.body == "b")
-    #expect(await restarted.hasLost(shop, sweeping: false) == false)
+    #expect(await restarted.loss(of: shop, closely: false) == nil)
   }
 
   @Test("a service's changed port that is taken is named each time, and served when it is free")
@@ -67,13 +67,15 @@ struct HAProxyReplacementTests {
     for _ in 0..<2 {
       // Restarted each time: what is adopted must not depend on memory.
       let said = await outage { () async throws(Outage) in
-        try await restarted(site, [(shop, taken)]).apply(site.routes(100, 0), service: shop, fence: Fence(1))
+        try await restarted(site, [(shop, taken)]).apply(
+          site.routes(100, 0), preview: nil, service: shop, fence: Fence(1))
       }
       #expect(said?.contains("port \(taken)") == true)
     }
     withExtendedLifetime(taker) {}
     taker = nil
-    _ = try await restarted(site, [(shop, taken)]).apply(site.routes(100, 0), service: shop, fence: Fence(1))
+    _ = try await restarted(site, [(shop, taken)]).apply(
+      site.routes(100, 0), preview: nil, service: shop, fence: Fence(1))
     #expect(ServiceFixture.get(taken, "/")?.body == "a")
   }
 
@@ -81,12 +83,15 @@ struct HAProxyReplacementTests {
   func killedBetween() async throws {
     let site = try await Site()
     let (first, second) = (try #require(LoopbackPort.free()), try #require(LoopbackPort.free()))
-    _ = try await restarted(site, [(shop, first)]).apply(site.routes(100, 0), service: shop, fence: Fence(1))
+    _ = try await restarted(site, [(shop, first)]).apply(
+      site.routes(100, 0), preview: nil, service: shop, fence: Fence(1))
     let skeleton = try String(contentsOfFile: site.haproxyFolder.skeleton, encoding: .utf8)
-    _ = try await restarted(site, [(shop, second)]).apply(site.routes(100, 0), service: shop, fence: Fence(1))
+    _ = try await restarted(site, [(shop, second)]).apply(
+      site.routes(100, 0), preview: nil, service: shop, fence: Fence(1))
     // As if the second start had been the last thing that Plimsoll did, and the change was then taken back.
     try skeleton.write(toFile: site.haproxyFolder.skeleton, atomically: true, encoding: .utf8)
-    _ = try await restarted(site, [(shop, first)]).apply(site.routes(100, 0), service: shop, fence: Fence(1))
+    _ = try await restarted(site, [(shop, first)]).apply(
+      site.routes(100, 0), preview: nil, service: shop, fence: Fence(1))
     #expect(ServiceFixture.get(first, "/")?.body == "a")
     #expect(ServiceFixture.get(second, "/") == nil)
   }
@@ -103,14 +108,14 @@ struct HAProxyReplacementTests {
     try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: program)
     let services: [(service: ServiceName, port: Int?)] = [(shop, nil), (other, nil)]
     let said = await outage { () async throws(Outage) in
-      try await restarted(site, program: program, services).apply([], service: other, fence: Fence(1))
+      try await restarted(site, program: program, services).apply([], preview: nil, service: other, fence: Fence(1))
     }
     #expect(said?.contains("did not start on") == true)
     #expect(said?.contains("no luck today") == true)
     #expect(HAProxyProcess.answering(site.haproxyFolder) == before)
     #expect(ServiceFixture.get(port, "/")?.body == "a")
     let repaired = restarted(site, services)
-    _ = try await repaired.apply([], service: other, fence: Fence(1))
+    _ = try await repaired.apply([], preview: nil, service: other, fence: Fence(1))
     let otherPort = try #require(await repaired.port(of: other))
     #expect(ServiceFixture.get(otherPort, "/")?.status == 503)
     #expect(ServiceFixture.get(port, "/")?.body == "a")

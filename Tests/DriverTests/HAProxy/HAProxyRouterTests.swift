@@ -55,7 +55,7 @@ struct HAProxyRouterTests {
       RoutedDeployment(
         old, percent: 100, endpoints: [Endpoint(instance: 0, port: site.ports[0]), Endpoint(instance: 1, port: gone)])
     ]
-    _ = try await site.router.apply(routes, service: shop, environment: production, fence: Fence(1))
+    _ = try await site.router.apply(routes, preview: nil, service: shop, environment: production, fence: Fence(1))
     let port = try await site.port()
     #expect((0..<20).allSatisfy { _ in ServiceFixture.get(port, "/")?.status == 200 })
     try await site.apply(100, 0, fence: 2)
@@ -102,7 +102,7 @@ struct HAProxyRouterTests {
     #expect(ServiceFixture.get(port, "/")?.body == "b")
     try await site.apply(0, 0, fence: 2)
     #expect(ServiceFixture.get(port, "/")?.status == 503)
-    _ = try await site.router.apply([], service: shop, environment: production, fence: Fence(3))
+    _ = try await site.router.apply([], preview: nil, service: shop, environment: production, fence: Fence(3))
     #expect(ServiceFixture.get(port, "/")?.status == 503)
   }
 
@@ -114,7 +114,7 @@ struct HAProxyRouterTests {
     let waiting = Task { try await site.router.waitForLoss(service: shop, environment: production) }
     let process = try #require(HAProxyProcess.answering(site.haproxyFolder))
     kill(process.pid, SIGKILL)
-    try await waiting.value
+    #expect(try await waiting.value == .gone)
     try await site.apply(100, 0, fence: 1)
     #expect(try await site.port() == port)
     #expect(ServiceFixture.get(port, "/")?.body == "a")
@@ -135,7 +135,8 @@ struct HAProxyRouterTests {
     let before = try #require(HAProxyProcess.answering(site.haproxyFolder))
     let services = [PublicService(shop, production, port: nil)]
     let second = HAProxyRouter(folder: site.folder.path, program: "haproxy", services: services)
-    _ = try await second.apply(site.routes(0, 100), service: shop, environment: production, fence: Fence(1))
+    _ = try await second.apply(
+      site.routes(0, 100), preview: nil, service: shop, environment: production, fence: Fence(1))
     #expect(HAProxyProcess.answering(site.haproxyFolder) == before)
     #expect(ServiceFixture.get(port, "/")?.body == "b")
 
@@ -145,7 +146,7 @@ struct HAProxyRouterTests {
     let third = HAProxyRouter(
       folder: site.folder.path, program: "haproxy",
       services: services + [PublicService(other, production, port: nil)])
-    _ = try await third.apply([], service: other, environment: production, fence: Fence(1))
+    _ = try await third.apply([], preview: nil, service: other, environment: production, fence: Fence(1))
     let reached = traffic.count + 60
     await eventually("traffic after") { traffic.count >= reached }
     let (answers, failures) = await traffic.stop()
@@ -166,7 +167,7 @@ struct HAProxyRouterTests {
       let router = HAProxyRouter(
         folder: folder, program: program, services: [PublicService(shop, production, port: port)])
       do {
-        _ = try await router.apply([], service: service, environment: production, fence: Fence(1))
+        _ = try await router.apply([], preview: nil, service: service, environment: production, fence: Fence(1))
         return nil
       } catch { return error.description }
     }

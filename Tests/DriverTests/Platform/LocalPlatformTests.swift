@@ -17,7 +17,7 @@ struct LocalPlatformTests {
   func platform(freePort: @escaping @Sendable () -> Int? = { LoopbackPort.free() }) -> LocalPlatform {
     LocalPlatform(
       releases: "\(folder.path)/releases", instances: "\(folder.path)/instances", logs: "\(folder.path)/logs",
-      artifacts: ServiceArtifacts(), freePort: freePort)
+      artifacts: ServiceArtifacts(), releaseLook: LocalPlatform.usualReleaseLook, freePort: freePort)
   }
 
   func specification(
@@ -30,12 +30,13 @@ struct LocalPlatformTests {
   }
 
   func keep(
-    _ platform: LocalPlatform, _ specification: RunSpecification, configuration: [EnvironmentVariable] = [],
-    fence: Int64 = 1
+    _ platform: LocalPlatform, _ specification: RunSpecification, limit: Int? = nil,
+    configuration: [EnvironmentVariable] = [], fence: Int64 = 1
   ) -> Task<Void, any Error> {
     Task { [good, reports] in
       try await platform.keepRunning(
-        good, specification, configuration: configuration, fence: Fence(fence), report: { await reports.add($0) })
+        good, specification, limit: limit, configuration: configuration, fence: Fence(fence),
+        report: { await reports.add($0) })
     }
   }
 
@@ -91,7 +92,7 @@ struct LocalPlatformTests {
     let second = Reports<PlatformReport>()
     let task = Task { [good] in
       try await successor.keepRunning(
-        good, specification(), configuration: [], fence: Fence(1), report: { await second.add($0) })
+        good, specification(), limit: nil, configuration: [], fence: Fence(1), report: { await second.add($0) })
     }
     await eventually("adopted") { await second.all == [.ready(endpoints: before, digest: good.digest)] }
     let starts = try String(contentsOfFile: "\(folder.path)/instances/\(good.id)/0.scratch/starts", encoding: .utf8)
@@ -201,7 +202,7 @@ struct LocalPlatformTests {
     let release = "\(folder.path)/releases/\(good.id)"
     try FileManager.default.createDirectory(atPath: release, withIntermediateDirectories: true)
     do {
-      try await platform.keepRunning(good, specification(), configuration: [], fence: Fence(1)) { _ in }
+      try await platform.keepRunning(good, specification(), limit: nil, configuration: [], fence: Fence(1)) { _ in }
       Issue.record("a tampered release was run")
     } catch {
       #expect(error.sentence.contains(good.digest.rawValue))
@@ -219,7 +220,7 @@ struct LocalPlatformTests {
     try await platform.retire(good, fence: Fence(8))
     try await task.value
     // Late: returns at once, starts nothing.
-    try await platform.keepRunning(good, specification(), configuration: [], fence: Fence(7)) { _ in }
+    try await platform.keepRunning(good, specification(), limit: nil, configuration: [], fence: Fence(7)) { _ in }
     #expect(!runs)
   }
 
@@ -297,7 +298,7 @@ struct LocalPlatformTests {
     try FileManager.default.removeItem(atPath: files.scratch(0))
     try "in the way".write(toFile: files.scratch(0), atomically: true, encoding: .utf8)
     await #expect(throws: Outage.self) {
-      try await platform.keepRunning(good, specification(), configuration: [], fence: Fence(1)) { _ in }
+      try await platform.keepRunning(good, specification(), limit: nil, configuration: [], fence: Fence(1)) { _ in }
     }
     #expect(runs)
     try await retire(platform)

@@ -83,8 +83,12 @@ enum ServiceFixture {
   }
 
   /// One GET on a fresh connection: status and body; nil when the connection failed or broke off.
-  static func get(_ port: Int, _ path: String, timeout: Int = 5) -> (status: Int, body: String)? {
-    KeptConnection(port: port, timeout: timeout)?.get(path, close: true)
+  static func get(_ port: Int, _ path: String, headers: [String] = [], timeout: Int = 5)
+    -> (status: Int, body: String)?
+  {
+    guard let connection = KeptConnection(port: port, timeout: timeout) else { return nil }
+    connection.send(path, headers: headers, close: true)
+    return connection.receive()
   }
 }
 
@@ -128,8 +132,9 @@ final class KeptConnection {
   }
   deinit { close(descriptor) }
 
-  func send(_ path: String, close: Bool = false) {
-    let text = "GET \(path) HTTP/1.1\r\nHost: test\r\n\(close ? "Connection: close\r\n" : "")\r\n"
+  func send(_ path: String, headers: [String] = [], close: Bool = false) {
+    let lines = headers + ["Host: test"] + (close ? ["Connection: close"] : [])
+    let text = "GET \(path) HTTP/1.1\r\n" + lines.map { $0 + "\r\n" }.joined() + "\r\n"
     _ = Glibc.send(descriptor, text, text.utf8.count, Int32(MSG_NOSIGNAL))
   }
   func get(_ path: String, close: Bool = false) -> (status: Int, body: String)? {

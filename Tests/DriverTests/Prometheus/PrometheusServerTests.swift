@@ -87,6 +87,14 @@ private final class RealPrometheus: Sendable {
     defer { withExtendedLifetime(prometheus) {} }
     let server = prometheus.server
     await prometheus.knows(looks: 4)
+    for (query, threshold, expected) in [
+      ("sum(http_requests_total)", 1.0, "holds"), ("sum(http_requests_total)", 1e9, "violated"),
+      ("absent_metric", 1, "unknown"), ("0 / vector(0)", 1, "unknown"), ("http_requests_total", 1, "unknown"),
+      ("sum(((", 1, "unknown"), ("'text'", 1, "unknown"),
+    ] {
+      let asked = QueryCheck(query: query, mustBe: .above, threshold: threshold, lookback: nil)
+      #expect("\(await server.outcome(of: asked))".hasPrefix(expected), "\(query)")
+    }
     #expect(try await server.finding("1 + 1", lookback: nil) == .value(2))
     #expect(try await server.finding("up", lookback: .seconds(5)) == .value(1))
     #expect(
