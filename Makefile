@@ -5,10 +5,10 @@ SWIFT ?= swift
 RELEASE = $(SWIFT) build -c release --scratch-path .build-release --product plimsoll
 BINARY = .build-release/release/plimsoll
 
-.PHONY: help setup demo test bench bench-judge accept lint format clean
+.PHONY: help setup demo test bench bench-judge bench-deploys bench-rollouts bench-rollback accept lint format clean
 
 help: ## List what can be made.
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Install what is missing (Debian packages); idempotent.
 	scripts/setup
@@ -33,6 +33,18 @@ bench: ## Ratios and medians, side by side in one run.
 bench-judge: ## The judge and its rivals on the same simulated deploys, healthy and bad.
 	$(RELEASE)
 	$(BINARY) bench judge $(BENCH)
+
+bench-deploys: ## Labelled deploys through the judge of production: precision, recall, causes, times. Minutes.
+	$(RELEASE)
+	$(BINARY) bench deploys $(BENCH)
+
+bench-rollouts: ## What watching 1,000 rollouts at once costs.
+	$(RELEASE)
+	$(BINARY) bench rollouts $(BENCH)
+
+bench-rollback: setup ## Bad releases on real components: first bad response to restored. About eleven minutes.
+	$(RELEASE)
+	$(BINARY) bench rollback $(BENCH)
 
 accept: setup ## Wall-clock promises on real components, repeated runs, medians. About half an hour.
 	$(RELEASE)

@@ -84,6 +84,7 @@ import Testing
     "misuse is exit 2",
     arguments: [
       ["nonsense"], ["submit"], ["check", "--nope"], ["simulate", "--plant", "nothing-like-it", "--seed", "1"],
+      ["bench", "rollback", "--rounds", "0"], ["bench", "rollback", "--only", "sinking"],
       ["rollback", "harbor", "production"], ["rollback", "harbor", "production", "--drill", "--to", "abcd"],
       ["rollout", "approve", "harbor", "production", "--reason", "x", "--at", "4"], ["freeze", "production"],
       ["freeze", "production", "--reason", "x", "--until", "tomorrow"],
@@ -148,7 +149,8 @@ import Testing
     try await withFolder { folder in
       for verb in [
         "", "serve", "init", "check", "schema", "submit", "queue", "promote", "rollout", "rollback", "lift", "ledger",
-        "measure", "simulate", "demo", "down", "bench", "bench judge", "accept",
+        "measure", "simulate", "demo", "down", "bench", "bench engine", "bench judge", "bench deploys",
+        "bench rollouts", "bench rollback", "accept",
         "judge", "judge replay", "rollout show", "rollout plan", "rollout approve", "rollout floor", "freeze", "thaw",
         "observe", "observe show", "observe deployed", "observe kept", "observe rolled-back",
       ] {

@@ -51,6 +51,17 @@ import Testing
     }
   }
 
+  @Test("simulated deploys in JSON") func bench() async throws {
+    try await withFolder { folder in
+      let ended = try Binary.run(
+        ["bench", "judge", "--deploys", "1", "--cell", "steady/1/5", "--worsening", "100", "--alone", "--json"],
+        in: folder)
+      let rows = try #require(try JSONSerialization.jsonObject(with: Data(ended.output.utf8)) as? [[String: Any]])
+      #expect(rows.count == 1)
+      #expect(rows.first?["contender"] as? String == "plimsoll")
+    }
+  }
+
   @Test("steps are planned for a worsening, with the lines for plimsoll.yaml") func plan() async throws {
     try await withFolder { folder in
       let arguments = ["rollout", "plan", "--traffic", "100", "--baseline", "0.1%", "--detect", "5"]

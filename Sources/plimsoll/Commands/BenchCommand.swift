@@ -4,13 +4,24 @@ import Kernel
 import Ledger
 import Simulator
 
+/// Has no options of its own: those of a parent are taken before its subcommands see theirs of the same name.
 struct BenchCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "bench", abstract: "Measure the ledger against SQLite's single inserts, and a turn of the engine.",
+    commandName: "bench", abstract: "Measure the engine, the judge, and rollbacks on real components.",
+    discussion: "Quote figures of a release build.",
+    subcommands: [
+      BenchEngineCommand.self, BenchJudgeCommand.self, BenchDeploysCommand.self, BenchRolloutsCommand.self,
+      BenchRollbackCommand.self,
+    ],
+    defaultSubcommand: BenchEngineCommand.self)
+}
+
+struct BenchEngineCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "engine", abstract: "Measure the ledger against SQLite's single inserts, and a turn of the engine.",
     discussion: """
       Both sides of a ratio run in turns in one run; medians are reported. Quote figures of a release build.
-      """,
-    subcommands: [BenchJudgeCommand.self])
+      """)
 
   @Option(name: .long, help: "A folder on the disk to be measured.", completion: .directory)
   var folder = FileManager.default.temporaryDirectory.path
