@@ -22,15 +22,24 @@ final class Site: Sendable {
 
   /// Instances 0 and 1 of `old` are `ports[0]` and `ports[1]`, instance 0 of `new` is `ports[2]`.
   init() async throws {
-    let found = (0..<3).compactMap { _ in LoopbackPort.free() }
-    ports = found
     router = HAProxyRouter(
       folder: folder.path, program: "haproxy", services: [PublicService(Self.shop, Self.production, port: nil)])
     try ServiceFixture.program.write(toFile: "\(folder.path)/server.py", atomically: true, encoding: .utf8)
-    server = try DetachedProcess.start(
-      ["/usr/bin/env", "python3", "server.py"] + zip(["a", "a", "b"], found).map { "\($0):\($1)" },
-      environment: ["PATH=/usr/local/bin:/usr/bin:/bin"], folder: folder.path, output: "\(folder.path)/server.out")
-    await eventually("servers answer") { found.allSatisfy { ServiceFixture.get($0, "/ready")?.status == 200 } }
+    var started: (pid: Int32, ports: [Int])?
+    // A free port is only free until somebody else takes it: the server then ends at once.
+    for _ in 0..<3 where started == nil {
+      let found = (0..<3).compactMap { _ in LoopbackPort.free() }
+      let pid = try DetachedProcess.start(
+        ["/usr/bin/env", "python3", "server.py"] + zip(["a", "a", "b"], found).map { "\($0):\($1)" },
+        environment: ["PATH=/usr/local/bin:/usr/bin:/bin"], folder: folder.path, output: "\(folder.path)/server.out")
+      let deadline = ContinuousClock.now + .seconds(15)
+      while started == nil, waitpid(pid, nil, WNOHANG) == 0, ContinuousClock.now < deadline {
+        if found.allSatisfy({ ServiceFixture.get($0, "/ready")?.status == 200 }) { started = (pid, found) }
+        try? await Task.sleep(for: .milliseconds(10))
+      }
+      if started == nil { kill(pid, SIGKILL) }
+    }
+    (server, ports) = try #require(started, "the servers did not answer, three times")
   }
 
   deinit {
