@@ -181,7 +181,7 @@ package struct Guards: Codable, Equatable, Sendable {
     return nil
   }
 
-  /// For the picture and the simulations: ln e-values of the guards that are on, sorted by rule.
+  /// For simulations: ln e-values of the guards that are on, sorted by rule.
   package var evidence: [RuleEvidence] {
     rules.map { rule in
       let evidence =

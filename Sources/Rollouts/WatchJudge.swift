@@ -26,7 +26,6 @@ package struct WatchJudge: Sendable {
     return checkpoint
   }
   package var path: [EvidencePoint] { judge.path }
-  package var guardEvidence: [RuleEvidence] { guards?.evidence ?? [] }
 
   /// The verdict on all that came so far, this bin included.
   package mutating func absorb(_ bin: EvidenceBin) -> Verdict {

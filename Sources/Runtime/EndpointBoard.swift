@@ -4,16 +4,14 @@ import Kernel
 /// the effects that route to them.
 actor EndpointBoard {
   private var endpoints: [DeploymentID: [Endpoint]] = [:]
-  private var generation: UInt64 = 0
-  private var watchers: [UInt64: AsyncStream<UInt64>.Continuation] = [:]
+  private var watchers: [UInt64: (of: Set<DeploymentID>, signal: AsyncStream<Void>.Continuation)] = [:]
   private var nextWatcher: UInt64 = 0
 
   func set(_ new: [Endpoint], for deployment: DeploymentID) {
     let new = new.sorted()
     guard endpoints[deployment, default: []] != new else { return }
     endpoints[deployment] = new.isEmpty ? nil : new
-    generation += 1
-    for (_, watcher) in watchers { watcher.yield(generation) }
+    for (_, watcher) in watchers where watcher.of.contains(deployment) { watcher.signal.yield() }
   }
 
   func endpoints(of deployment: DeploymentID) -> [Endpoint] { endpoints[deployment] ?? [] }
@@ -30,17 +28,18 @@ actor EndpointBoard {
       .flatMap { entry in entry.value.map { (entry.key, $0) } }
   }
 
-  /// Yields at once and then after every change; only the newest change waits.
-  func changes() -> AsyncStream<UInt64> {
+  /// Yields at once and then after every change of these deployments' endpoints; only the newest change waits. There
+  /// and back again are two changes: whoever read in between has to read again.
+  func changes(of deployments: Set<DeploymentID>) -> AsyncStream<Void> {
     nextWatcher += 1
     let id = nextWatcher
-    let (stream, continuation) = AsyncStream.makeStream(of: UInt64.self, bufferingPolicy: .bufferingNewest(1))
-    watchers[id] = continuation
+    let (stream, continuation) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+    watchers[id] = (deployments, continuation)
     continuation.onTermination = { [weak self] _ in
       guard let self else { return }
       Task { await self.forget(id) }
     }
-    continuation.yield(generation)
+    continuation.yield()
     return stream
   }
 

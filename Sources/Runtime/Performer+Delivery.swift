@@ -91,7 +91,7 @@ extension Performer {
   private func keepRouting(_ routing: Rollout.Routing, _ errand: Errand) async throws(Outage) {
     guard let (service, environment) = Wiring.place(of: errand.stream) else { return }
     guardBoard.moving(errand.stream)
-    let changes = await board.changes()
+    let changes = await board.changes(of: Set(routing.shares.map(\.deployment)))
     let (signals, signal) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
     let onChange = Task { for await _ in changes { signal.yield() } }
     let onLoss = Task { [self] in

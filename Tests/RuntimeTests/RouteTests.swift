@@ -35,6 +35,38 @@ struct RouteTests {
     #expect(bench.posted.ends.isEmpty, "a route stands until it is cancelled")
   }
 
+  @Test("what happens to other services' instances routes nothing again")
+  func others() async throws {
+    let bench = try Bench()
+    try await bench.place(old, ports: 1)
+    let began = ContinuousClock.now
+    bench.start(Facts.route((old, 100)), of: Facts.delivery)
+    try await eventually("routed is observed") { routings(bench) > 0 }
+    try await bench.place(new, ports: 1)
+    try await bench.place(new, ports: 2)
+    try await bench.place(old, ports: 2)
+    try await eventually("its own instances are routed to") {
+      bench.router.apply.asked.last?.routes == routes(2)
+    }
+    // The end of the patience alone may bring about one more.
+    let patience = Duration.milliseconds(Performer.adoptionPatience.milliseconds)
+    #expect(bench.router.apply.asked.count == 2 || ContinuousClock.now - began > patience)
+    await bench.performer.stopAll()
+  }
+
+  @Test("endpoints that went and came back are a change: whoever read in between reads again")
+  func thereAndBack() async throws {
+    let board = EndpointBoard()
+    let mine = [Endpoint(instance: 0, port: 1)]
+    await board.set(mine, for: old.id)
+    var changes = await board.changes(of: [old.id]).makeAsyncIterator()
+    await changes.next()
+    await board.set([], for: old.id)
+    await board.set(mine, for: old.id)
+    await board.set(mine, for: new.id)
+    #expect(await changes.next() != nil)
+  }
+
   @Test("a route without any endpoint leaves the router alone for the patience, then empties it and says nothing")
   func patience() async throws {
     let bench = try Bench()

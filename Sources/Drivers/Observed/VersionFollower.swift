@@ -49,14 +49,7 @@ actor VersionFollower {
 
   private func lookOnce() async {
     let mapping = feed.mapping
-    var looks: [VersionedLook] = []
-    for start in stride(from: 0, to: urls.count, by: MetricsFollower.mostAtOnce) {
-      let some = urls[start..<min(start + MetricsFollower.mostAtOnce, urls.count)]
-      looks += await withTaskGroup(of: VersionedLook.self) { [scrape] group in
-        for url in some { group.addTask { await scrape.look(url, mapping) } }
-        return await group.reduce(into: []) { $0.append($1) }
-      }
-    }
+    let looks = await MetricsFollower.looks(at: urls) { [scrape] in await scrape.look($0, mapping) }
     guard !Task.isCancelled else { return }
     take(feed.looked(looks, at: .now))
   }

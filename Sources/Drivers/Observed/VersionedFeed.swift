@@ -7,9 +7,14 @@ struct VersionedFeed: Sendable {
   /// A page that did not answer for so long, while another one does, is an instance that was stopped. Before that it is
   /// a hole in the evidence. Longer than an instance takes to start anew.
   static let goneAfter = InstanceTrack.longestGap
-  /// On a page that speaks for several versions, one that had none of so many requests serves no more: with 2 % of the
-  /// traffic that is a chance of 4 in 100,000.
+  /// On a page that speaks for several versions, one that had none of so many requests serves no more; of more where its
+  /// share says that it would have had fewer than `missedRequests` of them.
   static let idleRequests = 500.0
+  /// A version that is due so many requests and gets none still serves with a chance of e^-21, 1 in 10^9: rare also over
+  /// the thousand gaps between the requests of a version with 1 % that is watched for half an hour.
+  static let missedRequests = 21.0
+  /// Requests after which what a share was known by counts for half: shares move.
+  private static let shareMemory = 5_000.0
   /// Versions whose last sight is remembered.
   static let mostRemembered = 50
 
@@ -18,10 +23,24 @@ struct VersionedFeed: Sendable {
     var hasMoved = false
     /// Requests that the page's other versions answered since this one last answered any, or since it was first seen.
     var passedBy = 0.0
+    /// Of the page's latest requests, its own and all.
+    var own = 0.0
+    var all = 0.0
     /// It stood there at the page's first look, so nobody knows yet whether it serves or is long gone.
     var isOld = false
-    var serves: Bool { hasMoved && passedBy < VersionedFeed.idleRequests }
+    var serves: Bool {
+      hasMoved && passedBy < max(VersionedFeed.idleRequests, VersionedFeed.missedRequests * all / own)
+    }
     var isUndecided: Bool { isOld && !hasMoved && passedBy < VersionedFeed.idleRequests }
+
+    mutating func note(own served: Double, of everyone: Double) {
+      guard served > 0 else { return passedBy += everyone }
+      hasMoved = true
+      own += served
+      all += everyone + passedBy
+      passedBy = 0
+      if all > VersionedFeed.shareMemory { (own, all) = (own / 2, all / 2) }
+    }
   }
   private struct Page {
     var versions: [ObservedVersion?: VersionOnPage] = [:]
@@ -168,8 +187,7 @@ struct VersionedFeed: Sendable {
       let own = moved[version] ?? 0
       requests[version, default: 0] += own
       var known = page.versions[version] ?? VersionOnPage()
-      known.passedBy = own > 0 ? 0 : known.passedBy + all
-      known.hasMoved = known.hasMoved || own > 0
+      known.note(own: own, of: all)
       page.versions[version] = known
       if own > 0 || versions.count == 1 { lastSeen[version] = at }
       if versions.count == 1 || known.serves { page.present.insert(version) }

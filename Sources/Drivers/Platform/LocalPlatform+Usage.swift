@@ -8,7 +8,7 @@ extension LocalPlatform {
   /// What `/proc` says of each recorded instance's session. Kind: *by lookup*. Not on the actor: a look must not wait
   /// for an artifact that is being unpacked. O(processes).
   package nonisolated func usage(of deployments: [DeploymentID]) async -> [InstanceUsage] {
-    let processes = ProcessTable.all()
+    let processes = processes.all()
     var found: [InstanceUsage] = []
     for deployment in deployments {
       let files = InstanceFiles(folder: "\(instances)/\(deployment)")

@@ -28,6 +28,7 @@ package actor LocalPlatform: Platform {
 
   let releases: String
   let instances: String
+  let processes = RecentProcesses()
   let logs: String
   let artifacts: any ArtifactStore
   let releaseLook: Duration

@@ -6,7 +6,7 @@ import Foundation
 
 /// What `/proc` says of processes (proc(5)). A process is named by pid *and* start time, because pids are used again.
 enum ProcessTable {
-  struct Entry: Equatable {
+  struct Entry: Equatable, Sendable {
     let pid: Int32
     let state: Character
     let session: Int32

@@ -53,16 +53,23 @@ package actor MetricsFollower {
   private func lookOnce() async {
     let targets = await targets()
     let mapping = feed.mapping
-    var looks: [InstanceLook] = []
-    for start in stride(from: 0, to: targets.count, by: Self.mostAtOnce) {
-      let some = targets[start..<min(start + Self.mostAtOnce, targets.count)]
-      looks += await withTaskGroup(of: InstanceLook.self) { [scrape] group in
-        for target in some { group.addTask { await scrape.look(target, mapping) } }
+    let looks = await Self.looks(at: targets) { [scrape] in await scrape.look($0, mapping) }
+    guard !Task.isCancelled else { return }
+    take(feed.looked(looks, at: .now))
+  }
+
+  /// Looks at all of them, at most `mostAtOnce` at a time; in any order.
+  static func looks<Place: Sendable, Look: Sendable>(
+    at places: [Place], _ look: @escaping @Sendable (Place) async -> Look
+  ) async -> [Look] {
+    var looks: [Look] = []
+    for start in stride(from: 0, to: places.count, by: mostAtOnce) {
+      looks += await withTaskGroup(of: Look.self) { group in
+        for place in places[start..<min(start + mostAtOnce, places.count)] { group.addTask { await look(place) } }
         return await group.reduce(into: []) { $0.append($1) }
       }
     }
-    guard !Task.isCancelled else { return }
-    take(feed.looked(looks, at: .now))
+    return looks
   }
 
   private func take(_ bin: ServedBin) {

@@ -74,25 +74,33 @@ struct RollbackCommand: AsyncParsableCommand {
   }
 }
 
-struct LiftCommand: AsyncParsableCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "lift", abstract: "Let a condemned digest return to an environment.")
-
+/// A digest of a place, and why something is done about it.
+struct DigestOptions: ParsableArguments {
   @Argument(help: "The service.")
   var service: String
   @Argument(help: "The environment.")
   var environment: String
-  @Argument(help: "The condemned digest, or its first characters.")
+  @Argument(help: "The digest, or its first characters.")
   var digest: String
   @Option(name: .long, help: "Why; people read it later.")
   var reason: String
   @OptionGroup var options: ServerOptions
 
-  func run() async throws {
-    let client = try options.client()
-    let receipt: Receipt = try await client.post(
-      "/v1/rollouts/\(component(service))/\(component(environment))/lift",
-      LiftRequest(digest: digest, reason: reason))
+  /// Asks for `verb` in that place, and shows the receipt.
+  func ask(_ verb: String, _ request: some Encodable & Sendable) async throws {
+    let receipt: Receipt = try await options.client().post(
+      "/v1/rollouts/\(component(service))/\(component(environment))/\(verb)", request)
     try options.show(receipt)
+  }
+}
+
+struct LiftCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "lift", abstract: "Let a condemned digest return to an environment.")
+
+  @OptionGroup var about: DigestOptions
+
+  func run() async throws {
+    try await about.ask("lift", LiftRequest(digest: about.digest, reason: about.reason))
   }
 }

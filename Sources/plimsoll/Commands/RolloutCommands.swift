@@ -217,24 +217,12 @@ struct ApproveCommand: AsyncParsableCommand {
 
 struct FloorCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "floor", abstract: "Let no rollback go below a version.",
+    commandName: "floor", abstract: "Let no rollback go below a kept known-good version.",
     discussion: "For a version that wrote what older ones cannot read. Refused while a rollout runs.")
 
-  @Argument(help: "The service.")
-  var service: String
-  @Argument(help: "The environment.")
-  var environment: String
-  @Argument(help: "A kept known-good digest, or its first characters.")
-  var digest: String
-  @Option(name: .long, help: "Why; people read it later.")
-  var reason: String
-  @OptionGroup var options: ServerOptions
+  @OptionGroup var about: DigestOptions
 
   func run() async throws {
-    let client = try options.client()
-    let receipt: Receipt = try await client.post(
-      "/v1/rollouts/\(component(service))/\(component(environment))/floor",
-      FloorRequest(digest: digest, reason: reason))
-    try options.show(receipt)
+    try await about.ask("floor", FloorRequest(digest: about.digest, reason: about.reason))
   }
 }

@@ -111,6 +111,25 @@ private func page(_ versions: [(String, good: Int, bad: Int)], label: String = "
     #expect(place.feed.sighting?.gone.first?.lastSeenAt == last)
   }
 
+  @Test("a version with one percent serves on through a gap that its share explains, and is gone after a longer one")
+  func smallShare() async throws {
+    var place = try Place()
+    var (v1, v2) = (0, 0)
+    func show() async { await place.pages.set("http://a/metrics", page([("v1", v1, 0), ("v2", v2, 0)])) }
+    func look(_ more: (Int, Int)) async {
+      (v1, v2) = (v1 + more.0, v2 + more.1)
+      await show()
+      _ = await place.look()
+    }
+    await look((0, 0))
+    for _ in 0..<10 { await look((99, 1)) }
+    #expect(place.shown == ["v1", "v2"])
+    for _ in 0..<20 { await look((100, 0)) }
+    #expect(place.shown?.sorted() == ["v1", "v2"], "2,000 requests of which it was due 20")
+    for _ in 0..<2 { await look((100, 0)) }
+    #expect(place.shown == ["v1"])
+  }
+
   @Test("after a start nobody is called gone before he could have shown himself")
   func begunAnew() async throws {
     var place = try Place(.label("version"), ["http://a/metrics", "http://b/metrics"])
