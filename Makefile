@@ -5,7 +5,7 @@ SWIFT ?= swift
 RELEASE = $(SWIFT) build -c release --scratch-path .build-release --product plimsoll
 BINARY = .build-release/release/plimsoll
 
-.PHONY: help setup demo test bench bench-judge bench-deploys bench-rollouts bench-rollback accept lint format clean
+.PHONY: help setup demo test bench bench-judge bench-deploys bench-rollouts bench-rollback bench-queue accept lint format clean
 
 help: ## List what can be made.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,6 +45,10 @@ bench-rollouts: ## What watching 1,000 rollouts at once costs.
 bench-rollback: setup ## Bad releases on real components: first bad response to restored. About eleven minutes.
 	$(RELEASE)
 	$(BINARY) bench rollback $(BENCH)
+
+bench-queue: ## The merge queue and its rivals on the same simulated changes. Hours; BENCH="--seeds 2" is shorter.
+	$(RELEASE)
+	$(BINARY) bench queue --plots .build-release/bench-queue $(BENCH)
 
 accept: setup ## Wall-clock promises on real components, repeated runs, medians. About half an hour.
 	$(RELEASE)

@@ -31,11 +31,13 @@ let package = Package(
     // Pure: no Foundation, no clock, no chance, no task, no I/O.
     .target(name: "Kernel"),
     .target(name: "Statistics", dependencies: ["Kernel", numerics]),
-    .target(name: "MergeQueues", dependencies: ["Kernel"] + pure),
+    .target(name: "MergeQueues", dependencies: ["Kernel", "Statistics", numerics] + pure),
     .target(name: "Promotions", dependencies: ["Kernel"] + pure),
     .target(name: "Rollouts", dependencies: ["Kernel", "Statistics"] + pure),
     // Simulated deploys, rivals, and what came of them (docs/decisions/0005).
     .target(name: "JudgeTrials", dependencies: ["Kernel", "Statistics", "Rollouts", numerics]),
+    // Simulated queues, rivals, and what came of them.
+    .target(name: "QueueTrials", dependencies: ["Kernel", "Statistics", "MergeQueues", numerics]),
     .target(name: "Measures", dependencies: domains + pure),
     .target(name: "ControlPlane", dependencies: domains + ["Measures"] + pure),
     .target(name: "Simulator", dependencies: domains + ["Measures", "ControlPlane"] + pure),
@@ -72,7 +74,7 @@ let package = Package(
       name: "plimsoll",
       dependencies: domains + [
         "Measures", "ControlPlane", "Simulator", "Runtime", "Ledger", "Drivers", "PlimsollFile", "API", "Server",
-        "Replay", "JudgeTrials",
+        "Replay", "JudgeTrials", "QueueTrials",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "AsyncHTTPClient", package: "async-http-client"),
         .product(name: "Hummingbird", package: "hummingbird"),
@@ -81,11 +83,13 @@ let package = Package(
 
     .testTarget(name: "KernelTests", dependencies: ["Kernel"]),
     .testTarget(name: "StatisticsTests", dependencies: ["Statistics", numerics]),
-    .testTarget(name: "MergeQueuesTests", dependencies: ["Kernel", "MergeQueues"], exclude: ["Goldens"]),
+    .testTarget(
+      name: "MergeQueuesTests", dependencies: ["Kernel", "Statistics", "MergeQueues", numerics], exclude: ["Goldens"]),
     .testTarget(name: "PromotionsTests", dependencies: ["Kernel", "Promotions"], exclude: ["Goldens"]),
     .testTarget(
       name: "RolloutsTests", dependencies: ["Kernel", "Statistics", "Rollouts", numerics], exclude: ["Goldens"]),
-    .testTarget(name: "JudgeTrialsTests", dependencies: ["Rollouts", "JudgeTrials", "Replay"]),
+    .testTarget(name: "JudgeTrialsTests", dependencies: ["Statistics", "Rollouts", "JudgeTrials", "Replay"]),
+    .testTarget(name: "QueueTrialsTests", dependencies: ["Kernel", "Statistics", "MergeQueues", "QueueTrials"]),
     .testTarget(name: "ReplayTests", dependencies: ["Kernel", "Rollouts", "Replay"]),
     .testTarget(name: "MeasuresTests", dependencies: domains + ["Measures"]),
     .testTarget(name: "ControlPlaneTests", dependencies: domains + ["ControlPlane", "Simulator"]),
@@ -95,7 +99,7 @@ let package = Package(
     .testTarget(
       name: "LedgerTests", dependencies: ["Kernel", "Ledger", .product(name: "GRDB", package: "GRDB.swift")]),
     .testTarget(
-      name: "DriverTests", dependencies: ["Kernel", "Drivers", crypto], exclude: ["Prometheus/Goldens"]),
+      name: "DriverTests", dependencies: ["Kernel", "Drivers", "Simulator", crypto], exclude: ["Prometheus/Goldens"]),
     .testTarget(
       name: "ServerTests",
       dependencies: domains + [

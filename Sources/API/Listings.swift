@@ -82,14 +82,28 @@ public struct ChangeView: Codable, Equatable, Sendable {
   public var sentence: String
   /// What it landed as.
   public var commit: String?
+  public var priority: String
+  /// Whose change it is, for the measures; nil when nobody said.
+  public var team: String?
+  /// How it stands in the line; nil once it left.
+  public var standing: EntryView?
+  /// Where its time went, longest first; the parts sum to the whole.
+  public var waits: [WaitView]
+  /// Who approves of it as it was submitted, sorted.
+  public var approvals: [String]
+  /// What was reported of its checks.
+  public var checks: [ReportedCheckView]
+  /// What it lacks before it may be built, a clause each; empty once it left.
+  public var missing: [String]
   /// Oldest first; at most 100.
   public var history: [HappeningView]
   /// One per service that builds the commit it landed as.
   public var promotions: [PromotionView]
   public init(
     repository: String, entry: Int, branch: String, head: String, author: String, title: String,
-    submittedAtMs: Int64, outcome: String, sentence: String, commit: String?, history: [HappeningView],
-    promotions: [PromotionView]
+    submittedAtMs: Int64, outcome: String, sentence: String, commit: String?, priority: String, team: String?,
+    standing: EntryView?, waits: [WaitView], approvals: [String], checks: [ReportedCheckView], missing: [String],
+    history: [HappeningView], promotions: [PromotionView]
   ) {
     self.repository = repository
     self.entry = entry
@@ -101,8 +115,30 @@ public struct ChangeView: Codable, Equatable, Sendable {
     self.outcome = outcome
     self.sentence = sentence
     self.commit = commit
+    self.priority = priority
+    self.team = team
+    self.standing = standing
+    self.waits = waits
+    self.approvals = approvals
+    self.checks = checks
+    self.missing = missing
     self.history = history
     self.promotions = promotions
+  }
+}
+
+/// A check of a change that ran elsewhere, as it was reported last.
+public struct ReportedCheckView: Codable, Equatable, Sendable {
+  public var name: String
+  /// `pending`, `passed`, `failed`.
+  public var state: String
+  public var reporter: String
+  public var commit: String
+  public init(name: String, state: String, reporter: String, commit: String) {
+    self.name = name
+    self.state = state
+    self.reporter = reporter
+    self.commit = commit
   }
 }
 

@@ -98,6 +98,42 @@ public struct DrillView: Codable, Equatable, Sendable {
   }
 }
 
+/// An objective's error budget in one place.
+public struct BudgetView: Codable, Equatable, Sendable {
+  public var objective: String
+  public var title: String
+  /// Above 0 and below 1.
+  public var target: Double
+  public var windowMs: Int64
+  /// `open`; `spent` and `burning` freeze the place until it has recovered.
+  public var gate: String
+  /// Since it is so; nil before anything was known.
+  public var sinceMs: Int64?
+  /// The share of the budget that was left when it was last known: 1 untouched, 0 spent, below 0 overspent.
+  public var left: Double?
+  /// What the last evidence said; nil before there was any.
+  public var sentence: String?
+  /// Nil unless nothing can be said of it now.
+  public var inconclusive: InconclusiveView?
+  /// Who let new versions through although it is closed.
+  public var passedBy: String?
+  public init(
+    objective: String, title: String, target: Double, windowMs: Int64, gate: String, sinceMs: Int64?, left: Double?,
+    sentence: String?, inconclusive: InconclusiveView?, passedBy: String?
+  ) {
+    self.objective = objective
+    self.title = title
+    self.target = target
+    self.windowMs = windowMs
+    self.gate = gate
+    self.sinceMs = sinceMs
+    self.left = left
+    self.sentence = sentence
+    self.inconclusive = inconclusive
+    self.passedBy = passedBy
+  }
+}
+
 /// The judge cannot say: what is missing, from where, since when.
 public struct InconclusiveView: Codable, Equatable, Sendable {
   /// `notEnoughEvidence` or `sourceBroken`.

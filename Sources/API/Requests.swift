@@ -1,23 +1,6 @@
 // What the mutating calls of `/v1` accept. Instants are milliseconds since 1970-01-01T00:00:00Z (`…AtMs`), spans are
 // milliseconds (`…Ms`), shares are numbers from 0 to 1.
 
-/// `POST /v1/changes`
-public struct SubmitRequest: Codable, Hashable, Sendable {
-  public var branch: String
-  /// May be left out when there is one repository.
-  public var repository: String?
-  public init(branch: String, repository: String? = nil) {
-    self.branch = branch
-    self.repository = repository
-  }
-}
-
-/// `DELETE /v1/changes/{repository}/{entry}`
-public struct WithdrawRequest: Codable, Hashable, Sendable {
-  public var reason: String
-  public init(reason: String) { self.reason = reason }
-}
-
 /// `POST /v1/promotions/{service}/{commit}`
 public struct PromoteRequest: Codable, Hashable, Sendable {
   /// The next one when left out.

@@ -57,10 +57,12 @@ public struct EnvironmentView: Codable, Equatable, Sendable {
   public var floor: FloorView?
   /// The newest one; nil before the first.
   public var drill: DrillView?
+  /// One for each objective whose error budget is watched here.
+  public var budgets: [BudgetView]
   public init(
     service: String, environment: String, address: String?, serving: DeploymentView?, phase: String, sentence: String,
     rollout: RolloutView?, shares: [ShareView], condemned: [CondemnedView], targets: [DeploymentView],
-    leaving: String?, freeze: FreezeView?, floor: FloorView?, drill: DrillView?
+    leaving: String?, freeze: FreezeView?, floor: FloorView?, drill: DrillView?, budgets: [BudgetView]
   ) {
     self.service = service
     self.environment = environment
@@ -76,6 +78,7 @@ public struct EnvironmentView: Codable, Equatable, Sendable {
     self.freeze = freeze
     self.floor = floor
     self.drill = drill
+    self.budgets = budgets
   }
 }
 
@@ -151,6 +154,8 @@ public struct RolloutView: Codable, Equatable, Sendable {
   public var gate: GateView?
   /// Nil unless it runs and the judge cannot say.
   public var inconclusive: InconclusiveView?
+  /// What its evidence cannot tell, and where its baseline is from if not from there: a sentence each.
+  public var caveats: [String]
   /// Nil unless it drilled.
   public var drill: DrillView?
   public var report: RollbackReportView?
@@ -158,7 +163,7 @@ public struct RolloutView: Codable, Equatable, Sendable {
     service: String, environment: String, id: Int, kind: String, outcome: String, deployment: DeploymentView,
     knownGood: DeploymentView?, plan: [StepView], step: Int?, strategy: String?, holdback: Int, preview: String?,
     guarantee: String?, startedAtMs: Int64, endedAtMs: Int64?, verdict: String?, sentence: String?,
-    detectable: String?, gate: GateView?, inconclusive: InconclusiveView?, drill: DrillView?,
+    detectable: String?, gate: GateView?, inconclusive: InconclusiveView?, caveats: [String], drill: DrillView?,
     report: RollbackReportView?
   ) {
     self.service = service
@@ -182,6 +187,7 @@ public struct RolloutView: Codable, Equatable, Sendable {
     self.detectable = detectable
     self.gate = gate
     self.inconclusive = inconclusive
+    self.caveats = caveats
     self.drill = drill
     self.report = report
   }
@@ -197,15 +203,18 @@ public struct RollbackReportView: Codable, Equatable, Sendable {
   public var detectedAtMs: Int64
   public var decidedAtMs: Int64
   public var lastBadAtMs: Int64?
-  /// Or, when that came first, when plimsoll.yaml stopped naming the place.
-  public var restoredAtMs: Int64
+  /// When the router confirmed that the version gets nothing; absent when the place was closed before.
+  public var restoredAtMs: Int64?
+  /// When plimsoll.yaml stopped naming the place, if that came before.
+  public var closedAtMs: Int64?
   public var requestsHurt: Int
   public var clientMinutesHurt: Int
   /// The digest returned to; nil when nobody else could serve.
   public var to: String?
   public init(
     cause: String, sentence: String, remedy: String?, firstBadAtMs: Int64?, detectedAtMs: Int64, decidedAtMs: Int64,
-    lastBadAtMs: Int64?, restoredAtMs: Int64, requestsHurt: Int, clientMinutesHurt: Int, to: String?
+    lastBadAtMs: Int64?, restoredAtMs: Int64?, closedAtMs: Int64? = nil, requestsHurt: Int, clientMinutesHurt: Int,
+    to: String?
   ) {
     self.cause = cause
     self.sentence = sentence
@@ -215,95 +224,10 @@ public struct RollbackReportView: Codable, Equatable, Sendable {
     self.decidedAtMs = decidedAtMs
     self.lastBadAtMs = lastBadAtMs
     self.restoredAtMs = restoredAtMs
+    self.closedAtMs = closedAtMs
     self.requestsHurt = requestsHurt
     self.clientMinutesHurt = clientMinutesHurt
     self.to = to
-  }
-}
-
-/// `GET /v1/queues/{repository}`
-public struct QueueView: Codable, Equatable, Sendable {
-  public var repository: String
-  public var trunk: String
-  public var head: String?
-  public var headline: String
-  public var slots: Int
-  public var entries: [EntryView]
-  /// Newest first; at most 50.
-  public var finished: [FinishedView]
-  public var troubles: [String]
-  public init(
-    repository: String, trunk: String, head: String?, headline: String, slots: Int, entries: [EntryView],
-    finished: [FinishedView], troubles: [String]
-  ) {
-    self.repository = repository
-    self.trunk = trunk
-    self.head = head
-    self.headline = headline
-    self.slots = slots
-    self.entries = entries
-    self.finished = finished
-    self.troubles = troubles
-  }
-}
-
-public struct EntryView: Codable, Equatable, Sendable {
-  public var entry: Int
-  public var branch: String
-  public var head: String
-  public var author: String
-  public var title: String
-  public var place: Int
-  /// `waiting`, `merging`, `awaitingSlot`, `testing`, `passed`, `landing`, `undecided`.
-  public var activity: String
-  public var submittedAtMs: Int64
-  public var sinceMs: Int64
-  public var reason: String
-  public init(
-    entry: Int, branch: String, head: String, author: String, title: String, place: Int, activity: String,
-    submittedAtMs: Int64, sinceMs: Int64, reason: String
-  ) {
-    self.entry = entry
-    self.branch = branch
-    self.head = head
-    self.author = author
-    self.title = title
-    self.place = place
-    self.activity = activity
-    self.submittedAtMs = submittedAtMs
-    self.sinceMs = sinceMs
-    self.reason = reason
-  }
-}
-
-public struct FinishedView: Codable, Equatable, Sendable {
-  public var entry: Int
-  public var branch: String
-  public var author: String
-  public var title: String
-  /// `landed`, `ejected`, `withdrawn`.
-  public var outcome: String
-  public var sentence: String
-  /// What it landed as.
-  public var commit: String?
-  /// `GET /v1/logs/{digest}`
-  public var log: String?
-  public var submittedAtMs: Int64
-  public var atMs: Int64
-  public init(
-    entry: Int, branch: String, author: String, title: String, outcome: String, sentence: String, commit: String?,
-    log: String?, submittedAtMs: Int64, atMs: Int64
-  ) {
-    self.entry = entry
-    self.branch = branch
-    self.author = author
-    self.title = title
-    self.outcome = outcome
-    self.sentence = sentence
-    self.commit = commit
-    self.log = log
-    self.submittedAtMs = submittedAtMs
-    self.atMs = atMs
   }
 }
 

@@ -72,6 +72,8 @@ package enum Wiring {
     _ event: MergeQueue.Event, of stream: StreamID, at position: Position, on instant: Instant, _ topology: Topology
   ) -> [RoutedInput] {
     switch event {
+    // Of those pushed together only the last was tested, so only it is built.
+    case .landed(let landing) where !landing.isTip: []
     case .landed(let landing):
       builds(
         of: landing.commit, title: landing.title, author: landing.author, from: stream, at: position, on: instant,
@@ -85,7 +87,9 @@ package enum Wiring {
         of: trunk, for: services, title: "trunk as found", author: "unknown", from: stream, at: position, on: instant,
         topology)
     case .configured, .submitted, .withdrawn, .prepared, .conflicted, .contained, .testPassed, .testFailed,
-      .candidateDropped, .ejected, .troubled, .recovered, .retired:
+      .candidateDropped, .ejected, .troubled, .recovered, .retired, .planned, .runBegan, .runEnded, .runStopped,
+      .recognised, .buildDropped, .buildCarried, .landingBegan, .flakeFound, .stackLoosened, .reported, .treePassed,
+      .surveyed, .targetsReported, .held, .resumed, .frozen, .thawed, .overdue:
       []
     }
   }
@@ -159,7 +163,7 @@ package enum Wiring {
     case .configured, .offered, .startExtended, .baselineMeasured, .placed, .stepEntered, .routed, .evidenceNoted,
       .stepPassed, .restored, .reported, .retired, .lifted, .instanceEnded, .announced, .announcementAbandoned,
       .troubled, .closed, .gated, .approved, .scalingBegan, .scaled, .finishing, .drillOrdered, .drillMoved, .drilled,
-      .drillAbandoned, .frozen, .thawed, .floorRaised:
+      .drillAbandoned, .frozen, .thawed, .floorRaised, .budgetNoted, .troubleEnded:
       return []
     }
   }

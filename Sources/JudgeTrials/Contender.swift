@@ -5,7 +5,7 @@ package enum Contender: String, CaseIterable, Codable, Sendable {
   /// Milliseconds from the deploy's begin until it is rolled back; nil when it never is.
   package func rolledBackMs(_ deploy: Deploy) -> Int? {
     switch self {
-    case .plimsoll: return JudgedDeploy.convictedMs(deploy)
+    case .plimsoll: return JudgedDeploy.conviction(deploy, usage: DeployUsage(seed: deploy.seed))?.atMs
     case .articleRule:
       var rule = ArticleRule(baselineRate: JudgedDeploy.baseline(deploy).errorRate)
       return firstSecond(deploy) { rule.rollsBack(after: $0) }

@@ -1,5 +1,6 @@
 import RealModule
 import Rollouts
+import Statistics
 
 /// One deploy from its seed: ten minutes of history, then ten minutes of the new version beside the old one.
 ///
@@ -41,6 +42,8 @@ package struct Deploy: Sendable {
   package static let stepSeconds = [120, 240]
   /// The old version's traffic, in times of the new one's, at each step.
   package static let controlFolds: [Double] = [9, 1, 5.0 / 95]
+  /// The new version's share at each step, as the router has it.
+  package static let percents = [10, 50, 95]
   /// Share of requests that are too slow, in both versions: half of what P99 allows.
   package static let slowRate = 0.005
   package static let driftUp = 1.3
@@ -51,6 +54,7 @@ package struct Deploy: Sendable {
   package static let clusterGapSeconds = 1.0
 
   package let cell: Cell
+  package let seed: UInt64
   /// Of the old version: one a window of 10 s.
   package private(set) var history: [Counts] = []
   /// One a slot.
@@ -62,6 +66,7 @@ package struct Deploy: Sendable {
 
   package init(_ cell: Cell, seed: UInt64) {
     self.cell = cell
+    self.seed = seed
     chance = Chance(seed: cell.seed &+ seed &* 0xd134_2543_de82_ef95)
     let slots = Deploy.watchSeconds * Deploy.slotsASecond
     history = Array(repeating: Counts(), count: Deploy.historyWindows)

@@ -7,6 +7,10 @@ struct Scope {
   private let lastStages: [LastStage]
   /// Builds whose order is known, by stream.
   let builds: [StreamID: (service: ServiceName, landedAt: Instant)]
+  /// What several changes that were pushed together ended in.
+  private let tips: [Push: CommitID]
+  /// Sorted.
+  private let names: [ServiceName]
 
   init(book: Book, service: ServiceName?, environment: EnvironmentName?) {
     self.service = service
@@ -18,6 +22,12 @@ struct Scope {
       builds[stream] = (service, landedAt)
     }
     self.builds = builds
+    names = Set(builds.values.map(\.service)).sorted()
+    var tips: [Push: CommitID] = [:]
+    for shelved in book.landings.rows where shelved.row.isTip {
+      if let build = shelved.row.build { tips[Push(stream: shelved.row.stream, build: build)] = shelved.row.commit }
+    }
+    self.tips = tips
   }
 
   func includes(_ candidate: ServiceName, _ place: EnvironmentName) -> Bool {
@@ -26,10 +36,25 @@ struct Scope {
     return lastStages.first { $0.service == candidate }?.environment == place
   }
 
-  /// A landing belongs to every service that builds it.
+  /// A landing belongs to every service that builds it, or the tip that was pushed with it.
   func includes(landing: LandingRow) -> Bool {
     guard let service else { return true }
-    return builds[StreamID.build(service, landing.commit)] != nil
+    return builds[StreamID.build(service, tip(of: landing))] != nil
+  }
+
+  /// The services that build a landing, sorted.
+  func services(of landing: LandingRow) -> [String] {
+    names.filter { builds[StreamID.build($0, tip(of: landing))] != nil }.map(\.rawValue)
+  }
+
+  private func tip(of landing: LandingRow) -> CommitID {
+    guard !landing.isTip, let build = landing.build else { return landing.commit }
+    return tips[Push(stream: landing.stream, build: build)] ?? landing.commit
+  }
+
+  private struct Push: Hashable {
+    let stream: StreamID
+    let build: Int
   }
 
   /// `build:harbor/<commit>` is of harbor.

@@ -11,6 +11,18 @@ extension MergeQueue {
     case alreadyLanded
     /// plimsoll.yaml no longer names the queue's branch.
     case queueRetired
+    /// An entry that it stands on left without landing.
+    case predecessorLeft
+    /// It waited longer than `Policy.longestWait`.
+    case waitedTooLong
+
+    /// Whether its own test says so.
+    package var isGuilty: Bool {
+      switch self {
+      case .testFailed, .timedOut, .killed: true
+      case .conflict, .alreadyLanded, .queueRetired, .predecessorLeft, .waitedTooLong: false
+      }
+    }
   }
 
   /// A change that left the queue without landing: through its own doing, unless the queue itself went.
@@ -25,9 +37,11 @@ extension MergeQueue {
     package let log: Digest?
     /// For a person: what, why, and what to do next.
     package let sentence: String
-    /// Entries ahead that were assumed when it failed and have landed since; empty when it failed on the trunk.
+    /// Entries that were built with it when it failed and have landed since; empty when it failed on the trunk.
     package let against: [Int]
     package let at: Instant
+    package var isGuilty: Bool { reason.isGuilty }
+
     package init(
       entry: Int, branch: BranchName, head: CommitID, author: String, title: String, reason: EjectionReason,
       log: Digest?, sentence: String, against: [Int], at: Instant
@@ -63,35 +77,52 @@ extension MergeQueue {
   }
 }
 
+/// What a run or a merge says of an entry, as an ejection with its words.
 extension MergeQueue.Entry {
-  /// The ejection that its verdict amounts to on `trunk`; nil while it is live.
-  func ejection(from trunk: BranchName, at: Instant) -> MergeQueue.Ejection? {
-    let name = "#\(id) (\(facts.branch))"
-    switch phase {
-    case .queued, .prepared, .passed:
-      return nil
-    case .conflicted(let conflict):
-      let company =
-        conflict.assumed.isEmpty
-        ? "" : " with \(MergeQueue.list(conflict.assumed)) in it"
-      let paths = conflict.paths.isEmpty ? conflict.detail : conflict.paths.joined(separator: ", ")
+  private var name: String { "#\(id) (\(facts.branch))" }
+
+  /// It does not merge onto the trunk, which holds all that it clashed with by now.
+  func ejection(by clash: MergeQueue.Clash, from trunk: BranchName, at: Instant) -> MergeQueue.Ejection {
+    switch clash.kind {
+    case .conflict(let paths, let detail):
+      let company = clash.against.isEmpty ? "" : " with \(MergeQueue.list(clash.against)) in it"
+      let what = paths.isEmpty ? detail : paths.joined(separator: ", ")
       return ejection(
-        .conflict, log: nil, against: conflict.assumed, at: at,
-        "\(name) does not merge onto \(trunk)\(company): \(MergeQueue.oneLine(paths)). "
+        .conflict, log: nil, against: clash.against, at: at,
+        "\(name) does not merge onto \(trunk)\(company): \(MergeQueue.oneLine(what)). "
           + "Rebase it onto \(trunk) and submit it again.")
-    case .contained(let containment):
+    case .containment:
       return ejection(
-        .alreadyLanded, log: nil, against: containment.assumed, at: at,
+        .alreadyLanded, log: nil, against: clash.against, at: at,
         "\(trunk) already contains \(name): nothing is left to land.")
-    case .failed(let failed):
-      let assumed = failed.candidate.assumed
-      let company =
-        assumed.isEmpty
-        ? " on \(trunk)" : " together with \(MergeQueue.list(assumed)), which landed before it"
-      return ejection(
-        failed.end.ejectionReason, log: failed.log, against: assumed, at: at,
-        "The test of \(name)\(company) \(failed.reason). Read the log, mend the change and submit it again.")
     }
+  }
+
+  /// - Parameters:
+  ///   - run: the red run that says so.
+  ///   - landed: members of its build that landed before it.
+  ///   - runs: red runs that speak against it.
+  func ejection(
+    by run: MergeQueue.Run, after landed: [Int], runs: Int, probability: Double, from trunk: BranchName, at: Instant
+  ) -> MergeQueue.Ejection {
+    let company =
+      landed.isEmpty ? " on \(trunk)" : " together with \(MergeQueue.list(landed)), which landed before it"
+    let again = runs > 1 ? " (in \(runs) runs)" : ""
+    return ejection(
+      run.end.ejectionReason, log: run.log, against: landed, at: at,
+      "The test of \(name)\(company) \(run.reason)\(again). Read the log, mend the change and submit it again.")
+  }
+
+  func ejectionByPredecessor(_ parent: Int, fate: String, at: Instant) -> MergeQueue.Ejection {
+    ejection(
+      .predecessorLeft, log: nil, against: [], at: at,
+      "\(name) stands on #\(parent), which left without landing. Submit it again when \(fate) has been mended.")
+  }
+
+  func ejectionByWaiting(_ span: Span, reason: String, at: Instant) -> MergeQueue.Ejection {
+    ejection(
+      .waitedTooLong, log: nil, against: [], at: at,
+      "\(name) waited longer than \(span.seconds / 60) minutes. \(reason) Submit it again when that is over.")
   }
 
   /// The ejection of an entry whose queue plimsoll.yaml no longer names.
@@ -99,7 +130,7 @@ extension MergeQueue.Entry {
     let push = isPushed ? " It was being pushed at that moment: look whether \(policy.trunk) has it." : ""
     return ejection(
       .queueRetired, log: nil, against: [], at: at,
-      "#\(id) (\(facts.branch)) left with its queue: plimsoll.yaml no longer names \(policy.trunk) of "
+      "\(name) left with its queue: plimsoll.yaml no longer names \(policy.trunk) of "
         + "\(policy.repository).\(push) Add it again and submit the branch then.")
   }
 

@@ -1,6 +1,23 @@
 import Kernel
 
 extension MergeQueue {
+  /// Who goes first; within one, by submission.
+  package enum Priority: String, Codable, Sendable, CaseIterable, Comparable {
+    /// Tested on the trunk as it is, beside the builds of others, and landed before them.
+    case hotfix
+    case high, normal, low
+
+    private var rank: Int {
+      switch self {
+      case .hotfix: 0
+      case .high: 1
+      case .normal: 2
+      case .low: 3
+      }
+    }
+    package static func < (left: Priority, right: Priority) -> Bool { left.rank < right.rank }
+  }
+
   /// What never changes about an entry.
   package struct EntryFacts: Codable, Equatable, Sendable {
     package let id: Int
@@ -10,87 +27,136 @@ extension MergeQueue {
     /// One line, at most `reasonLimit` characters.
     package let title: String
     package let submittedAt: Instant
-    package init(id: Int, branch: BranchName, head: CommitID, author: String, title: String, submittedAt: Instant) {
+    package let priority: Priority
+    /// The author's team, for measures; nil when nobody said.
+    package let team: String?
+    /// Entries that it stands on, rising: it lands after or with them, never without.
+    package let after: [Int]
+    package init(
+      id: Int, branch: BranchName, head: CommitID, author: String, title: String, submittedAt: Instant,
+      priority: Priority = .normal, team: String? = nil, after: [Int] = []
+    ) {
       self.id = id
       self.branch = branch
       self.head = head
       self.author = author
       self.title = title
       self.submittedAt = submittedAt
+      self.priority = priority
+      self.team = team
+      self.after = after
+    }
+
+    private enum CodingKeys: String, CodingKey {
+      case id, branch, head, author, title, submittedAt, priority, team, after
+    }
+    package init(from decoder: any Decoder) throws {
+      let values = try decoder.container(keyedBy: CodingKeys.self)
+      id = try values.decode(Int.self, forKey: .id)
+      branch = try values.decode(BranchName.self, forKey: .branch)
+      head = try values.decode(CommitID.self, forKey: .head)
+      author = try values.decode(String.self, forKey: .author)
+      title = try values.decode(String.self, forKey: .title)
+      submittedAt = try values.decode(Instant.self, forKey: .submittedAt)
+      // Entries of before there were priorities, teams and stacks have none.
+      priority = try values.decodeIfPresent(Priority.self, forKey: .priority) ?? .normal
+      team = try values.decodeIfPresent(String.self, forKey: .team)
+      after = try values.decodeIfPresent([Int].self, forKey: .after) ?? []
+    }
+    package func encode(to encoder: any Encoder) throws {
+      var values = encoder.container(keyedBy: CodingKeys.self)
+      try values.encode(id, forKey: .id)
+      try values.encode(branch, forKey: .branch)
+      try values.encode(head, forKey: .head)
+      try values.encode(author, forKey: .author)
+      try values.encode(title, forKey: .title)
+      try values.encode(submittedAt, forKey: .submittedAt)
+      if priority != .normal { try values.encode(priority, forKey: .priority) }
+      try values.encodeIfPresent(team, forKey: .team)
+      if !after.isEmpty { try values.encode(after, forKey: .after) }
     }
   }
 
-  /// A change waiting in line.
+  /// A change waiting in line. The evidence about it lives in builds.
+  ///
+  /// One reference wide: a turn copies the line, and 10,000 entries of fifteen references each would take longer than all
+  /// the rest of it.
   package struct Entry: Codable, Equatable, Sendable {
-    package let facts: EntryFacts
-    package internal(set) var phase: Phase
-    /// The candidate whose push was under way when the trunk turned out to be elsewhere: its reply may still come.
-    package internal(set) var tried: Passed?
+    private var storage: Storage
 
-    package enum Phase: Codable, Equatable, Sendable {
-      /// Has no candidate. Leaves to: `prepared`, `conflicted`, `contained`.
-      case queued(since: Instant)
-      /// Has an untested candidate. Leaves to: `passed`, `failed`, `queued` (dropped).
-      case prepared(Candidate)
-      /// Its candidate's test passed. Leaves to: landed, `queued` (dropped).
-      case passed(Passed)
-      /// Its candidate's test failed on a speculative base. Leaves to: ejected, `queued` (dropped).
-      case failed(Failed)
-      /// It does not merge onto a speculative base. Leaves to: ejected, `queued` (dropped).
-      case conflicted(Conflict)
-      /// A speculative base already contains it. Leaves to: ejected, `queued` (dropped).
-      case contained(Containment)
+    // Unchecked, because the compiler cannot see it: what is shared is never changed (`set`).
+    private final class Storage: @unchecked Sendable {
+      var content: Content
+      init(_ content: Content) { self.content = content }
     }
 
-    package var id: Int { facts.id }
-
-    /// Whether those behind build on it: it has not failed on its own base.
-    package var isLive: Bool {
-      switch phase {
-      case .queued, .prepared, .passed: true
-      case .failed, .conflicted, .contained: false
-      }
+    private struct Content: Codable, Equatable {
+      let facts: EntryFacts
+      var unit: Int
+      var lanes: Lanes?
+      var approvals: [String]
+      var checks: [CheckResult]
+      var targets: [String]?
+      var waits: WaitBook
+      var isOverdue: Bool
     }
 
-    package var candidate: Candidate? {
-      switch phase {
-      case .prepared(let candidate): candidate
-      case .passed(let passed): passed.candidate
-      case .failed(let failed): failed.candidate
-      case .queued, .conflicted, .contained: nil
-      }
+    init(_ facts: EntryFacts) {
+      storage = Storage(
+        Content(
+          facts: facts, unit: facts.id, lanes: nil, approvals: [], checks: [], targets: nil,
+          waits: WaitBook(at: facts.submittedAt, cause: .waitingForSlot), isOverdue: false))
     }
 
-    /// What its candidate, or the verdict in its place, stands on; nil while queued.
-    package var base: CommitID? {
-      switch phase {
-      case .queued: nil
-      case .prepared, .passed, .failed: candidate?.base
-      case .conflicted(let conflict): conflict.base
-      case .contained(let containment): containment.base
-      }
+    package init(from decoder: any Decoder) throws { storage = Storage(try Content(from: decoder)) }
+    package func encode(to encoder: any Encoder) throws { try storage.content.encode(to: encoder) }
+    package static func == (left: Entry, right: Entry) -> Bool {
+      left.storage === right.storage || left.storage.content == right.storage.content
     }
 
-    /// The entries ahead that its candidate, or the verdict in its place, was made on; nil while queued.
-    package var assumed: [Int]? {
-      switch phase {
-      case .queued: nil
-      case .prepared, .passed, .failed: candidate?.assumed
-      case .conflicted(let conflict): conflict.assumed
-      case .contained(let containment): containment.assumed
-      }
+    private mutating func set<Value>(_ field: WritableKeyPath<Content, Value>, _ value: Value) {
+      if !isKnownUniquelyReferenced(&storage) { storage = Storage(storage.content) }
+      storage.content[keyPath: field] = value
     }
 
-    /// When it entered its phase.
-    package var since: Instant {
-      switch phase {
-      case .queued(let since): since
-      case .prepared(let candidate): candidate.preparedAt
-      case .passed(let passed): passed.endedAt
-      case .failed(let failed): failed.endedAt
-      case .conflicted(let conflict): conflict.at
-      case .contained(let containment): containment.at
-      }
+    package var facts: EntryFacts { storage.content.facts }
+    package var id: Int { storage.content.facts.id }
+    package var priority: Priority { storage.content.facts.priority }
+
+    /// The first member of its stack, which lands as a unit; itself when it stands alone.
+    package internal(set) var unit: Int {
+      get { storage.content.unit }
+      set { set(\.unit, newValue) }
+    }
+    /// Which lanes it is in; nil until it was looked at, and until then it may affect all.
+    package internal(set) var lanes: Lanes? {
+      get { storage.content.lanes }
+      set { set(\.lanes, newValue) }
+    }
+    /// Who approves of its head, sorted.
+    package internal(set) var approvals: [String] {
+      get { storage.content.approvals }
+      set { set(\.approvals, newValue) }
+    }
+    /// What others reported, oldest first.
+    package internal(set) var checks: [CheckResult] {
+      get { storage.content.checks }
+      set { set(\.checks, newValue) }
+    }
+    /// Build targets or packages that it affects, as reported, sorted; nil until they are.
+    package internal(set) var targets: [String]? {
+      get { storage.content.targets }
+      set { set(\.targets, newValue) }
+    }
+    /// What it waited for since it was submitted, and what it waits for now.
+    package internal(set) var waits: WaitBook {
+      get { storage.content.waits }
+      set { set(\.waits, newValue) }
+    }
+    /// It was told that it waits longer than `Policy.longestWait`.
+    package internal(set) var isOverdue: Bool {
+      get { storage.content.isOverdue }
+      set { set(\.isOverdue, newValue) }
     }
   }
 }

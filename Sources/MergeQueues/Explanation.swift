@@ -7,6 +7,8 @@ extension MergeQueue {
     package let headline: String
     /// In order of the line.
     package let entries: [Line]
+    /// Worthiest first, those that wait after those that run; without those that are evidence only.
+    package let builds: [BuildLine]
     /// One sentence per trouble.
     package let troubles: [String]
 
@@ -18,86 +20,101 @@ extension MergeQueue {
       /// 1 for the head.
       package let place: Int
       package let activity: Activity
-      /// When its phase began.
+      /// When its activity began.
       package let since: Instant
       /// One sentence: why it is still in the queue.
       package let reason: String
-      package init(
-        entry: Int, branch: BranchName, author: String, title: String, place: Int, activity: Activity,
-        since: Instant, reason: String
-      ) {
-        self.entry = entry
-        self.branch = branch
-        self.author = author
-        self.title = title
-        self.place = place
-        self.activity = activity
-        self.since = since
-        self.reason = reason
-      }
+      /// Builds that it is a member of, the most advanced first.
+      package let builds: [Int]
+      package let priority: Priority
+      /// The first member of its stack; nil when it stands alone.
+      package let stack: Int?
+    }
+
+    package struct BuildLine: Codable, Equatable, Sendable {
+      package let build: Int
+      package let members: [Int]
+      package let purpose: Plan.Purpose
+      /// The probability that its outcome is needed, 0 to 1.
+      package let worth: Double
+      /// `merging`, `awaitingSlot`, `testing`, `passed`, `landing` or `undecided` (it failed, or does not merge).
+      package let activity: Activity
+      package let since: Instant
+      /// Red runs of it so far.
+      package let redRuns: Int
+      /// One sentence: what it assumes of those ahead.
+      package let assumes: String
     }
 
     /// What happens to an entry now.
     package enum Activity: String, Codable, Sendable, CaseIterable {
-      /// Its base is not made yet, or it is too far behind.
+      /// It lacks an approval or a check.
+      case missing
+      /// The queue is paused or frozen.
+      case held
+      /// No build of it is worth a slot yet.
       case waiting
-      /// Its candidate is being made.
+      /// It is being merged.
       case merging
-      /// Its candidate waits for a slot.
+      /// Its build waits for a slot.
       case awaitingSlot
       case testing
       /// Its test passed; those ahead have to land first.
       case passed
       case landing
-      /// It failed on a speculative base; the outcome of those ahead decides.
+      /// It failed together with others, or does not merge onto those ahead; their outcome decides.
       case undecided
     }
-
-    package init(headline: String, entries: [Line], troubles: [String]) {
-      self.headline = headline
-      self.entries = entries
-      self.troubles = troubles
-    }
   }
 
+  /// O(entries + builds · members).
   package static func explanation(of state: State) -> Explanation {
-    let effects = effects(of: state)
-    let lines = zip(state.entries, state.entries.indices).map { entry, index in
-      Explanation.Line(
+    let view = View(of: state)
+    let lines = state.entries.enumerated().map { index, entry in
+      let builds = view.builds(of: entry.id)
+      let activity = view.activity(of: entry)
+      return Explanation.Line(
         entry: entry.id, branch: entry.facts.branch, author: entry.facts.author, title: entry.facts.title,
-        place: index + 1, activity: activity(of: entry, among: effects), since: entry.since,
-        reason: reason(for: entry, among: effects, in: state))
+        place: index + 1, activity: activity, since: view.since(entry, activity),
+        reason: view.reason(entry, activity), builds: builds.map(\.id), priority: entry.priority,
+        stack: state.entries.unit(of: entry.id).count > 1 ? entry.unit : nil)
     }
     let troubles = state.troubles.map { trouble in
-      "\(trouble.entry.map { "#\($0)" } ?? "The watch on the trunk") is held up by the world: \(trouble.why)."
+      "\(trouble.entry.map { "#\($0)" } ?? words(for: trouble.key)) is held up by the world: \(trouble.why)."
     }
-    return Explanation(headline: headline(of: state, lines), entries: lines, troubles: troubles)
+    return Explanation(
+      headline: view.headline(lines), entries: lines, builds: view.buildLines, troubles: troubles)
   }
 
-  /// Why the entry is still in the queue, in one sentence; nil when it is not in it. O(entries).
+  /// Why the entry is still in the queue, in one sentence; nil when it is not in it. O(builds · members).
   package static func waitReason(of id: Int, in state: State) -> String? {
-    state.entry(id).map { reason(for: $0, among: effects(of: state), in: state) }
+    guard let entry = state.entry(id) else { return nil }
+    let view = View(of: state)
+    return view.reason(entry, view.activity(of: entry))
   }
 
-  private static func headline(of state: State, _ lines: [Explanation.Line]) -> String {
-    switch state.phase {
-    case .unconfigured: return "The queue is not configured."
-    case .awaitingTrunk(let policy): return "The queue waits to see \(policy.trunk) for the first time."
-    case .retired(let policy):
-      return "The queue is closed: plimsoll.yaml no longer names \(policy.trunk) of \(policy.repository)."
-    case .open(let policy, let trunk):
-      guard !lines.isEmpty else { return "The queue is empty; \(policy.trunk) is at \(trunk.short)." }
-      let counts = Explanation.Activity.allCases.reversed().compactMap { activity -> String? in
-        let count = lines.count { $0.activity == activity }
-        return count == 0 ? nil : "\(count) \(words(for: activity))"
+  /// What the entry lacks before it may be built, a clause each; empty when it may be.
+  package static func lacks(of entry: Entry, in state: State, at now: Instant) -> [String] {
+    state.missing(entry, at: now).compactMap { lack in
+      switch lack {
+      case .approvals(let count): "\(count) more \(count == 1 ? "person" : "people") must approve of it"
+      case .check(let name, let standing): standing.sentence(of: name, at: entry.facts.head)
+      case .predecessor(let parent): "#\(parent), on which it stands, may not be built"
+      case .frozen(let reason, _): "the queue is frozen: \(reason)"
       }
-      let noun = lines.count == 1 ? "entry" : "entries"
-      return "\(lines.count) \(noun) for \(policy.trunk) at \(trunk.short): \(counts.joined(separator: ", "))."
     }
   }
 
-  private static func words(for activity: Explanation.Activity) -> String {
+  static func words(for key: EffectKey) -> String {
+    if key == Effect.watchKey { return "The watch on the trunk" }
+    if key.text.hasPrefix("plan/") { return "The planning of builds" }
+    return "The watch on the changes in line"
+  }
+
+  static func words(for activity: Explanation.Activity) -> String {
     switch activity {
+    case .missing: "missing something"
+    case .held: "held"
     case .waiting: "waiting"
     case .merging: "merging"
     case .awaitingSlot: "waiting for a slot"
@@ -107,55 +124,206 @@ extension MergeQueue {
     case .undecided: "undecided"
     }
   }
+}
 
-  private static func activity(of entry: Entry, among effects: [Effect]) -> Explanation.Activity {
-    for effect in effects where effect.entry == entry.id {
-      switch effect {
-      case .watchTrunk: continue
-      case .prepare: return .merging
-      case .test: return .testing
-      case .land: return .landing
-      }
+/// The state, with its builds by entry.
+private struct View {
+  let state: MergeQueue.State
+  private var byEntry: [Int: [MergeQueue.Build]] = [:]
+  /// Last time that something happened: a view has no clock.
+  private let now: Instant
+
+  init(of state: MergeQueue.State) {
+    self.state = state
+    let ranked = state.builds.enumerated().sorted { left, right in
+      (-Self.rank(left.element), left.offset) < (-Self.rank(right.element), right.offset)
     }
-    switch entry.phase {
-    case .queued: return .waiting
-    case .prepared: return .awaitingSlot
-    case .passed: return .passed
-    case .failed, .conflicted, .contained: return .undecided
+    for (_, build) in ranked { for member in build.members { byEntry[member, default: []].append(build) } }
+    now = state.freeze?.since ?? Instant(milliseconds: 0)
+  }
+
+  func builds(of entry: Int) -> [MergeQueue.Build] { byEntry[entry] ?? [] }
+
+  private static func rank(_ build: MergeQueue.Build) -> Int {
+    switch build.phase {
+    case .passed: 5
+    case .running: 4
+    case .waiting: build.isAssembled ? 3 : 2
+    case .failed: 1
+    case .stuck: 0
     }
   }
 
-  private static func reason(for entry: Entry, among effects: [Effect], in state: State) -> String {
+  // MARK: Activities
+
+  func activity(of build: MergeQueue.Build) -> MergeQueue.Explanation.Activity {
+    if state.push?.build == build.id { return .landing }
+    switch build.phase {
+    case .passed: return build.isAssembled ? .passed : .merging
+    case .running: return .testing
+    case .waiting: return build.isAssembled ? .awaitingSlot : .merging
+    case .failed, .stuck: return .undecided
+    }
+  }
+
+  func activity(of entry: MergeQueue.Entry) -> MergeQueue.Explanation.Activity {
+    if MergeQueue.isLanding(entry.id, in: state) { return .landing }
+    if let lack = state.missing(entry, at: now).first {
+      if case .frozen = lack { return .held }
+      return .missing
+    }
+    if state.clashes.contains(where: { $0.entry == entry.id }) { return .undecided }
+    if let best = builds(of: entry.id).first, !best.isStuck { return activity(of: best) }
+    return state.isPaused ? .held : .waiting
+  }
+
+  func since(_ entry: MergeQueue.Entry, _ activity: MergeQueue.Explanation.Activity) -> Instant {
+    switch activity {
+    case .landing: state.push?.since ?? entry.facts.submittedAt
+    case .held: state.freeze?.since ?? state.hold?.since ?? entry.facts.submittedAt
+    case .missing, .waiting: entry.facts.submittedAt
+    case .merging, .awaitingSlot, .testing, .passed, .undecided:
+      state.clashes.first { $0.entry == entry.id }?.at ?? builds(of: entry.id).first?.since ?? entry.facts.submittedAt
+    }
+  }
+
+  // MARK: Sentences
+
+  func headline(_ lines: [MergeQueue.Explanation.Line]) -> String {
+    switch state.phase {
+    case .unconfigured: return "The queue is not configured."
+    case .awaitingTrunk(let policy): return "The queue waits to see \(policy.trunk) for the first time."
+    case .retired(let policy):
+      return "The queue is closed: plimsoll.yaml no longer names \(policy.trunk) of \(policy.repository)."
+    case .open(let policy, let trunk):
+      let held = hold.map { " \($0)" } ?? ""
+      guard !lines.isEmpty else { return "The queue is empty; \(policy.trunk) is at \(trunk.short).\(held)" }
+      let counts = MergeQueue.Explanation.Activity.allCases.reversed().compactMap { activity -> String? in
+        let count = lines.count { $0.activity == activity }
+        return count == 0 ? nil : "\(count) \(MergeQueue.words(for: activity))"
+      }
+      let noun = lines.count == 1 ? "entry" : "entries"
+      return "\(lines.count) \(noun) for \(policy.trunk) at \(trunk.short): \(counts.joined(separator: ", ")).\(held)"
+    }
+  }
+
+  private var hold: String? {
+    if let freeze = state.freeze {
+      return "It is frozen: \(freeze.reason)\(freeze.sparesHotfixes ? "; hotfixes land" : "")."
+    }
+    guard let hold = state.hold else { return nil }
+    switch hold.kind {
+    case .paused: return "It is paused by \(hold.by): \(hold.reason)."
+    case .draining: return "It is drained by \(hold.by) and takes nothing new: \(hold.reason)."
+    }
+  }
+
+  func reason(_ entry: MergeQueue.Entry, _ activity: MergeQueue.Explanation.Activity) -> String {
     if let trouble = state.troubles.first(where: { $0.entry == entry.id || $0.entry == nil }) {
       return "The world keeps failing, and it is tried again: \(trouble.why)."
     }
     guard let policy = state.policy, let trunk = state.trunk else { return "The trunk has not been seen yet." }
-    let ahead = state.entries.prefix { $0.id != entry.id }.filter(\.isLive).map(\.id)
-    let base = ahead.isEmpty ? "\(policy.trunk) at \(trunk.short)" : list(ahead)
-    switch activity(of: entry, among: effects) {
-    case .waiting:
-      let unmade = state.entries.prefix { $0.id != entry.id }.first { $0.isLive && $0.candidate == nil }
-      return unmade.map { "It waits for the candidate of #\($0.id) to stand on." }
-        ?? "It waits for a place among the next \(policy.slots + lookahead) to be tested."
-    case .merging: return "It is being merged onto \(base)."
-    case .awaitingSlot: return "Its candidate on \(base) waits for one of \(policy.slots) test slots."
-    case .testing: return "Its candidate on \(base) is being tested."
-    case .passed: return "Its test passed on top of \(base); it lands when they have."
+    let best = builds(of: entry.id).first
+    let base = best.map { ahead(of: entry.id, in: $0) } ?? []
+    let company = base.isEmpty ? "\(policy.trunk) at \(trunk.short)" : MergeQueue.list(base)
+    let companions = best.map { $0.members.drop { $0 != entry.id }.dropFirst() } ?? []
+    let together = companions.isEmpty ? "" : ", together with \(MergeQueue.list(Array(companions)))"
+    let pause = together.isEmpty ? "" : ","
+    switch activity {
+    case .missing: return lacks(entry)
+    case .held: return hold ?? "It is held."
+    case .waiting: return waiting(entry, policy)
+    case .merging: return "It is being merged onto \(company)\(together)."
+    case .awaitingSlot: return "Its build on \(company)\(together)\(pause) waits for one of \(policy.slots) test slots."
+    case .testing: return "Its build on \(company)\(together)\(pause) is being tested\(again(best))."
+    case .passed:
+      return base.isEmpty
+        ? "Its test passed on top of \(company)\(together); what is ahead in line is still being decided."
+        : "Its test passed on top of \(company)\(together); it lands when they have."
     case .landing: return "Its test passed; it is being pushed to \(policy.trunk)."
-    case .undecided: return undecided(entry, ahead)
+    case .undecided: return undecided(entry, best)
     }
   }
 
-  private static func undecided(_ entry: Entry, _ ahead: [Int]) -> String {
-    let outcome: String
-    switch entry.phase {
-    case .conflicted: outcome = "It does not merge"
-    case .contained: outcome = "Nothing of it is left to land"
-    case .failed(let failed): outcome = "Its test \(failed.reason)"
-    // Live entries are never undecided; said plainly rather than trapped, because this is only a view.
-    case .queued, .prepared, .passed: outcome = "It waits"
+  private func again(_ build: MergeQueue.Build?) -> String {
+    guard let build, build.redRuns > 0 else { return "" }
+    return " again, because it was red: a change is sent away only when that is no accident"
+  }
+
+  private func lacks(_ entry: MergeQueue.Entry) -> String {
+    "It may not be built yet: \(MergeQueue.lacks(of: entry, in: state, at: now).joined(separator: "; "))."
+  }
+
+  private func waiting(_ entry: MergeQueue.Entry, _ policy: MergeQueue.Policy) -> String {
+    if let hold = state.hold, hold.kind == .paused { return "The queue is paused by \(hold.by): \(hold.reason)." }
+    for member in state.entries.unit(of: entry.id) where member.id != entry.id {
+      if !state.missing(member, at: now).isEmpty {
+        return "It waits for #\(member.id) of its stack, which lacks something."
+      }
+      if state.clashes.contains(where: { $0.entry == member.id }) {
+        return "It waits for #\(member.id) of its stack, which does not merge onto those ahead."
+      }
     }
-    let together = ahead.isEmpty ? "" : " together with \(list(ahead)); if they land it is ejected, else it is rebuilt"
-    return "\(outcome)\(together)."
+    if state.wantsPlan { return "It waits for the next plan of builds." }
+    return "It waits until a build of it is worth one of \(policy.slots) test slots."
+  }
+
+  private func undecided(_ entry: MergeQueue.Entry, _ best: MergeQueue.Build?) -> String {
+    if let clash = state.clashes.first(where: { $0.entry == entry.id }) {
+      let what =
+        switch clash.kind {
+        case .conflict: "It does not merge"
+        case .containment: "Nothing of it is left to land"
+        }
+      return "\(what) together with \(MergeQueue.list(clash.onto)); if they land it is ejected, else it is built anew."
+    }
+    guard let run = best?.runs.last, let best else { return "What its builds say is not decided yet." }
+    let others = best.members.filter { $0 != entry.id }
+    let together = others.isEmpty ? "" : " together with \(MergeQueue.list(others))"
+    return "Its test \(run.reason)\(together); who of them is to blame is being found out."
+  }
+
+  private func ahead(of entry: Int, in build: MergeQueue.Build) -> [Int] { Array(build.members.prefix { $0 != entry }) }
+
+  // MARK: Builds
+
+  var buildLines: [MergeQueue.Explanation.BuildLine] {
+    state.builds.filter { !$0.hasFailed && !$0.isStuck || state.push?.build == $0.id }
+      .enumerated().sorted { left, right in
+        (-Self.rank(left.element), left.offset) < (-Self.rank(right.element), right.offset)
+      }.map { _, build in
+        MergeQueue.Explanation.BuildLine(
+          build: build.id, members: build.members, purpose: build.purpose, worth: build.worth,
+          activity: activity(of: build), since: build.since, redRuns: build.redRuns, assumes: assumptions(of: build))
+      }
+  }
+
+  private func assumptions(of build: MergeQueue.Build) -> String {
+    guard let last = build.members.last, let policy = state.policy,
+      let end = state.entries.place(of: last)
+    else { return "" }
+    let without = state.entries[...end].map(\.id).filter { !build.members.contains($0) && !isApart($0, from: build) }
+    let base = "It stands on \(policy.trunk)"
+    let landing = build.members.count == 1 ? "" : " and holds \(named(build.members))"
+    guard !without.isEmpty else { return "\(base)\(landing): nothing is assumed of others." }
+    let left = without.count > Self.namedLimit ? "\(without.count) entries ahead" : MergeQueue.list(without)
+    return build.purpose == .bypass
+      ? "\(base)\(landing), passing \(left)." : "\(base)\(landing), assuming that \(left) will not have landed."
+  }
+
+  /// Numbers that a sentence can hold.
+  private static let namedLimit = 5
+
+  private func named(_ members: [Int]) -> String {
+    guard members.count > Self.namedLimit, let first = members.first, let last = members.last else {
+      return MergeQueue.list(members)
+    }
+    return "\(members.count) entries, from #\(first) to #\(last)"
+  }
+
+  private func isApart(_ entry: Int, from build: MergeQueue.Build) -> Bool {
+    build.members.allSatisfy {
+      !MergeQueue.State.overlaps(state.entries[id: $0]?.lanes, state.entries[id: entry]?.lanes)
+    }
   }
 }

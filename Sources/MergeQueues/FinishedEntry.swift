@@ -6,6 +6,8 @@ extension MergeQueue {
     package let facts: EntryFacts
     package let outcome: Outcome
     package let at: Instant
+    /// Where its time went; together the time from submission to the end. Empty where nobody counted.
+    package let waits: [WaitPart]
 
     package enum Outcome: Codable, Equatable, Sendable {
       case landed(commit: CommitID)
@@ -13,10 +15,11 @@ extension MergeQueue {
       case withdrawn(reason: String)
     }
 
-    package init(facts: EntryFacts, outcome: Outcome, at: Instant) {
+    package init(facts: EntryFacts, outcome: Outcome, at: Instant, waits: [WaitPart] = []) {
       self.facts = facts
       self.outcome = outcome
       self.at = at
+      self.waits = waits
     }
 
     /// What became of it, for a person.

@@ -9,9 +9,11 @@ extension MergeQueue {
     case (.configure(let policy), .awaitingTrunk(let old)), (.configure(let policy), .open(let old, _)):
       return try configure(policy, replacing: old, in: state, turn)
 
-    case (.submit, .unconfigured), (.withdraw, .unconfigured):
+    case (.submit, .unconfigured), (.withdraw, .unconfigured), (.hold, .unconfigured), (.resume, .unconfigured),
+      (.report, .unconfigured):
       throw Refusal(.notNow, "This queue is not configured yet; add its branch to plimsoll.yaml and try again.")
-    case (.submit, .retired(let policy)), (.withdraw, .retired(let policy)):
+    case (.submit, .retired(let policy)), (.withdraw, .retired(let policy)), (.hold, .retired(let policy)),
+      (.resume, .retired(let policy)), (.report, .retired(let policy)):
       throw Refusal(
         .notNow,
         "The queue of \(policy.repository)/\(policy.trunk) is closed, because plimsoll.yaml no longer names it; "
@@ -20,6 +22,13 @@ extension MergeQueue {
       return try submit(submission, under: policy, in: state, turn)
     case (.withdraw(let entry, let reason), .awaitingTrunk), (.withdraw(let entry, let reason), .open):
       return try withdraw(entry, reason: reason, in: state, turn)
+    case (.hold(let kind, let reason, let by), .awaitingTrunk), (.hold(let kind, let reason, let by), .open):
+      return try hold(kind, reason: reason, by: by, in: state, turn)
+    case (.resume(let reason, let by), .awaitingTrunk), (.resume(let reason, let by), .open):
+      return try resume(reason: reason, by: by, in: state, turn)
+    case (.report(let entry, let report), .awaitingTrunk(let policy)),
+      (.report(let entry, let report), .open(let policy, _)):
+      return try self.report(report, of: entry, under: policy, in: state, turn)
 
     case (.retire, .awaitingTrunk(let policy)), (.retire, .open(let policy, _)):
       return retire(policy, in: state, turn)
@@ -27,18 +36,30 @@ extension MergeQueue {
       return services.isEmpty ? [] : [.recalled(trunk: trunk, services: services, at: turn.now)]
 
     case (.trunkObserved(let commit), .awaitingTrunk):
-      return [.trunkMoved(from: nil, to: commit, at: turn.now)] + recovery(in: state, turn)
+      return settled([.trunkMoved(from: nil, to: commit, at: turn.now)], in: state, turn) + recovery(in: state, turn)
     case (.trunkObserved(let commit), .open(_, let trunk)):
       return observeTrunk(at: commit, from: trunk, in: state, turn) + recovery(in: state, turn)
+    case (.changeObserved(let entry, let change), .awaitingTrunk(let policy)),
+      (.changeObserved(let entry, let change), .open(let policy, _)):
+      return observe(change, of: entry, under: policy, in: state, turn)
+    case (.surveyed(let entry, let paths), .awaitingTrunk(let policy)),
+      (.surveyed(let entry, let paths), .open(let policy, _)):
+      // What is reported outlives a look at the paths, which knows of barriers only.
+      let reported = state.entry(entry)?.targets
+      return survey(policy.lanes.lanes(of: paths, reported: reported), of: entry, in: state, turn)
+    case (.ticked, .open(let policy, _)):
+      return tick(policy, in: state, turn)
 
+    case (.planned(let plan, let version), .open(let policy, _)):
+      return planned(plan, version: version, under: policy, in: state, turn)
     case (.prepared(let entry, let base, let outcome, let recipe), .open):
       return prepared(entry, on: base, outcome, recipe: recipe, in: state, turn)
-    case (.tested(let entry, let commit, let report), .open):
-      return tested(entry, commit, report, in: state, turn)
-    case (.landed(let entry, let commit), .open(_, let trunk)):
-      return landed(entry, commit, trunk: trunk, in: state, turn)
-    case (.landingRefused(let entry, let commit, let actual), .open(_, let trunk)):
-      guard state.landing?.entry.id == entry, state.landing?.passed.candidate.commit == commit else { return [] }
+    case (.tested(let build, let run, let commit, let report), .open):
+      return tested(build, run: run, commit, report, in: state, turn)
+    case (.landed(_, let commit), .open(_, let trunk)):
+      return landed(commit, trunk: trunk, in: state, turn)
+    case (.landingRefused(_, let commit, let actual), .open(_, let trunk)):
+      guard state.push?.tip == commit else { return [] }
       return observeTrunk(at: actual, from: trunk, in: state, turn)
 
     case (.exhausted(let key, let why), .awaitingTrunk), (.exhausted(let key, let why), .open):
@@ -50,6 +71,9 @@ extension MergeQueue {
     // Nothing that observes these is wanted in these phases: they are of another time.
     case (.retire, .unconfigured), (.retire, .retired),
       (.trunkObserved, .unconfigured), (.trunkObserved, .retired), (.exhausted, .unconfigured), (.exhausted, .retired),
+      (.changeObserved, .unconfigured), (.changeObserved, .retired), (.surveyed, .unconfigured),
+      (.surveyed, .retired), (.ticked, .unconfigured), (.ticked, .awaitingTrunk), (.ticked, .retired),
+      (.planned, .unconfigured), (.planned, .awaitingTrunk), (.planned, .retired),
       (.prepared, .unconfigured), (.prepared, .awaitingTrunk), (.prepared, .retired), (.tested, .unconfigured),
       (.tested, .awaitingTrunk), (.tested, .retired), (.landed, .unconfigured), (.landed, .awaitingTrunk),
       (.landed, .retired), (.landingRefused, .unconfigured), (.landingRefused, .awaitingTrunk),
@@ -59,94 +83,16 @@ extension MergeQueue {
   }
 }
 
-// MARK: - Requests
-
-extension MergeQueue {
-  private static func configure(
-    _ policy: Policy, replacing old: Policy, in state: State, _ turn: TurnContext
-  ) throws(Refusal) -> [Event] {
-    guard policy != old else { return [] }
-    try policy.validate()
-    guard policy.repository == old.repository, policy.trunk == old.trunk else {
-      throw Refusal(
-        .malformed,
-        "This is the queue of \(old.repository)/\(old.trunk), not of \(policy.repository)/\(policy.trunk); "
-          + "each branch has a queue of its own.")
-    }
-    var causes = [Event.configured(policy)]
-    if !policy.hasRecipe(of: old) {
-      // What is being pushed stays: the push cannot be called back, and its own test passed.
-      for entry in state.entries where entry.base != nil && entry.id != state.landing?.entry.id {
-        causes.append(
-          .candidateDropped(
-            entry: entry.id, commit: entry.candidate?.commit, because: .recipeChanged, at: turn.now))
-      }
-    }
-    return settled(causes, in: state, because: .recipeChanged, at: turn.now)
-  }
-
-  private static func submit(
-    _ submission: Submission, under policy: Policy, in state: State, _ turn: TurnContext
-  ) throws(Refusal) -> [Event] {
-    let branch = submission.branch
-    guard branch != policy.trunk else {
-      throw Refusal(.malformed, "\(branch) is the trunk itself; submit the branch that shall land on it.")
-    }
-    let submitted = Event.submitted(
-      EntryFacts(
-        id: state.nextEntry, branch: branch, head: submission.head, author: oneLine(submission.author),
-        title: oneLine(submission.title), submittedAt: turn.now))
-    guard let old = state.entries.first(where: { $0.facts.branch == branch }) else {
-      guard state.entries.count < policy.capacity else {
-        throw Refusal(
-          .notNow,
-          "The queue of \(policy.trunk) is full with \(state.entries.count) entries; wait for one to leave, "
-            + "or raise its capacity in plimsoll.yaml.")
-      }
-      return [submitted]
-    }
-    guard old.facts.head != submission.head else {
-      let place = state.place(of: old.id) ?? 1
-      throw Refusal(
-        .notNow, "\(branch) at \(submission.head.short) is already queued as #\(old.id), in place \(place).")
-    }
-    try refuseWhileLanding(old.id, in: state)
-    let reason = "replaced by #\(state.nextEntry), which is \(branch) at \(submission.head.short)"
-    return settled(
-      [.withdrawn(entry: old.id, reason: reason, at: turn.now), submitted], in: state, because: .withdrawn(old.id),
-      at: turn.now)
-  }
-
-  private static func withdraw(
-    _ id: Int, reason: String, in state: State, _ turn: TurnContext
-  ) throws(Refusal) -> [Event] {
-    guard state.entry(id) != nil else {
-      let fate = state.finished.last { $0.facts.id == id }?.sentence
-      throw Refusal(.unknown, "#\(id) is not in the queue. " + (fate ?? "List the queue to see the entries in it."))
-    }
-    try refuseWhileLanding(id, in: state)
-    let line = oneLine(reason)
-    let event = Event.withdrawn(entry: id, reason: line.isEmpty ? "no reason given" : line, at: turn.now)
-    return settled([event], in: state, because: .withdrawn(id), at: turn.now)
-  }
-
-  /// A push under way cannot be called back: withdrawing it would tell a lie. One that keeps failing may go.
-  private static func refuseWhileLanding(_ id: Int, in state: State) throws(Refusal) {
-    guard state.landing?.entry.id == id, !state.troubles.contains(where: { $0.entry == id }) else { return }
-    throw Refusal(.notNow, "#\(id) is landing at this moment; wait until it has landed.")
-  }
-}
-
-// MARK: - Observations
+// MARK: - What the world shows
 
 extension MergeQueue {
   /// Nobody is left waiting for a queue that does nothing. What is being pushed may have reached the trunk all the same:
   /// its sentence says so.
   private static func retire(_ policy: Policy, in state: State, _ turn: TurnContext) -> [Event] {
-    let pushing = state.landing?.entry.id
+    let pushing = state.push?.members ?? []
     return [.retired(at: turn.now)]
       + state.entries.map { entry in
-        .ejected(entry.ejectionByRetirement(of: policy, isPushed: entry.id == pushing, at: turn.now))
+        .ejected(entry.ejectionByRetirement(of: policy, isPushed: pushing.contains(entry.id), at: turn.now))
       }
   }
 
@@ -155,17 +101,21 @@ extension MergeQueue {
   ) -> [Event] {
     guard commit != trunk else { return [] }
     // The push succeeded and its reply was lost, also when the push was given up since.
-    if let head = state.entries.first {
-      for passed in [state.landing?.passed, head.tried] {
-        if let candidate = passed?.candidate, candidate.commit == commit {
-          return settled(
-            [.landed(Landing(of: head.facts, candidate, at: turn.now))], in: state, because: .trunkMoved(to: commit),
-            at: turn.now)
-        }
-      }
+    for push in (state.push.map { [$0] } ?? []) + state.tried where push.tip == commit {
+      if let landings = landings(of: push, in: state, turn) { return settled(landings, in: state, turn) }
     }
-    return settled(
-      [.trunkMoved(from: trunk, to: commit, at: turn.now)], in: state, because: .trunkMoved(to: commit), at: turn.now)
+    return settled([.trunkMoved(from: trunk, to: commit, at: turn.now)], in: state, turn)
+  }
+
+  /// Nil when one of its members has left since.
+  private static func landings(of push: Push, in state: State, _ turn: TurnContext) -> [Event]? {
+    var events: [Event] = []
+    for step in push.steps {
+      guard let entry = state.entries[id: step.entry] else { return nil }
+      events.append(
+        .landed(Landing(of: entry, step, build: push.build, isTip: step.commit == push.tip, at: turn.now)))
+    }
+    return events.isEmpty ? nil : events
   }
 
   private static func recovery(in state: State, _ turn: TurnContext) -> [Event] {
@@ -173,14 +123,85 @@ extension MergeQueue {
     return state.troubles.contains { $0.key == key } ? [.recovered(key: key, at: turn.now)] : []
   }
 
+  private static func observe(
+    _ change: ChangeState, of id: Int, under policy: Policy, in state: State, _ turn: TurnContext
+  ) -> [Event] {
+    // What is being pushed lands as it is; the next round sees what is left.
+    guard let entry = state.entry(id), entry.facts.branch == change.branch, !isLanding(id, in: state) else { return [] }
+    switch change.drift(from: entry.facts.head, for: policy.trunk) {
+    case .edited(let head)?:
+      return settled(replacing(entry, by: head, in: state, turn), in: state, turn)
+    case let drift?:
+      let reason = oneLine("\(change.branch) \(drift.sentence)")
+      return settled([.withdrawn(entry: id, reason: reason, at: turn.now)], in: state, turn)
+    case nil:
+      // Plain git, which knows of no target, knows no approvals and checks either and takes none away.
+      guard change.target != nil || !change.approvals.isEmpty || !change.checks.isEmpty else { return [] }
+      let approvals = Array(change.approvals.prefix(reportLimit))
+      let checks = Array(change.checks.suffix(reportLimit))
+      guard (approvals, checks) != (entry.approvals, entry.checks) else { return [] }
+      return settled(
+        [.reported(entry: id, approvals: approvals, checks: checks, at: turn.now)], in: state, turn)
+    }
+  }
+
+  /// A new head is a new change: it goes to the end of the line.
+  private static func replacing(
+    _ old: Entry, by head: CommitID, in state: State, _ turn: TurnContext
+  ) -> [Event] {
+    let reason = "replaced by #\(state.nextEntry), which is \(old.facts.branch) at \(head.short)"
+    return [
+      .withdrawn(entry: old.id, reason: reason, at: turn.now),
+      .submitted(
+        EntryFacts(
+          id: state.nextEntry, branch: old.facts.branch, head: head, author: old.facts.author, title: old.facts.title,
+          submittedAt: turn.now, priority: old.priority, team: old.facts.team,
+          after: old.facts.after.filter { state.entries.contains($0) })),
+    ]
+  }
+
+  static func survey(_ lanes: Lanes, of id: Int, in state: State, _ turn: TurnContext) -> [Event] {
+    guard let entry = state.entry(id), entry.lanes != lanes || state.unsurveyed.contains(id) else { return [] }
+    return settled([.surveyed(entry: id, lanes: lanes, at: turn.now)], in: state, turn)
+  }
+
+  private static func tick(_ policy: Policy, in state: State, _ turn: TurnContext) -> [Event] {
+    var events: [Event] = []
+    if let longest = policy.longestWait {
+      for entry in state.entries where turn.now - entry.facts.submittedAt > longest.span {
+        guard !isLanding(entry.id, in: state) else { continue }
+        if longest.ejects {
+          let why = waitReason(of: entry.id, in: state) ?? ""
+          events.append(.ejected(entry.ejectionByWaiting(longest.span, reason: why, at: turn.now)))
+        } else if !entry.isOverdue {
+          events.append(.overdue(entry: entry.id, since: entry.facts.submittedAt, at: turn.now))
+        }
+      }
+    }
+    return settled(events, in: state, turn)
+  }
+
+  private static func exhausted(
+    _ key: EffectKey, why: String, in state: State, _ turn: TurnContext
+  ) -> [Event] {
+    guard let effect = effects(of: state).first(where: { $0.key == key }) else { return [] }
+    let why = oneLine(why)
+    guard !state.troubles.contains(where: { $0.key == key && $0.why == why }) else { return [] }
+    return [.troubled(entry: state.entry(servedBy: effect), key: key, why: why, at: turn.now)]
+  }
+}
+
+// MARK: - What builds bring
+
+extension MergeQueue {
   private static func prepared(
     _ id: Int, on base: CommitID, _ outcome: CandidateOutcome, recipe: Int, in state: State, _ turn: TurnContext
   ) -> [Event] {
-    guard recipe == state.recipe, let index = state.entries.firstIndex(where: { $0.id == id }),
-      case .queued = state.entries[index].phase, state.bases[index] == base
+    guard recipe == state.recipe,
+      let build = state.builds.first(where: { $0.nextStep.map { $0 == (id, base) } ?? false })
     else { return [] }
-    // By the chain, the base holds every live entry ahead.
-    let assumed = state.entries[..<index].filter(\.isLive).map(\.id)
+    // A commit holds all that it was merged onto: every build that waits for this step has the same members ahead.
+    let assumed = Array(build.members.prefix(build.steps.count))
     let event: Event
     switch outcome {
     case .prepared(let commit, let tree):
@@ -192,54 +213,50 @@ extension MergeQueue {
     case .alreadyContained:
       event = .contained(entry: id, base: base, assumed: assumed, at: turn.now)
     }
-    return settled([event], in: state, because: .culprit(id), at: turn.now)
+    return settled([event], in: state, turn)
   }
 
   private static func tested(
-    _ id: Int, _ commit: CommitID, _ report: TestReport, in state: State, _ turn: TurnContext
+    _ id: Int, run: Int, _ commit: CommitID, _ report: TestReport, in state: State, _ turn: TurnContext
   ) -> [Event] {
-    guard report.recipe == state.recipe, case .prepared(let candidate)? = state.entry(id)?.phase,
-      candidate.commit == commit
+    guard report.recipe == state.recipe, let build = state.build(id), build.isRunning, build.attempts == run,
+      build.subject?.commit == commit
     else { return [] }
-    let event: Event
-    switch report.end {
-    case .cancelled:
-      // Says nothing of the change; the test is still wanted, so it starts again.
-      return []
-    case .exited(code: 0):
-      event = .testPassed(
-        entry: id, commit: commit, log: report.log, startedAt: report.startedAt, endedAt: report.endedAt)
-    case .exited, .signalled, .timedOut:
-      let summary = report.summary.isEmpty ? "" : ": \(report.summary)"
-      event = .testFailed(
-        entry: id, commit: commit, end: report.end, reason: oneLine(words(for: report.end) + summary),
-        log: report.log, startedAt: report.startedAt, endedAt: report.endedAt)
+    // Says nothing of the change; the run is still wanted, so it starts again.
+    if report.end == .cancelled { return [] }
+    let summary = report.summary.isEmpty ? "" : ": \(report.summary)"
+    // The runner's clock may be ahead of ours: no run ends after the turn that hears of it, or before it began.
+    let endedAt = min(report.endedAt, turn.now)
+    let ended = Run(
+      number: run, end: report.end, reason: oneLine(words(for: report.end) + summary), log: report.log,
+      startedAt: min(report.startedAt, endedAt), endedAt: endedAt)
+    var events = [Event.runEnded(build: id, ended, at: turn.now)]
+    if ended.isGreen, build.redRuns > 0 {
+      events.append(
+        .flakeFound(
+          Event.Flake(red: id, redRuns: build.redRuns, members: build.members, green: id, at: turn.now)))
     }
-    return settled([event], in: state, because: .culprit(id), at: turn.now)
+    return settled(events, in: state, turn)
   }
 
   private static func landed(
-    _ id: Int, _ commit: CommitID, trunk: CommitID, in state: State, _ turn: TurnContext
+    _ commit: CommitID, trunk: CommitID, in state: State, _ turn: TurnContext
   ) -> [Event] {
-    guard let head = state.entries.first, head.id == id else { return [] }
-    if let candidate = state.landing?.passed.candidate, candidate.commit == commit {
-      return settled(
-        [.landed(Landing(of: head.facts, candidate, at: turn.now))], in: state, because: .trunkMoved(to: commit),
-        at: turn.now)
+    if let push = state.push, push.tip == commit, let landings = landings(of: push, in: state, turn) {
+      return settled(landings, in: state, turn)
     }
-    guard let candidate = head.tried?.candidate, candidate.commit == commit else { return [] }
+    guard let push = state.tried.first(where: { $0.tip == commit }),
+      let landings = landings(of: push, in: state, turn)
+    else { return [] }
     // The reply came after someone had pushed on: the trunk is told to have been there, and to have moved since.
-    var causes = [Event.landed(Landing(of: head.facts, candidate, at: turn.now))]
-    if trunk != commit { causes.append(.trunkMoved(from: commit, to: trunk, at: turn.now)) }
-    return settled(causes, in: state, because: .trunkMoved(to: trunk), at: turn.now)
+    let moved = Event.trunkMoved(from: commit, to: trunk, at: turn.now)
+    return settled(landings + (trunk == commit ? [] : [moved]), in: state, turn)
   }
+}
 
-  private static func exhausted(
-    _ key: EffectKey, why: String, in state: State, _ turn: TurnContext
-  ) -> [Event] {
-    guard let effect = effects(of: state).first(where: { $0.key == key }) else { return [] }
-    let why = oneLine(why)
-    guard !state.troubles.contains(where: { $0.key == key && $0.why == why }) else { return [] }
-    return [.troubled(entry: effect.entry, key: key, why: why, at: turn.now)]
-  }
+// MARK: - Shared
+
+extension MergeQueue {
+  /// A push under way cannot be called back.
+  static func isLanding(_ id: Int, in state: State) -> Bool { state.push?.members.contains(id) ?? false }
 }

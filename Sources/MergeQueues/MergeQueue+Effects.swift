@@ -4,20 +4,34 @@ extension MergeQueue {
   package enum Effect: WantedEffect {
     /// Standing: report the trunk's head when it starts and whenever it changes.
     case watchTrunk(repository: RepositoryName, branch: BranchName)
+    /// Standing: report the branches of those in line, at each round.
+    case watchChanges(ChangesOrder)
+    /// Standing: say now and then that time has passed, for freezes and longest waits.
+    case watchClock
+    /// Ask the planner which builds are worth a slot.
+    case plan(PlanOrder)
+    /// Look up what the entry's change touches since it left `base`.
+    case survey(entry: Int, base: CommitID, head: CommitID, repository: RepositoryName)
     case prepare(CandidateOrder, recipe: Int)
     case test(
-      entry: Int, commit: CommitID, command: String, timeLimit: Span, repository: RepositoryName, recipe: Int)
+      build: Int, run: Int, commit: CommitID, command: String, timeLimit: Span, repository: RepositoryName, recipe: Int)
     /// Fast-forward push with lease; the fence lives in the lease (`expecting`).
-    case land(entry: Int, commit: CommitID, branch: BranchName, repository: RepositoryName, expecting: CommitID)
+    case land(build: Int, commit: CommitID, branch: BranchName, repository: RepositoryName, expecting: CommitID)
 
     package static let watchKey = EffectKey("watch-trunk")
 
     package var key: EffectKey {
       switch self {
       case .watchTrunk: Self.watchKey
+      // Another line is other work: the round begins anew with those who are in it.
+      case .watchChanges(let order): EffectKey("watch-changes/\(order.version)")
+      case .watchClock: EffectKey("watch-clock")
+      case .plan(let order): EffectKey("plan/\(order.version)")
       // The recipe is in these two keys so that work of an old method or command is cancelled, not adopted.
       case .prepare(let order, let recipe): EffectKey("prepare/\(order.entry)/\(order.base)/\(order.head)/\(recipe)")
-      case .test(let entry, let commit, _, _, _, let recipe): EffectKey("test/\(entry)/\(commit)/\(recipe)")
+      case .survey(let entry, _, let head, _): EffectKey("survey/\(entry)/\(head)")
+      case .test(let build, let run, let commit, _, _, _, let recipe):
+        EffectKey("test/\(build)/\(run)/\(commit)/\(recipe)")
       case .land(_, let commit, _, _, _): EffectKey("land/\(commit)")
       }
     }
@@ -26,23 +40,45 @@ extension MergeQueue {
 
     package var retry: RetryBudget {
       switch self {
-      case .watchTrunk: .persistent
-      case .prepare, .test, .land: .bounded
-      }
-    }
-
-    /// The entry that it serves; nil for the watch, which serves all.
-    package var entry: Int? {
-      switch self {
-      case .watchTrunk: nil
-      case .prepare(let order, _): order.entry
-      case .test(let entry, _, _, _, _, _), .land(let entry, _, _, _, _): entry
+      case .watchTrunk, .watchChanges, .watchClock: .persistent
+      case .plan, .survey, .prepare, .test, .land: .bounded
       }
     }
   }
 
-  /// The watch; the push of the head; a candidate for the first entry whose base is known; tests for the first `slots`
-  /// untested candidates. O(entries).
+  /// What a planner has to look at. Holds the whole state, which costs nothing until it is asked: two orders of one
+  /// version are the same work.
+  package struct PlanOrder: Equatable, Sendable {
+    package let version: Int
+    private let state: State
+    init(_ state: State) {
+      version = state.planVersion
+      self.state = state
+    }
+    package static func == (left: PlanOrder, right: PlanOrder) -> Bool { left.version == right.version }
+
+    /// O(items²), for at most `horizonLimit` items.
+    package func situation(at now: Instant) -> Situation { state.situation(at: now) }
+  }
+
+  /// Whose branches are to be looked at.
+  package struct ChangesOrder: Equatable, Sendable {
+    package let version: Int
+    package let repository: RepositoryName
+    private let line: Line
+    init(_ line: Line, version: Int, repository: RepositoryName) {
+      self.version = version
+      self.repository = repository
+      self.line = line
+    }
+    package static func == (left: ChangesOrder, right: ChangesOrder) -> Bool { left.version == right.version }
+
+    /// In order of the line, at most `changesHorizon`. O(answer).
+    package var entries: [EntryFacts] { line.prefix(changesHorizon).map(\.facts) }
+  }
+
+  /// The watches; a plan when something changed since the last; the push; the next merge of every build; the runs that
+  /// have a slot. O(builds).
   package static func effects(of state: State) -> [Effect] {
     switch state.phase {
     case .unconfigured, .retired:
@@ -51,31 +87,43 @@ extension MergeQueue {
       return [.watchTrunk(repository: policy.repository, branch: policy.trunk)]
     case .open(let policy, let trunk):
       var wanted = [Effect.watchTrunk(repository: policy.repository, branch: policy.trunk)]
-      if let (entry, passed) = state.landing {
+      if !state.entries.isEmpty {
+        wanted.append(.watchClock)
+        wanted.append(
+          .watchChanges(ChangesOrder(state.entries, version: state.lineVersion, repository: policy.repository)))
+      }
+      if state.wantsPlan { wanted.append(.plan(PlanOrder(state))) }
+      for entry in state.unsurveyed.prefix(surveyLimit) {
+        guard let head = state.entries[id: entry]?.facts.head else { continue }
+        wanted.append(.survey(entry: entry, base: trunk, head: head, repository: policy.repository))
+      }
+      if let push = state.push {
         wanted.append(
           .land(
-            entry: entry.id, commit: passed.candidate.commit, branch: policy.trunk, repository: policy.repository,
-            expecting: trunk))
+            build: push.build, commit: push.tip, branch: policy.trunk, repository: policy.repository,
+            expecting: push.base))
       }
-      var untested = 0
-      for (entry, base) in zip(state.entries, state.bases) {
-        switch entry.phase {
-        case .queued:
-          guard let base, untested < policy.slots + lookahead else { continue }
-          wanted.append(.prepare(order(for: entry.facts, on: base, policy), recipe: state.recipe))
-        case .prepared(let candidate):
-          if untested < policy.slots {
-            wanted.append(
-              .test(
-                entry: entry.id, commit: candidate.commit, command: policy.command, timeLimit: policy.timeLimit,
-                repository: policy.repository, recipe: state.recipe))
-          }
-          untested += 1
-        case .passed, .failed, .conflicted, .contained:
-          continue
-        }
-      }
+      appendWork(of: state, under: policy, to: &wanted)
       return wanted
+    }
+  }
+
+  private static func appendWork(of state: State, under policy: Policy, to wanted: inout [Effect]) {
+    var steps: [(entry: Int, base: CommitID)] = []
+    for build in state.builds {
+      if !state.isPaused, let next = build.nextStep, let facts = state.entries[id: next.entry]?.facts,
+        // Builds with the same beginning share its commits.
+        !steps.contains(where: { $0 == next })
+      {
+        steps.append(next)
+        wanted.append(.prepare(order(for: facts, on: next.base, policy), recipe: state.recipe))
+      }
+      if build.isRunning, let subject = build.subject {
+        wanted.append(
+          .test(
+            build: build.id, run: build.attempts, commit: subject.commit, command: policy.command,
+            timeLimit: policy.timeLimit, repository: policy.repository, recipe: state.recipe))
+      }
     }
   }
 
@@ -84,5 +132,24 @@ extension MergeQueue {
       repository: policy.repository, base: base, head: entry.head, branch: entry.branch, method: policy.method,
       messageTemplate: policy.messageTemplate, title: entry.title, author: entry.author, entry: entry.id,
       at: entry.submittedAt)
+  }
+}
+
+extension MergeQueue.State {
+  /// Something changed since the last plan, and there is something to plan.
+  var wantsPlan: Bool {
+    guard case .open = phase, !isPaused else { return false }
+    return plannedVersion < planVersion && !(entries.isEmpty && builds.isEmpty)
+  }
+
+  /// The entry that the effect serves; nil for what serves all.
+  func entry(servedBy effect: MergeQueue.Effect) -> Int? {
+    switch effect {
+    case .watchTrunk, .watchChanges, .watchClock, .plan: nil
+    case .prepare(let order, _): order.entry
+    case .survey(let entry, _, _, _): entry
+    case .test(let id, _, _, _, _, _, _): build(id)?.members.last
+    case .land: push?.members.last
+    }
   }
 }

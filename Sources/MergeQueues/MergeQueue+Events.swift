@@ -7,14 +7,17 @@ extension MergeQueue {
     case trunkMoved(from: CommitID?, to: CommitID, at: Instant)
     case submitted(EntryFacts)
     case withdrawn(entry: Int, reason: String, at: Instant)
+    /// The entry's change on `base`, which assumes those entries ahead: a step of every build that goes this way.
     case prepared(entry: Int, base: CommitID, assumed: [Int], commit: CommitID, tree: TreeID, at: Instant)
     case conflicted(entry: Int, base: CommitID, assumed: [Int], paths: [String], detail: String, at: Instant)
     /// The base already contains the change.
     case contained(entry: Int, base: CommitID, assumed: [Int], at: Instant)
+    /// Of before there were builds.
     case testPassed(entry: Int, commit: CommitID, log: Digest, startedAt: Instant, endedAt: Instant)
+    /// Of before there were builds.
     case testFailed(
       entry: Int, commit: CommitID, end: RunEnd, reason: String, log: Digest, startedAt: Instant, endedAt: Instant)
-    /// The entry is built anew; `commit` is nil when a conflict or containment was dropped.
+    /// Of before there were builds.
     case candidateDropped(entry: Int, commit: CommitID?, because: DropCause, at: Instant)
     case landed(Landing)
     case ejected(Ejection)
@@ -27,6 +30,75 @@ extension MergeQueue {
     case retired(at: Instant)
     /// What the trunk holds is wanted by services that were not there when it came.
     case recalled(trunk: CommitID, services: [ServiceName], at: Instant)
+
+    /// What the machine took of a plan. Waiting and running builds that the plan did not name end; `reruns` are red ones
+    /// that get another run; `order` is of all waiting builds, worthiest first.
+    case planned(Planned)
+    /// The build has a slot.
+    case runBegan(build: Int, run: Int, subject: Subject, at: Instant)
+    /// `at` is our own time; a run's times are those of its runner.
+    case runEnded(build: Int, Run, at: Instant)
+    /// Another build needed the slot.
+    case runStopped(build: Int, run: Int, because: DropCause, at: Instant)
+    /// The build's tree had passed before: no run is needed.
+    case recognised(build: Int, PassedTree, at: Instant)
+    case buildDropped(build: Int, because: DropCause, at: Instant)
+    /// The build goes on although these landed beside it: they are disjoint in lane from all of its members.
+    case buildCarried(build: Int, over: [Int], to: CommitID, at: Instant)
+    /// All members of the build are being pushed.
+    case landingBegan(build: Int, members: [Int], commit: CommitID, expecting: CommitID, at: Instant)
+    /// What was red is green, and nothing that counts was different.
+    case flakeFound(Flake)
+    /// A stack is red: its members are looked at one by one.
+    case stackLoosened(unit: Int, members: [Int], at: Instant)
+    case reported(entry: Int, approvals: [String], checks: [CheckResult], at: Instant)
+    /// Somebody else's CI passed on this tree.
+    case treePassed(PassedTree)
+    case surveyed(entry: Int, lanes: Lanes, at: Instant)
+    /// Build targets or packages that the change affects, sorted.
+    case targetsReported(entry: Int, targets: [String], at: Instant)
+    case held(Hold)
+    case resumed(reason: String, by: String, at: Instant)
+    case frozen(Freeze)
+    case thawed(at: Instant)
+    /// It waits longer than policy wants anyone to.
+    case overdue(entry: Int, since: Instant, at: Instant)
+
+    package struct Planned: Codable, Equatable, Sendable {
+      package let version: Int
+      package let builds: [PlannedBuild]
+      package let dropped: [Int]
+      package let reruns: [Int]
+      package let order: [Int]
+      package let at: Instant
+      package init(
+        version: Int, builds: [PlannedBuild], dropped: [Int], reruns: [Int], order: [Int], at: Instant
+      ) {
+        self.version = version
+        self.builds = builds
+        self.dropped = dropped
+        self.reruns = reruns
+        self.order = order
+        self.at = at
+      }
+    }
+
+    package struct Flake: Codable, Equatable, Sendable {
+      package let red: Int
+      /// Runs of the red build that ended red.
+      package let redRuns: Int
+      package let members: [Int]
+      /// The green build: the same one run again, or one that holds all of the red one's members.
+      package let green: Int
+      package let at: Instant
+      package init(red: Int, redRuns: Int, members: [Int], green: Int, at: Instant) {
+        self.red = red
+        self.redRuns = redRuns
+        self.members = members
+        self.green = green
+        self.at = at
+      }
+    }
 
     package var name: String {
       switch self {
@@ -46,6 +118,25 @@ extension MergeQueue {
       case .recovered: "recovered"
       case .retired: "retired"
       case .recalled: "recalled"
+      case .planned: "planned"
+      case .runBegan: "runBegan"
+      case .runEnded: "runEnded"
+      case .runStopped: "runStopped"
+      case .recognised: "recognised"
+      case .buildDropped: "buildDropped"
+      case .buildCarried: "buildCarried"
+      case .landingBegan: "landingBegan"
+      case .flakeFound: "flakeFound"
+      case .stackLoosened: "stackLoosened"
+      case .reported: "reported"
+      case .treePassed: "treePassed"
+      case .surveyed: "surveyed"
+      case .targetsReported: "targetsReported"
+      case .held: "held"
+      case .resumed: "resumed"
+      case .frozen: "frozen"
+      case .thawed: "thawed"
+      case .overdue: "overdue"
       }
     }
   }

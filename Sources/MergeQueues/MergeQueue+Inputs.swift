@@ -6,6 +6,10 @@ extension MergeQueue {
     case configure(Policy)
     case submit(Submission)
     case withdraw(entry: Int, reason: String)
+    case hold(Hold.Kind, reason: String, by: String)
+    case resume(reason: String, by: String)
+    /// Somebody approves of a change, or a check of it ended elsewhere.
+    case report(entry: Int, Report)
 
     // Observations.
     /// plimsoll.yaml no longer names the branch.
@@ -14,12 +18,20 @@ extension MergeQueue {
     case recall(services: [ServiceName])
     /// The trunk's head, read by `watchTrunk`.
     case trunkObserved(CommitID)
+    /// The entry's branch as the forge shows it.
+    case changeObserved(entry: Int, ChangeState)
+    /// What the entry's change touches.
+    case surveyed(entry: Int, paths: ChangedPaths)
+    /// Time has passed.
+    case ticked
+    /// What the planner proposes for the state of this version.
+    case planned(Plan, version: Int)
     /// `recipe` is that of the effect that observed.
     case prepared(entry: Int, base: CommitID, outcome: CandidateOutcome, recipe: Int)
-    case tested(entry: Int, commit: CommitID, report: TestReport)
-    case landed(entry: Int, commit: CommitID)
+    case tested(build: Int, run: Int, commit: CommitID, report: TestReport)
+    case landed(build: Int, commit: CommitID)
     /// The push was refused because the trunk was elsewhere, at `trunk`.
-    case landingRefused(entry: Int, commit: CommitID, trunk: CommitID)
+    case landingRefused(build: Int, commit: CommitID, trunk: CommitID)
     case exhausted(key: EffectKey, why: String)
   }
 
@@ -29,15 +41,35 @@ extension MergeQueue {
     package let head: CommitID
     package let author: String
     package let title: String
-    package init(branch: BranchName, head: CommitID, author: String, title: String) {
+    package let priority: Priority
+    package let team: String?
+    /// Entries in line that it stands on.
+    package let after: [Int]
+    package init(
+      branch: BranchName, head: CommitID, author: String, title: String, priority: Priority = .normal,
+      team: String? = nil, after: [Int] = []
+    ) {
       self.branch = branch
       self.head = head
       self.author = author
       self.title = title
+      self.priority = priority
+      self.team = team
+      self.after = after
     }
   }
 
-  /// How the test of a candidate ended.
+  /// What people and other CI say of an entry.
+  package enum Report: Codable, Equatable, Sendable {
+    case approved(by: String)
+    case approvalWithdrawn(by: String)
+    /// `tree` is what the checked commit holds, where somebody looked.
+    case checked(CheckResult, tree: TreeID?)
+    /// Build targets or packages that the change affects, for lanes that are reported.
+    case affects([String])
+  }
+
+  /// How a run of a build ended.
   package struct TestReport: Codable, Equatable, Sendable {
     package let end: RunEnd
     package let log: Digest

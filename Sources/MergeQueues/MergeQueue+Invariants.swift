@@ -1,77 +1,119 @@
 import Kernel
 
 extension MergeQueue {
+  /// O(entries + builds · members).
   package static func violations(in state: State) -> [String] {
-    landingViolations(in: state) + chainViolations(in: state) + lineViolations(in: state)
+    landingViolations(in: state) + buildViolations(in: state) + lineViolations(in: state)
       + effectViolations(in: state)
   }
 
-  /// The promise: the trunk advances only to a commit whose test passed, exactly so, on the trunk as it was.
+  /// The promise: the trunk advances only to what passed, exactly so, on the trunk as it was.
   private static func landingViolations(in state: State) -> [String] {
-    guard let proof = state.proof else { return [] }
-    guard let tested = proof.tested, tested.commit == proof.landed else {
-      return ["the trunk advanced to \(proof.landed.short), whose test had not passed"]
+    var found: [String] = []
+    if let proof = state.proof {
+      if let tested = proof.tested, tested.commit == proof.landed {
+        if tested.base != proof.previousTrunk {
+          found.append(
+            "\(proof.landed.short) landed on \(proof.previousTrunk.short), but was tested on \(tested.base.short)")
+        }
+      } else {
+        found.append("the trunk advanced to \(proof.landed.short), whose test had not passed")
+      }
     }
-    return tested.base == proof.previousTrunk
-      ? [] : ["\(proof.landed.short) landed on \(proof.previousTrunk.short), but was tested on \(tested.base.short)"]
+    if let push = state.push {
+      if push.base != state.trunk { found.append("build \(push.build) is pushed onto what is not the trunk") }
+      if !push.isProven { found.append("build \(push.build) is pushed, but its tree had not passed") }
+    }
+    return found
   }
 
-  private static func chainViolations(in state: State) -> [String] {
+  private static func buildViolations(in state: State) -> [String] {
     var found: [String] = []
-    var queued: [Int] = []
-    var live: [Int] = []
-    for (entry, base) in zip(state.entries, state.bases) {
-      // Apart from `bases`: what was assumed, without those that have landed, are all live entries ahead.
-      if let assumed = entry.assumed?.filter(queued.contains), assumed != live {
-        found.append("#\(entry.id) assumes [\(list(assumed))] ahead of it, but alive are [\(list(live))]")
+    var running = 0
+    for build in state.builds {
+      let name = "build \(build.id)"
+      if build.base != state.trunk { found.append("\(name) stands on \(build.base.short), not on the trunk") }
+      if build.members.isEmpty { found.append("\(name) has no members") }
+      var last = -1
+      for member in build.members {
+        guard let place = state.entries.place(of: member) else {
+          found.append("\(name) holds #\(member), which is not in line")
+          continue
+        }
+        if place <= last { found.append("\(name) holds #\(member) out of order") }
+        last = place
+        for parent in state.entries[place].facts.after
+        where state.entries.contains(parent) && !build.members.contains(parent) {
+          found.append("\(name) holds #\(member) without #\(parent), on which it stands")
+        }
       }
-      if let own = entry.base, own != base {
-        found.append("#\(entry.id) stands on \(own.short), not on \(base?.short ?? "a candidate still to be made")")
+      var base = build.base
+      for (step, member) in zip(build.steps, build.members) {
+        if step.entry != member || step.base != base {
+          found.append("\(name): \(step.commit.short) of #\(step.entry) does not stand on \(base.short)")
+        }
+        base = step.commit
       }
-      if !entry.isLive, live.isEmpty {
-        found.append("#\(entry.id) failed on the trunk itself and is still queued")
+      if build.steps.count > build.members.count { found.append("\(name) has more steps than members") }
+      if build.isRunning { running += 1 }
+      if build.isRunning || build.hasPassed || build.hasFailed, build.subject == nil {
+        found.append("\(name) has runs of nothing")
       }
-      queued.append(entry.id)
-      if entry.isLive { live.append(entry.id) }
     }
+    let slots = state.policy?.slots ?? 0
+    // Fewer slots than before take nothing away from what runs.
+    if running > max(slots, slotLimit) { found.append("\(running) builds run in \(slots) slots") }
+    for (build, next) in zip(state.builds.map(\.id).sorted(), state.builds.map(\.id).sorted().dropFirst())
+    where build == next { found.append("build \(build) exists twice") }
+    if state.builds.contains(where: { $0.id >= state.nextBuild }) { found.append("the next build exists already") }
     return found
   }
 
   private static func lineViolations(in state: State) -> [String] {
     var found: [String] = []
-    for (entry, next) in zip(state.entries, state.entries.dropFirst()) where entry.id >= next.id {
-      found.append("#\(next.id) stands behind #\(entry.id): ids do not rise")
+    var closed: Set<Int> = []
+    var unit: Int?
+    for (place, entry) in state.entries.enumerated() {
+      if entry.id >= state.nextEntry {
+        found.append("the next entry would be #\(state.nextEntry), but #\(entry.id) exists")
+      }
+      if entry.unit != unit {
+        if let unit { closed.insert(unit) }
+        if closed.contains(entry.unit) { found.append("the stack of #\(entry.unit) is torn apart") }
+        unit = entry.unit
+      }
+      for parent in entry.facts.after {
+        if let own = state.entries.place(of: parent), own >= place {
+          found.append("#\(entry.id) stands before #\(parent), on which it stands")
+        }
+      }
     }
-    if let last = state.entries.last, last.id >= state.nextEntry {
-      found.append("the next entry would be #\(state.nextEntry), but #\(last.id) exists")
-    }
-    let branches = state.entries.map(\.facts.branch).sorted()
-    for (branch, next) in zip(branches, branches.dropFirst()) where branch == next {
-      found.append("\(branch) is queued twice")
+    // Branches are looked through where that is cheap: a long line would pay for it at every turn.
+    if state.entries.count <= branchCheckLimit {
+      let branches = state.entries.map(\.facts.branch).sorted()
+      for (branch, next) in zip(branches, branches.dropFirst()) where branch == next {
+        found.append("\(branch) is queued twice")
+      }
+      for entry in state.entries where entry.waits.hasEnded || entry.waits.beganAt != entry.facts.submittedAt {
+        found.append("the waits of #\(entry.id) are not counted from its submission")
+      }
     }
     if state.finished.count > historyLimit { found.append("the history holds \(state.finished.count) entries") }
+    if state.evidence.count > evidenceLimit { found.append("the evidence holds \(state.evidence.count) trees") }
     return found
   }
 
+  private static let branchCheckLimit = 200
+
   private static func effectViolations(in state: State) -> [String] {
     var found: [String] = []
-    let wanted = effects(of: state)
-    let keys = wanted.map(\.key).sorted()
+    let keys = effects(of: state).map(\.key).sorted()
     for (key, next) in zip(keys, keys.dropFirst()) where key == next { found.append("\(key) is wanted twice") }
-    var tests = 0
-    for effect in wanted {
-      switch effect {
-      case .watchTrunk, .prepare: continue
-      case .test: tests += 1
-      case .land(let entry, _, _, _, let expecting):
-        if entry != state.entries.first?.id { found.append("#\(entry) would land, but is not the head") }
-        if expecting != state.trunk { found.append("#\(entry) would land on \(expecting.short), not the trunk") }
-      }
-    }
-    let slots = state.policy?.slots ?? 0
-    if tests > slots { found.append("\(tests) tests are wanted in \(slots) slots") }
     if case .retired = state.phase, !state.entries.isEmpty {
       found.append("the queue is retired and \(state.entries.count) entries wait in it")
+    }
+    for clash in state.clashes where !state.entries.contains(clash.entry) {
+      found.append("#\(clash.entry) clashes, but is not in line")
     }
     for trouble in state.troubles where !keys.contains(trouble.key) {
       found.append("\(trouble.key) is in trouble, but not wanted")

@@ -2,34 +2,61 @@ import Kernel
 
 /// The merge queue of one branch: stream `queue:<repository>/<branch>`.
 ///
-/// The promise: the trunk advances by the queue only to a commit whose own test passed, on top of the trunk as it was.
-/// Every entry gets a *candidate*: its change merged onto the candidate of the nearest live entry ahead, or onto the
-/// trunk. Candidates are tested on the assumption that those ahead land (speculation); the head's tested candidate is
-/// then pushed as it is, so that nobody ever lands a tree that no test saw.
+/// The promise: the trunk advances by the queue only to a tree that was tested exactly so, with the trunk as it was as
+/// its base. Where lanes are on and `strict` is off, also to one that differs from a tested tree only by landings that are
+/// disjoint in lane from all that was tested.
+///
+/// Changes are tested in *builds*: one CI run over a set of entries merged onto the trunk one after the other. A planner
+/// (`Planner`, pure, outside of the turn) proposes which builds are worth a slot; the machine checks the proposal, gives
+/// out slots and keeps what the runs said. What follows from that, landing and ejecting, is a pure consequence of the
+/// evidence (`Conclusions`), and every decision ends by drawing it (`Settling`).
 ///
 /// ```
-///             prepared          testPassed         landed (head only)
-///   queued ─────────────▶ prepared ─────────▶ passed ─────────▶ finished
-///     ▲ │                    │ testFailed        │                  ▲
-///     │ ├──▶ conflicted      ▼                   │                  │ ejected, once those assumed
-///     │ ├──▶ contained     failed                │                  │ ahead have landed
-///     │ │        │           │                   │                  │
-///     │ │        └───────────┴───────────────────┼──────────────────┘
-///     └─┴──── candidateDropped ◀─────────────────┘   (those assumed ahead did not land, or the trunk moved)
+///   submitted ─▶ in line ─▶ member of builds ─▶ landed, with all members of a build in one push
+///                   │                        └▶ ejected: guilty, or does not merge onto the trunk
+///                   └▶ withdrawn, replaced, or gone with its forge's change
 /// ```
 ///
-/// Parts: `Policy` (configuration), `Entry` (one change in line), `Candidate` and the verdicts on it, `Settling` (what
-/// must follow from a state), `Landing`, `Ejection`, `FinishedEntry` (history), `Explanation` (why it waits).
+/// Parts: `Policy` (configuration), `Line` of `Entry`s, `Build`s with their `Run`s, `Push`, `Clash` (does not merge onto
+/// those ahead), `PassedTree` (evidence by tree), `Hold` and `Freeze`, `Settling` (what must follow from a state),
+/// `Landing`, `Ejection`, `FinishedEntry` (history), `Explanation` (why each waits).
 package enum MergeQueue: Machine {
   package struct State: Codable, Equatable, Sendable {
     package internal(set) var phase: Phase
-    /// In order of submission; the first is the head.
-    package internal(set) var entries: [Entry]
+    /// In the order in which they should land; the first is the head.
+    package internal(set) var entries: Line
     /// The id of the next entry; ids start at 1 and are never used again.
     package internal(set) var nextEntry: Int
     /// Counts the configurations that changed how candidates are made or tested. Effects carry it and observations
     /// echo it: a late result of the old command must not count for the new one.
     package internal(set) var recipe: Int
+    /// Waiting builds worthiest first among themselves; ended ones as long as they are evidence.
+    package internal(set) var builds: [Build]
+    package internal(set) var nextBuild: Int
+    /// Counts changes that a planner would want to know of.
+    package internal(set) var planVersion: Int
+    /// The version that the last plan was made for.
+    package internal(set) var plannedVersion: Int
+    /// The last passed trees of this recipe, oldest first, at most `evidenceLimit`.
+    package internal(set) var evidence: [PassedTree]
+    package internal(set) var clashes: [Clash]
+    /// The push under way.
+    package internal(set) var push: Push?
+    /// Pushes that were under way when the trunk turned out to be elsewhere: their replies may still come.
+    package internal(set) var tried: [Push]
+    package internal(set) var hold: Hold?
+    package internal(set) var freeze: Freeze?
+    /// Since when a plan has been wanted; nil when none is.
+    package internal(set) var planWantedSince: Instant?
+    /// When something last moved: an entry, a build, the trunk, a hold.
+    package internal(set) var movedAt: Instant
+    /// Counts changes of who is in line.
+    package internal(set) var lineVersion: Int
+    /// Entries of which the paths are not known yet, in order of submission.
+    package internal(set) var unsurveyed: [Int]
+    package internal(set) var rates: RateEstimate
+    package internal(set) var durations: DurationEstimate
+    package internal(set) var tally: Tally
     /// The last entries that left, oldest first, at most `historyLimit`.
     package internal(set) var finished: [FinishedEntry]
     /// What the world keeps failing at, sorted by key; each is a wanted effect.
@@ -54,7 +81,7 @@ package enum MergeQueue: Machine {
   /// An effect that used up its retries and is still wanted.
   package struct Trouble: Codable, Equatable, Sendable {
     package let key: EffectKey
-    /// The entry that it holds up; nil for the watch on the trunk, which holds up all.
+    /// The entry that it holds up; nil for a watch, which holds up all.
     package let entry: Int?
     /// One line, at most `reasonLimit` characters.
     package let why: String
@@ -67,8 +94,27 @@ package enum MergeQueue: Machine {
     }
   }
 
+  /// How runs ended since the queue began.
+  package struct Tally: Codable, Equatable, Sendable {
+    package internal(set) var green = 0
+    /// By the change's content: exit code, signal or time limit.
+    package internal(set) var red = 0
+    /// Red, and shown to be no change's fault.
+    package internal(set) var flakes = 0
+    /// The world gave up on a run again and again.
+    package internal(set) var infrastructure = 0
+    package internal(set) var landed = 0
+    package internal(set) var ejected = 0
+    package init() {}
+  }
+
   package static var initial: State {
-    State(phase: .unconfigured, entries: [], nextEntry: 1, recipe: 0, finished: [], troubles: [], proof: nil)
+    State(
+      phase: .unconfigured, entries: Line(), nextEntry: 1, recipe: 0, builds: [], nextBuild: 1, planVersion: 0,
+      plannedVersion: 0, evidence: [], clashes: [], push: nil, tried: [], hold: nil, freeze: nil,
+      planWantedSince: nil, movedAt: Instant(milliseconds: 0), lineVersion: 0,
+      unsurveyed: [], rates: RateEstimate(), durations: DurationEstimate(), tally: Tally(), finished: [], troubles: [],
+      proof: nil)
   }
 }
 
@@ -88,29 +134,13 @@ extension MergeQueue.State {
     }
   }
 
-  package func entry(_ id: Int) -> MergeQueue.Entry? { entries.first { $0.id == id } }
+  package func entry(_ id: Int) -> MergeQueue.Entry? { entries[id: id] }
 
   /// The entry's place in line, 1 for the head; nil when it is not in the queue.
-  package func place(of id: Int) -> Int? {
-    entries.firstIndex { $0.id == id }.map { $0 + 1 }
-  }
+  package func place(of id: Int) -> Int? { entries.place(of: id).map { $0 + 1 } }
 
-  /// For every entry the commit that its candidate must stand on: the candidate of the nearest live entry ahead, or
-  /// the trunk; nil while that candidate is not made yet. O(entries).
-  package var bases: [CommitID?] {
-    var base = trunk
-    return entries.map { entry in
-      let own = base
-      if entry.isLive { base = entry.candidate?.commit }
-      return own
-    }
-  }
+  package func build(_ id: Int) -> MergeQueue.Build? { builds.first { $0.id == id } }
 
-  /// The head with what its landing rests on, when its tested candidate stands on the trunk: it is being pushed now.
-  package var landing: (entry: MergeQueue.Entry, passed: MergeQueue.Passed)? {
-    guard let head = entries.first, case .passed(let passed) = head.phase, passed.candidate.base == trunk else {
-      return nil
-    }
-    return (head, passed)
-  }
+  /// Whether a person lets nothing new be built or landed.
+  package var isPaused: Bool { hold?.kind == .paused }
 }

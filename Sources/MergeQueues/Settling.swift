@@ -1,34 +1,246 @@
 import Kernel
 
-/// What must follow from a state at once: verdicts that stand eject, candidates on a base that is no longer the right
-/// one are dropped. Every decision ends by settling, so the rules of a chain are written once.
+/// What must follow from a state at once. Every decision ends by settling, so each rule is written once: who stands on
+/// one that left leaves too; builds whose assumptions are refuted are dropped; known trees need no run; what the evidence
+/// says is drawn; free slots are given out.
 extension MergeQueue {
-  /// `causes` and all that follows from them. Ends, because each consequence removes an entry or a candidate;
-  /// O(entries²) when all of them fall.
-  static func settled(_ causes: [Event], in state: State, because: DropCause, at now: Instant) -> [Event] {
-    var events = causes
-    var next = state
-    for event in causes { evolve(&next, event) }
-    var because = because
-    while let consequence = consequence(in: next, because: because, at: now) {
-      if case .ejected(let ejection) = consequence { because = .culprit(ejection.entry) }
-      evolve(&next, consequence)
-      events.append(consequence)
-    }
-    return events
+  /// `causes` and all that follows from them. Ends, because each consequence removes an entry or a build, takes up a slot
+  /// or begins the one push. O(builds · members), and what `Conclusions` take, when evidence changed.
+  static func settled(_ causes: [Event], in state: State, _ turn: TurnContext) -> [Event] {
+    var settling = Settling(state: state, now: turn.now)
+    for event in causes { settling.apply(event) }
+    settling.run()
+    return settling.events
   }
 
-  private static func consequence(in state: State, because: DropCause, at now: Instant) -> Event? {
-    guard case .open(let policy, _) = state.phase else { return nil }
-    var assumesOthers = false
-    for (entry, base) in zip(state.entries, state.bases) {
-      if let own = entry.base, own != base {
-        return .candidateDropped(entry: entry.id, commit: entry.candidate?.commit, because: because, at: now)
-      }
-      // Nothing is assumed any more: all entries that its base held have landed, so its verdict is its own.
-      if !assumesOthers, let ejection = entry.ejection(from: policy.trunk, at: now) { return .ejected(ejection) }
-      if entry.isLive { assumesOthers = true }
+  private struct Settling {
+    var state: State
+    let now: Instant
+    var events: [Event] = []
+    /// Who left without landing, and how.
+    private var gone: [(id: Int, cause: DropCause)] = []
+    private var landed: [(id: Int, lanes: Lanes?)] = []
+    /// Something of what conclusions rest on has changed.
+    private var isEvidenceNew = false
+    private var isWorkNew = false
+
+    init(state: State, now: Instant) {
+      self.state = state
+      self.now = now
     }
-    return nil
+
+    mutating func apply(_ event: Event) {
+      switch event {
+      case .withdrawn(let entry, _, _): gone.append((entry, .withdrawn(entry)))
+      case .ejected(let ejection): gone.append((ejection.entry, .culprit(ejection.entry)))
+      case .landed(let landing): landed.append((landing.entry, state.entries[id: landing.entry]?.lanes))
+      case .configured, .trunkMoved, .submitted, .prepared, .conflicted, .contained, .testPassed, .testFailed,
+        .candidateDropped, .troubled, .recovered, .retired, .recalled, .planned, .runBegan, .runEnded, .runStopped,
+        .recognised, .buildDropped, .buildCarried, .landingBegan, .flakeFound, .stackLoosened, .reported, .treePassed,
+        .surveyed, .targetsReported, .held, .resumed, .frozen, .thawed, .overdue:
+        break
+      }
+      switch event {
+      case .submitted, .surveyed, .overdue, .troubled, .recovered, .held, .runBegan: break
+      default: isEvidenceNew = true
+      }
+      isWorkNew = true
+      MergeQueue.evolve(&state, event)
+      events.append(event)
+    }
+
+    mutating func run() {
+      guard case .open(let policy, _) = state.phase else { return }
+      follow(policy.freeze(at: now))
+      guard isWorkNew else { return }
+      repeat {
+        leaveWithPredecessors()
+        judgeBuilds(policy)
+        loosenClashed()
+        recognise()
+      } while ejectClashed(policy) || conclude(policy)
+      giveSlots(policy)
+    }
+
+    private mutating func follow(_ freeze: Freeze?) {
+      if let freeze, state.freeze.map({ ($0.reason, $0.until) != (freeze.reason, freeze.until) }) ?? true {
+        apply(.frozen(freeze))
+      }
+      if freeze == nil, state.freeze != nil { apply(.thawed(at: now)) }
+    }
+
+    /// Those above a culprit leave with it.
+    private mutating func leaveWithPredecessors() {
+      var index = 0
+      while index < gone.count {
+        let (parent, _) = gone[index]
+        index += 1
+        let children = state.entries.filter {
+          $0.facts.after.contains(parent) && !MergeQueue.isLanding($0.id, in: state)
+        }
+        for child in children {
+          apply(.ejected(child.ejectionByPredecessor(parent, fate: "#\(parent)", at: now)))
+        }
+      }
+    }
+
+    private mutating func judgeBuilds(_ policy: Policy) {
+      for build in state.builds {
+        if let left = build.members.first(where: { !state.entries.contains($0) }) {
+          let cause = gone.last { $0.id == left }?.cause ?? .lineChanged
+          apply(.buildDropped(build: build.id, because: cause, at: now))
+        } else if let trunk = state.trunk, build.base != trunk {
+          judgeStale(build, trunk: trunk, policy)
+        } else if !isInLineOrder(build.members) {
+          apply(.buildDropped(build: build.id, because: .lineChanged, at: now))
+        }
+      }
+    }
+
+    private func isInLineOrder(_ members: [Int]) -> Bool {
+      var last = -1
+      for member in members {
+        guard let place = state.entries.place(of: member), place > last else { return false }
+        last = place
+      }
+      return true
+    }
+
+    /// The trunk went on without the build.
+    private mutating func judgeStale(_ build: Build, trunk: CommitID, _ policy: Policy) {
+      let beside = landed.filter { !build.landed.contains($0.id) }
+      // The last event says where the trunk is now: by our own landing alone may a build be carried over it.
+      let isOurs = !beside.isEmpty && !events.contains { if case .trunkMoved = $0 { true } else { false } }
+      if isOurs, !policy.strict, beside.allSatisfy({ isDisjoint($0.lanes, from: build) }) {
+        apply(.buildCarried(build: build.id, over: beside.map(\.id), to: trunk, at: now))
+      } else {
+        let cause = isOurs ? beside.first.map { DropCause.landed($0.id) } : nil
+        apply(.buildDropped(build: build.id, because: cause ?? .trunkMoved(to: trunk), at: now))
+      }
+    }
+
+    private func isDisjoint(_ lanes: Lanes?, from build: Build) -> Bool {
+      guard let lanes else { return false }
+      let members = build.subject == nil ? build.members.map { state.entries[id: $0]?.lanes } : build.lanes
+      return members.allSatisfy { $0.map { !$0.overlaps(lanes) } ?? false }
+    }
+
+    /// A stack that does not merge onto itself cannot land as a unit.
+    private mutating func loosenClashed() {
+      for clash in state.clashes {
+        guard let entry = state.entries[id: clash.entry] else { continue }
+        let unit = state.entries.unit(of: entry.id).map(\.id)
+        guard unit.count > 1, clash.onto.isEmpty || clash.onto.contains(where: { unit.contains($0) }) else { continue }
+        apply(.stackLoosened(unit: entry.unit, members: unit, at: now))
+      }
+    }
+
+    private mutating func recognise() {
+      for build in state.builds where build.isWaiting && build.subject == nil {
+        guard let tip = build.tip, let known = state.evidence.last(where: { $0.tree == tip.tree }) else { continue }
+        apply(.recognised(build: build.id, known, at: now))
+      }
+    }
+
+    private mutating func ejectClashed(_ policy: Policy) -> Bool {
+      for clash in state.clashes where clash.onto.isEmpty {
+        guard let entry = state.entries[id: clash.entry] else { continue }
+        apply(.ejected(entry.ejection(by: clash, from: policy.trunk, at: now)))
+        return true
+      }
+      return false
+    }
+
+    // MARK: Conclusions
+
+    private mutating func conclude(_ policy: Policy) -> Bool {
+      guard isEvidenceNew, !state.isPaused, state.builds.contains(where: { $0.hasPassed || $0.hasFailed }) else {
+        return false
+      }
+      isEvidenceNew = false
+      let named = Set(state.builds.flatMap { $0.hasPassed || $0.hasFailed ? $0.members : [] })
+      let situation = state.situation(at: now, through: named)
+      var hasChanged = false
+      for conclusion in Conclusions.of(situation) {
+        switch conclusion {
+        case .land(let items): if state.push == nil { land(items, policy) }
+        case .eject(let item, let probability, _, _):
+          guard probability >= policy.scheduling.ejectionConfidence else { continue }
+          if eject(item, probability, policy) { hasChanged = true }
+        }
+      }
+      return hasChanged
+    }
+
+    private mutating func land(_ items: [Int], _ policy: Policy) {
+      let members = state.expanded(items)
+      guard let build = state.builds.first(where: { $0.members == members && $0.hasPassed }), let tip = build.tip,
+        let trunk = state.trunk, build.isProven, build.base == trunk, mayLand(members)
+      else { return }
+      if policy.scheduling.isOptimistic {
+        for red in state.builds where red.hasFailed && red.members.allSatisfy(members.contains) {
+          apply(
+            .flakeFound(
+              Event.Flake(red: red.id, redRuns: red.redRuns, members: red.members, green: build.id, at: now)))
+        }
+      }
+      apply(
+        .landingBegan(build: build.id, members: members, commit: tip.commit, expecting: trunk, at: now))
+    }
+
+    private func mayLand(_ members: [Int]) -> Bool {
+      members.allSatisfy { id in
+        guard let entry = state.entries[id: id] else { return false }
+        return state.missing(entry, at: now).isEmpty
+          && entry.facts.after.allSatisfy { !state.entries.contains($0) || members.contains($0) }
+      }
+    }
+
+    /// Only what is red by itself on the trunk is guilty: a change that fails beside another may be innocent without it.
+    private mutating func eject(_ item: Int, _ probability: Double, _ policy: Policy) -> Bool {
+      let unit = state.entries.unit(of: item).map(\.id)
+      guard let entry = state.entries[id: item], !unit.contains(where: { MergeQueue.isLanding($0, in: state) }),
+        let red = state.builds.first(where: { $0.members == unit && $0.hasFailed && $0.base == state.trunk }),
+        let run = red.runs.last(where: { !$0.isGreen })
+      else { return false }
+      if unit.count > 1 {
+        apply(.stackLoosened(unit: entry.unit, members: unit, at: now))
+      } else {
+        apply(
+          .ejected(
+            entry.ejection(
+              by: run, after: red.landed, runs: red.redRuns, probability: probability, from: policy.trunk, at: now)))
+      }
+      return true
+    }
+
+    // MARK: Slots
+
+    private mutating func giveSlots(_ policy: Policy) {
+      guard !state.isPaused else { return }
+      var running = state.builds.count(where: \.isRunning)
+      let ready = state.builds.filter { $0.isWaiting && $0.isAssembled }
+      // Hotfixes first; among others the order of the plan.
+      let line = ready.filter { $0.purpose == .hotfix } + ready.filter { $0.purpose != .hotfix }
+      for build in line {
+        if running >= policy.slots {
+          guard build.purpose == .hotfix, policy.hotfixesPreempt, stopLeastWorthy(for: build) else { break }
+          running -= 1
+        }
+        guard let tip = build.tip else { continue }
+        let subject = Subject(commit: tip.commit, tree: tip.tree)
+        apply(.runBegan(build: build.id, run: build.attempts + 1, subject: subject, at: now))
+        running += 1
+      }
+    }
+
+    private mutating func stopLeastWorthy(for hotfix: Build) -> Bool {
+      let others = state.builds.filter { $0.isRunning && $0.purpose != .hotfix }
+      guard let least = others.min(by: { ($0.worth, -$0.id) < ($1.worth, -$1.id) }) else { return false }
+      apply(
+        .runStopped(
+          build: least.id, run: least.attempts, because: .outranked(by: hotfix.members[0]), at: now))
+      return true
+    }
   }
 }

@@ -43,8 +43,10 @@ struct DocumentReader {
     var topology = Topology()
     var runs: [PlimsollFile.Run] = []
     var judged: [PlimsollFile.JudgedPlace] = []
+    var levels: [PlimsollFile.PlaceLevel] = []
     let reader = ServiceReader(
-      reading, environments: environments, queue: queue, announceTargets: announcers.count)
+      reading, environments: environments, queue: queue, announceTargets: announcers.count, folder: folder,
+      isPrometheusNamed: fields["prometheus"] != nil)
     for pair in services {
       guard let name = ServiceName(rawValue: pair.key) else {
         reading.fail(
@@ -53,15 +55,16 @@ struct DocumentReader {
         )
         continue
       }
-      guard let draft = reader.read(name, pair.value, at: pair.keyNode, repositories: &repositories, folder: folder)
+      guard let draft = reader.read(name, pair.value, at: pair.keyNode, repositories: &repositories)
       else { continue }
       topology.services.append(draft.service)
       runs += draft.runs
       judged += draft.judged
+      levels += draft.levels
       add(draft.queue, to: &topology, at: pair.keyNode)
     }
     let named = services.compactMap { ServiceName(rawValue: $0.key) }
-    let observe = ObserveReader(reading, announceTargets: announcers.count)
+    let observe = ObserveReader(reading, folder: folder, announceTargets: announcers.count)
     let observed = fields["observe"].map { observe.read($0, besides: named) } ?? []
     topology.observed = observed.map(\.policy)
     if fields["prometheus"] == nil {
@@ -73,7 +76,7 @@ struct DocumentReader {
     topology.queues.sort { ($0.repository, $0.trunk) < ($1.repository, $1.trunk) }
     return PlimsollFile(
       topology: topology, repositories: repositories.sorted { $0.name < $1.name }, runs: runs, announcers: announcers,
-      listen: listen, address: address, judged: judged, observed: observed, prometheus: prometheus,
+      listen: listen, address: address, judged: judged, levels: levels, observed: observed, prometheus: prometheus,
       warnings: [])
   }
 

@@ -53,6 +53,12 @@ struct EnvironmentsReader {
     draft.checks = fields["checks"].map { checks($0, "environments.\(name).checks") } ?? []
     draft.soak = fields["soak"].flatMap { reading.span($0, "environments.\(name).soak") } ?? .zero
     draft.rollout = RolloutReader(reading).read(fields, "environments.\(name)")
+    if let history = draft.rollout.history {
+      reading.fail(
+        history.node,
+        "environments.\(name).baseline.prometheus: selects one service's series; "
+          + "write it in services.NAME.environments.\(name)")
+    }
     return draft
   }
 

@@ -56,6 +56,10 @@ struct MetricsReader {
     return page(node, "\(subject).metrics")
   }
 
+  private func page(_ node: Node, _ subject: String) -> PlimsollFile.MetricsPage? {
+    reading.fields(node, subject, Self.keys).flatMap { page($0, node, subject) }
+  }
+
   /// Of pages that are somewhere else (`observe`): which metrics count, and nothing about where.
   func mapping(_ node: Node, _ subject: String) -> PlimsollFile.MetricsPage.Mapping? {
     guard let fields = reading.fields(node, subject, Self.mappingKeys) else { return nil }
@@ -67,8 +71,8 @@ struct MetricsReader {
     return page(node, subject)?.mapping
   }
 
-  private func page(_ node: Node, _ subject: String) -> PlimsollFile.MetricsPage? {
-    guard let fields = reading.fields(node, subject, Self.keys) else { return nil }
+  /// - Parameter fields: of `node`, other keys than these among them.
+  func page(_ fields: [String: Node], _ node: Node, _ subject: String) -> PlimsollFile.MetricsPage? {
     let path = fields["path"].flatMap { self.path($0, "\(subject).path") } ?? Self.usualPath
     let ignored = fields["ignore-routes"].map { paths($0, "\(subject).ignore-routes") } ?? []
     guard let requests = fields["requests"] else {

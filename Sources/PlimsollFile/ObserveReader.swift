@@ -32,9 +32,12 @@ extension PlimsollFile {
 /// Reads `observe:`, the way in for who trusts nothing yet.
 struct ObserveReader {
   let reading: Reading
+  /// What relative paths are relative to.
+  let folder: String
   let announceTargets: Int
-  init(_ reading: Reading, announceTargets: Int) {
+  init(_ reading: Reading, folder: String, announceTargets: Int) {
     self.reading = reading
+    self.folder = folder
     self.announceTargets = announceTargets
   }
 
@@ -90,7 +93,7 @@ struct ObserveReader {
     let bake = fields["bake"].map { self.bake($0, "\(subject).bake") } ?? Observation.Policy.defaultBake
     let probes = fields["probes"].map { self.probes($0, "\(subject).probes") } ?? []
     let mapping = fields["mapping"].flatMap { MetricsReader(reading).mapping($0, "\(subject).mapping") }
-    let judge = self.judge(fields, subject)
+    let judge = self.judge(fields, subject, name)
     guard let metricsNode = fields["metrics"] else {
       reading.fail(node, "\(subject): expected 'metrics', the addresses of its metrics pages")
       return nil
@@ -111,9 +114,8 @@ struct ObserveReader {
   }
 
   /// The same thresholds as a rollout's, so that what is observed is what would be done.
-  private func judge(_ fields: [String: Node], _ subject: String) -> JudgePolicy {
-    let services = ServiceReader(reading, environments: [], queue: QueueSettings(), announceTargets: 0)
-    let level = services.level(fields["slo"], subject)
+  private func judge(_ fields: [String: Node], _ subject: String, _ name: ServiceName) -> JudgePolicy {
+    let level = LevelReader(reading, folder: folder).read(fields["slo"], subject, of: name).level
     let draft = RolloutReader(reading).read(fields.filter { $0.key == "rollback" }, subject)
     var judge = JudgePolicy(
       sloP99: level.p99, ceiling: level.ceiling(explicit: draft.ceiling).share,

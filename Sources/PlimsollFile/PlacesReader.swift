@@ -9,13 +9,14 @@ struct PlaceDraft {
   var instances: Int?
   var memory: Int64?
   var checks: [Promotion.Check] = []
+  var level = LevelDraft()
   var rollout = RolloutDraft()
 
-  static let keys = ["variables", "port", "instances", "memory-limit", "checks"] + RolloutDraft.keys
+  static let keys = ["variables", "port", "instances", "memory-limit", "slo", "checks"] + RolloutDraft.keys
 }
 
 extension ServiceReader {
-  func places(_ node: Node?, _ subject: String) -> [EnvironmentName: PlaceDraft] {
+  func places(_ node: Node?, _ subject: String, of service: ServiceName) -> [EnvironmentName: PlaceDraft] {
     guard let node, let pairs = reading.pairs(node, "\(subject).environments") else { return [:] }
     var result: [EnvironmentName: PlaceDraft] = [:]
     for pair in pairs {
@@ -27,12 +28,15 @@ extension ServiceReader {
         )
         continue
       }
-      result[environment.name] = place(pair.value, "\(subject).environments.\(pair.key)", in: environment)
+      result[environment.name] = place(
+        pair.value, "\(subject).environments.\(pair.key)", of: service, in: environment)
     }
     return result
   }
 
-  private func place(_ node: Node, _ subject: String, in environment: EnvironmentDraft) -> PlaceDraft {
+  private func place(
+    _ node: Node, _ subject: String, of service: ServiceName, in environment: EnvironmentDraft
+  ) -> PlaceDraft {
     var draft = PlaceDraft()
     guard let fields = reading.fields(node, subject, PlaceDraft.keys) else { return draft }
     draft.variables = fields["variables"].map { variables($0, "\(subject).variables") } ?? []
@@ -47,6 +51,7 @@ extension ServiceReader {
         fields["checks"] ?? node,
         "\(subject).checks: environments.\(environment.name) already has a check '\(check.name)'; choose another name")
     }
+    draft.level = LevelReader(reading, folder: folder).read(fields["slo"], subject, of: service)
     draft.rollout = RolloutReader(reading).read(fields, subject)
     return draft
   }

@@ -20,9 +20,11 @@ package struct PlimsollFile: Equatable, Sendable {
   package var address: String?
   /// One for each judged place, in the order of services and environments.
   package var judged: [JudgedPlace]
+  /// One for each place with an OpenSLO file, in the order of services and environments.
+  package var levels: [PlaceLevel]
   /// Places to which something else deploys, sorted by service and environment.
   package var observed: [ObservedPlace]
-  /// Nil when no check asks one.
+  /// Nil when nothing asks one.
   package var prometheus: PrometheusPlace?
   /// Things that are legal and probably not meant.
   package var warnings: [Problem]
@@ -44,6 +46,8 @@ package struct PlimsollFile: Equatable, Sendable {
     package let port: Int?
     /// Where the service counts its requests itself; nil for the router's log.
     package let metrics: MetricsPage?
+    /// Where what was usual is looked up; nil for the source that counts.
+    package let baseline: BaselineHistory?
   }
 
   package struct VariableSource: Equatable, Sendable {

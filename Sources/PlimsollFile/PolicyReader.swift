@@ -24,7 +24,8 @@ struct PolicyReader {
 
   /// - Parameter instances: that the service has there.
   func policy(
-    _ service: ServiceName, _ environment: EnvironmentName, _ judge: JudgePolicy, instances: Int, announceTargets: Int
+    _ service: ServiceName, _ environment: EnvironmentName, _ judge: JudgePolicy, instances: Int, announceTargets: Int,
+    objectives: [Objective]
   ) -> Rollout.Policy {
     let steps = steps
     let policy = Rollout.Policy(
@@ -34,10 +35,20 @@ struct PolicyReader {
       preview: draft.preview?.value, drill: draft.drill ?? false, judged: judged, judge: judge,
       scarcity: draft.scarcity ?? .hold, startLimit: draft.startLimit ?? Self.startLimit,
       crashLimit: draft.crashLimit ?? Rollout.Policy.defaultCrashLimit, keep: draft.keep ?? Rollout.Policy.defaultKeep,
-      announceTargets: announceTargets)
+      announceTargets: announceTargets, objectives: objectives)
     warn(policy, instances: instances)
     if let fault = policy.fault { reading.fail(draft.plan?.node ?? keyNode, "\(subject): \(fault)") }
     return policy
+  }
+
+  /// Nil where nothing is judged.
+  var history: PlimsollFile.BaselineHistory? {
+    guard let history = draft.history else { return nil }
+    guard judged else {
+      reading.warn(history.node, "\(subject): nothing is judged here, so 'baseline.prometheus' has no effect")
+      return nil
+    }
+    return history.value
   }
 
   private var steps: [Rollout.Step] {

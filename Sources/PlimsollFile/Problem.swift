@@ -26,7 +26,7 @@ package struct Problem: Error, Equatable, Comparable, Sendable, CustomStringConv
   }
 
   package static func < (left: Problem, right: Problem) -> Bool {
-    (left.line, left.column, left.sentence) < (right.line, right.column, right.sentence)
+    (left.file, left.line, left.column, left.sentence) < (right.file, right.line, right.column, right.sentence)
   }
 }
 

@@ -19,6 +19,9 @@ final class Reading {
       Problem(.warning, file: file, line: node.mark?.line ?? 0, column: node.mark?.column ?? 0, sentence))
   }
 
+  /// Problems of a file that this one names.
+  func adopt(_ others: [Problem]) { problems += others }
+
   /// A query stands here: somebody must be named who answers it.
   func queried(_ node: Node, _ subject: String) { queries.append((node, subject)) }
 

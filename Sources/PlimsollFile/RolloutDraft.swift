@@ -21,6 +21,8 @@ struct RolloutDraft {
   var budget: PlimsollFile.Budget.Origin?
   var mustDetect: Double?
   var expectation = ExpectationDraft()
+  /// Where what was usual is looked up, instead of the source that judges.
+  var history: Placed<PlimsollFile.BaselineHistory>?
   var guards: [Rule]?
   var watch: Placed<[WatchCheck]>?
 
@@ -53,6 +55,7 @@ struct RolloutDraft {
     result.mustDetect = mustDetect ?? other.mustDetect
     result.expectation.traffic = expectation.traffic ?? other.expectation.traffic
     result.expectation.baseline = expectation.baseline ?? other.expectation.baseline
+    result.history = history ?? other.history
     result.guards = guards ?? other.guards
     result.watch = watch ?? other.watch
     // The nearer place's check of a name replaces the other's.

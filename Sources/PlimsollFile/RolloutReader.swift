@@ -9,6 +9,9 @@ struct RolloutReader {
 
   /// Requests/s; beyond, nobody rolls out with one HAProxy.
   static let traffics = 0.001...1_000_000
+  /// Less than a tenth worse is nobody's release.
+  static let errorRatios = 1.1...1000
+  static let latencyFactors = 1.0...1000
 
   func read(_ fields: [String: Node], _ subject: String) -> RolloutDraft {
     var draft = RolloutDraft()
@@ -28,7 +31,7 @@ struct RolloutReader {
     draft.expectation.traffic = fields["traffic"].flatMap {
       reading.number($0, "\(subject).traffic", in: Self.traffics)
     }
-    draft.expectation.baseline = fields["baseline"].flatMap { reading.share($0, "\(subject).baseline") }
+    if let node = fields["baseline"] { BaselineReader(reading).read(node, "\(subject).baseline", into: &draft) }
     draft.guards = fields["guards"].flatMap { EvidenceReader(reading).guards($0, "\(subject).guards") }
     draft.watch = fields["watch"].map { node in
       Placed(value: EvidenceReader(reading).watch(node, "\(subject).watch"), node: node)
@@ -39,9 +42,11 @@ struct RolloutReader {
 
   private func thresholds(_ node: Node, _ subject: String, into draft: inout RolloutDraft) {
     guard let fields = reading.fields(node, subject, RolloutDraft.thresholdKeys) else { return }
-    draft.errorRatio = fields["error-ratio"].flatMap { reading.number($0, "\(subject).error-ratio", in: 1.1...1000) }
+    draft.errorRatio = fields["error-ratio"].flatMap {
+      reading.number($0, "\(subject).error-ratio", in: Self.errorRatios)
+    }
     draft.latencyFactor = fields["latency-factor"].flatMap {
-      reading.number($0, "\(subject).latency-factor", in: 1...1000)
+      reading.number($0, "\(subject).latency-factor", in: Self.latencyFactors)
     }
     draft.ceiling = fields["ceiling"].flatMap { ceiling($0, "\(subject).ceiling") }
     draft.budget = BudgetReader(reading).read(fields, node, subject)

@@ -12,12 +12,17 @@ struct ServiceReader {
   let environments: [EnvironmentDraft]
   let queue: QueueSettings
   let announceTargets: Int
+  /// What relative paths are relative to.
+  let folder: String
+  /// Without one nobody watches an error budget.
+  let isPrometheusNamed: Bool
 
   struct Draft {
     let service: Topology.Service
     let queue: MergeQueue.Policy
     let runs: [PlimsollFile.Run]
     let judged: [PlimsollFile.JudgedPlace]
+    let levels: [PlimsollFile.PlaceLevel]
   }
 
   static let keys = [
@@ -25,21 +30,25 @@ struct ServiceReader {
     "slo", "port-variable", "stop-limit", "memory-limit", "environments", "evidence",
     "metrics",
   ]
-  static let sloKeys = ["p99", "availability"]
   /// The article asks that CI end "under 15 minutes"; a build that takes longer is stuck.
   static let buildTimeLimit = Span.minutes(15)
   static let readinessLimit = Span.seconds(30)
   static let stopLimit = Span.seconds(10)
 
-  init(_ reading: Reading, environments: [EnvironmentDraft], queue: QueueSettings, announceTargets: Int) {
+  init(
+    _ reading: Reading, environments: [EnvironmentDraft], queue: QueueSettings, announceTargets: Int, folder: String,
+    isPrometheusNamed: Bool
+  ) {
     self.reading = reading
     self.environments = environments
     self.queue = queue
     self.announceTargets = announceTargets
+    self.folder = folder
+    self.isPrometheusNamed = isPrometheusNamed
   }
 
   func read(
-    _ name: ServiceName, _ node: Node, at keyNode: Node, repositories: inout [PlimsollFile.Repository], folder: String
+    _ name: ServiceName, _ node: Node, at keyNode: Node, repositories: inout [PlimsollFile.Repository]
   ) -> Draft? {
     let subject = "services.\(name)"
     guard let fields = reading.fields(node, subject, Self.keys) else { return nil }
@@ -55,8 +64,8 @@ struct ServiceReader {
     }
     let run = required("run", fields, node, subject)
     let ready = fields["ready"].map { readinessPath($0, "\(subject).ready") } ?? "/"
-    let level = level(fields["slo"], subject)
-    let places = places(fields["environments"], subject)
+    let level = LevelReader(reading, folder: folder).read(fields["slo"], subject, of: name)
+    let places = places(fields["environments"], subject, of: name)
     let limits = limits(fields, subject)
     let buildLimit = fields["build-time-limit"].flatMap { reading.limit($0, "\(subject).build-time-limit") }
     let shared = fields["variables"].map { variables($0, "\(subject).variables") } ?? []
@@ -73,6 +82,7 @@ struct ServiceReader {
     var runs: [PlimsollFile.Run] = []
     var stages: [Topology.Environment] = []
     var judged: [PlimsollFile.JudgedPlace] = []
+    var levels: [PlimsollFile.PlaceLevel] = []
     for (index, environment) in environments.enumerated() {
       let place = places[environment.name] ?? PlaceDraft()
       let isLast = index == environments.count - 1
@@ -80,7 +90,13 @@ struct ServiceReader {
       let reader = PolicyReader(
         reading: reading, subject: "\(subject) in \(environment.name)", keyNode: keyNode,
         draft: place.rollout.over(environment.rollout), isLast: isLast)
-      let judgedPlace = judgedPlace(name, environment.name, reader, level, metrics, instances: instances)
+      let ownLevel = place.level.over(level)
+      // An objective is of where users are, unless a place names its own.
+      let imported = place.level.imported ?? (isLast ? level.imported : nil)
+      if let imported { levels.append(placeLevel(imported, ownLevel, name, environment.name)) }
+      let judgedPlace = judgedPlace(
+        name, environment.name, reader, ownLevel.level, metrics, instances: instances,
+        objectives: isPrometheusNamed ? imported?.value.objectives ?? [] : [])
       stages.append(
         Topology.Environment(
           stage: Promotion.Stage(
@@ -97,7 +113,7 @@ struct ServiceReader {
             command: run, readinessPath: ready, readinessLimit: Self.readinessLimit,
             instances: instances, stopLimit: limits.stop,
             portVariable: limits.portVariable, memoryLimitBytes: place.memory ?? limits.memory),
-          variables: merge(shared, place.variables), port: place.port, metrics: metrics))
+          variables: merge(shared, place.variables), port: place.port, metrics: metrics, baseline: reader.history))
     }
     let service = Topology.Service(
       name: name, repository: repository, trunk: trunk,
@@ -107,8 +123,10 @@ struct ServiceReader {
       environments: stages)
     let policy = MergeQueue.Policy(
       repository: repository, trunk: trunk, slots: queue.slots, method: queue.method, messageTemplate: queue.message,
-      command: test, timeLimit: queue.timeLimit, capacity: queue.capacity)
-    return Draft(service: service, queue: policy, runs: runs, judged: judged)
+      command: test, timeLimit: queue.timeLimit, capacity: queue.capacity, scheduling: queue.scheduling,
+      strict: queue.strict, lanes: queue.lanes, freezes: queue.freezes, requirements: queue.requirements,
+      longestWait: queue.longestWait, reusedCheck: queue.reusedCheck, hotfixesPreempt: queue.hotfixesPreempt)
+    return Draft(service: service, queue: policy, runs: runs, judged: judged, levels: levels)
   }
 
   // MARK: Parts
@@ -187,22 +205,26 @@ struct ServiceReader {
     }
   }
 
-  func level(_ node: Node?, _ subject: String) -> ServiceLevel {
-    var level = ServiceLevel()
-    guard let node, let fields = reading.fields(node, "\(subject).slo", Self.sloKeys) else { return level }
-    level.availability = fields["availability"].flatMap { availability($0, "\(subject).slo.availability") }
-    if let p99 = fields["p99"].flatMap({ reading.limit($0, "\(subject).slo.p99") }) { level.p99 = p99 }
-    return level
-  }
-
-  /// Above zero: who promises nothing leaves the key out.
-  private func availability(_ node: Node, _ subject: String) -> Double? {
-    guard let share = reading.share(node, subject) else { return nil }
-    guard share > 0 else {
-      reading.fail(node, "\(subject): expected a share above 0%, such as 99.9%; leave it out to promise nothing")
-      return nil
+  private func placeLevel(
+    _ imported: Placed<PlimsollFile.ImportedLevel>, _ level: LevelDraft, _ service: ServiceName,
+    _ environment: EnvironmentName
+  ) -> PlimsollFile.PlaceLevel {
+    var replaced: [String] = []
+    if let taken = imported.value.availability, let own = level.availability, own != taken.value {
+      replaced.append("slo.availability \(percent(own))")
     }
-    return share
+    if let taken = imported.value.p99, let own = level.p99, own != taken.value {
+      replaced.append("slo.p99 \(spanWords(own))")
+    }
+    if !isPrometheusNamed {
+      reading.warn(
+        imported.node,
+        "services.\(service) in \(environment): nobody watches the error budgets of \(imported.value.file); "
+          + "add 'prometheus: { url: … }'")
+    }
+    return PlimsollFile.PlaceLevel(
+      service: service, environment: environment, imported: imported.value, isWatched: isPrometheusNamed,
+      replaced: replaced)
   }
 
   private struct Limits {
@@ -233,7 +255,7 @@ struct ServiceReader {
   /// The policy of one place with its reasons; told to nobody where nothing is judged.
   private func judgedPlace(
     _ service: ServiceName, _ environment: EnvironmentName, _ reader: PolicyReader, _ level: ServiceLevel,
-    _ metrics: PlimsollFile.MetricsPage?, instances: Int
+    _ metrics: PlimsollFile.MetricsPage?, instances: Int, objectives: [Objective]
   ) -> PlimsollFile.JudgedPlace {
     let draft = reader.draft
     let (ceiling, origin) = level.ceiling(explicit: draft.ceiling)
@@ -244,7 +266,7 @@ struct ServiceReader {
     if let value = draft.mustDetect { judge.mustDetectRatio = value }
     judge.guards = metrics == nil ? reader.guards : reader.guards?.withoutThroughput
     let policy = reader.policy(
-      service, environment, judge, instances: instances, announceTargets: announceTargets)
+      service, environment, judge, instances: instances, announceTargets: announceTargets, objectives: objectives)
     let expectation = PlimsollFile.Expectation(
       traffic: draft.expectation.traffic, statedBaseline: draft.expectation.baseline)
     return PlimsollFile.JudgedPlace(

@@ -12,7 +12,8 @@ struct Telling {
   /// From the deploy on.
   private var marks: ArraySlice<RecordedEvidence.Mark>
   private var brokenReason: String?
-  private var ends = 0
+  /// Since the deploy: what ends instances of both is not the new one's doing.
+  private var crashes = CrashCount()
   /// The new version ended too often or never was ready; final, like a conviction.
   private var fall: Fall?
   private var entries: [ReplayReport.Entry] = []
@@ -27,6 +28,9 @@ struct Telling {
   private static let outOfMemory = "out of memory"
   /// Long enough to smooth a second without a request at 1 request/s.
   private static let latelySeconds = 30
+
+  /// A recording does not tell instances apart: each version is read as one.
+  private static let instances = CrashCount.Instances(new: nil, old: nil)
 
   private struct Fall {
     /// As production names it (`Condemnation.rule`).
@@ -51,15 +55,15 @@ struct Telling {
 
   /// A source that was lost before the deploy is still lost.
   mutating func begin(before: [RecordedEvidence.Mark]) {
-    for mark in before { note(mark.event) }
-    ends = 0
+    for mark in before { note(mark) }
+    crashes = CrashCount()
     fall = nil
   }
 
   /// - Parameter rows: of this second, of both versions at most.
   mutating func tell(_ second: Int64, _ rows: ArraySlice<RecordedEvidence.Row>) {
     while let mark = marks.first, mark.second <= second {
-      note(mark.event)
+      note(mark)
       marks = marks.dropFirst()
     }
     let from = Instant(milliseconds: second * 1000)
@@ -80,17 +84,22 @@ struct Telling {
     if kind == .bad, decidedSecond == nil { decidedSecond = second }
   }
 
-  private mutating func note(_ event: RecordedEvidence.Event) {
-    switch event {
+  private mutating func note(_ mark: RecordedEvidence.Mark) {
+    let at = Instant(milliseconds: mark.second * 1000)
+    switch mark.event {
     case .deploy: break
     case .restart(let version, let detail):
-      guard version == deploy.version else { return }
-      ends += 1
-      if ends >= crashLimit, fall == nil {
+      guard version == deploy.version else {
+        if version == old { crashes.noteOld(inRow: 1, at: at, Self.instances, crashLimit: crashLimit) }
+        return
+      }
+      crashes.note(at: at, Self.instances)
+      if crashes.counted(Self.instances) >= crashLimit, fall == nil {
         let why = detail.isEmpty ? "" : ", the last time with '\(detail)'"
         fall = Fall(
           rule: detail == Self.outOfMemory ? Self.outOfMemory : "crash loop",
-          sentence: "Instances of '\(version)' ended \(ends) times\(why); \(crashLimit) are not allowed.")
+          sentence: "Instances of '\(version)' ended \(crashes.ends) times\(why)"
+            + CrashCount.words("the old version's", ended: crashes.oldEnds) + "; \(crashLimit) are not allowed.")
       }
     case .notReady(let version):
       guard version == deploy.version, fall == nil else { return }

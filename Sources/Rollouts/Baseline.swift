@@ -9,6 +9,8 @@ package struct Baseline: Codable, Equatable, Sendable {
   package let slow: Int
   /// How the bad requests crowd together over time; nil when only totals are known, which are read as steady.
   package let dispersion: Dispersion?
+  /// Where it was counted, if not by the source that judges, or why that is where; one sentence.
+  package var origin: String?
 
   /// Variance against mean of the bad requests in windows of `Judge.window`: 1 when every request fails for itself.
   package struct Dispersion: Codable, Equatable, Sendable {
@@ -48,6 +50,31 @@ package struct Baseline: Codable, Equatable, Sendable {
         slow: Baseline.index(windows.map { ($0.slow, $0.requests - $0.repeats) }, total.slowRate))
     self.init(requests: total.requests, errors: total.errors, slow: total.slow, dispersion: dispersion)
   }
+  /// What a metrics server remembers. Its windows are wider than the judge's, and a fluctuation that is shorter than that
+  /// averages out in them: its variance is smaller by up to the ratio of the widths, so what is beyond chance is taken to
+  /// be that much more.
+  ///
+  /// Nil when too few windows tell: totals alone would be read as steady.
+  package init?(_ history: RecordedHistory) {
+    guard let told = Baseline(windows: history.windows).dispersion else { return nil }
+    let scale = max(history.width.seconds / Judge.window.seconds, 1)
+    func scaled(_ index: Double) -> Double {
+      index > 1 + UsualRate.chance(windows: told.windows) ? 1 + (index - 1) * scale : index
+    }
+    let total = Baseline(history.totals)
+    self.init(
+      requests: total.requests, errors: total.errors, slow: total.slow,
+      dispersion: Dispersion(
+        windows: told.windows, errors: scaled(told.errors), slow: scaled(told.slow)))
+    origin = "It is of \(history.words)"
+  }
+
+  package func saying(_ origin: String) -> Baseline {
+    var result = self
+    result.origin = origin
+    return result
+  }
+
   /// A first deployment: nothing is known.
   package static let none = Baseline(requests: 0, errors: 0, slow: 0)
 
@@ -105,9 +132,13 @@ struct UsualRate: Equatable {
   /// of 2 and more, and would make a service with one error a fluctuating one.
   private static let leastEvents = 5
 
+  /// What an index of a steady rate may be beyond 1.
+  static func chance(windows: Int) -> Double {
+    windows > 0 ? doubt * (2 / Double(windows)).squareRoot() : 0
+  }
+
   init(events: Int, requests: Int, index: Double?, windows: Int) {
-    let chance = windows > 0 ? UsualRate.doubt * (2 / Double(windows)).squareRoot() : 0
-    guard let index, index > 1 + chance, events >= UsualRate.leastEvents else {
+    guard let index, index > 1 + UsualRate.chance(windows: windows), events >= UsualRate.leastEvents else {
       self.events = Double(events)
       self.requests = Double(requests)
       spread = 0

@@ -18,14 +18,17 @@ package struct Course: Codable, Equatable, Sendable {
   /// When the first share was wanted for the canary; nil while no request but a preview's can have reached it.
   package var exposedSince: Instant?
   package var note: EvidenceNote?
-  /// Canary instances that ended at this step; before the first, since the start.
-  package var endsNoted: Int
+  /// Instances that ended at this step; before the first, since the start.
+  package var crashes: CrashCount
+  /// Of the old version, when it was new; nil where that is not known.
+  package let oldEndpoints: Int?
   /// Whether requests are moved there and back before the first step.
   package var isDrillWanted: Bool
 
-  package init(start: Rollout.RolloutStart, policy: Rollout.Policy) {
+  package init(start: Rollout.RolloutStart, policy: Rollout.Policy, oldEndpoints: Int? = nil) {
     self.start = start
     self.policy = policy
+    self.oldEndpoints = oldEndpoints
     readyBy = start.at + policy.startLimit
     extensions = 0
     baseline = nil
@@ -33,7 +36,7 @@ package struct Course: Codable, Equatable, Sendable {
     readyStep = 0
     exposedSince = nil
     note = nil
-    endsNoted = 0
+    crashes = CrashCount()
     switch start.kind {
     case .forward: isDrillWanted = policy.drill && start.knownGood != nil
     case .rollback: isDrillWanted = false
@@ -48,6 +51,7 @@ package struct Course: Codable, Equatable, Sendable {
   /// So many ends at one step condemn the canary even when its instances ran stably between them: once for each
   /// instance, and `crashLimit` of one. Nil until all are ready: starting, only ends in a row count.
   package var endsLimit: Int? { endpoints.map { max($0, 1) + policy.crashLimit - 1 } }
+  package var instances: CrashCount.Instances { CrashCount.Instances(new: endpoints, old: oldEndpoints) }
   package var needsBaseline: Bool { isJudged && start.knownGood != nil && baseline == nil }
 
   // MARK: The plan

@@ -28,7 +28,8 @@ package struct DetectableEffect: Codable, Equatable, Sendable {
     self.requestsPerSecond = requestsPerSecond
     baselineRate = baseline.errorRate
     rows = DetectableEffect.ratios.map { ratio in
-      let requests = ratio < policy.errorRatio ? nil : plan.requests(toSee: ratio)
+      let requests =
+        ratio < policy.errorRatio ? nil : plan.requests(toSee: ratio, requestsPerSecond: requestsPerSecond)
       let wait = requests.flatMap { needed -> Span? in
         guard requestsPerSecond > 0 else { return nil }
         return .seconds(min(Double(needed) / requestsPerSecond, DetectableEffect.longestWaitSeconds))

@@ -5,6 +5,8 @@ struct UsageTrack: Codable, Equatable, Sendable {
   let isCanary: Bool
   let instance: Int
   private let run: UInt64
+  /// When it was first looked at; nil in tracks of before that was kept, which are old enough.
+  private let began: Instant?
   private var looks = 0
   private var bytes = 0.0
   private var firstAt: Instant
@@ -17,6 +19,9 @@ struct UsageTrack: Codable, Equatable, Sendable {
   /// A window with fewer looks says nothing.
   private static let fewestLooks = 5
   private static let mostMeans = 7
+  /// By so much two halves of an even growth differ where looks are uneven by 2 %; a warm-up that slows by less than that
+  /// in half a minute takes two minutes and more.
+  private static let straight = 0.75
   /// Growth can be told from a step.
   static let fewestMeans = 3
 
@@ -24,6 +29,7 @@ struct UsageTrack: Codable, Equatable, Sendable {
     self.isCanary = isCanary
     instance = usage.instance
     run = usage.run
+    began = at
     (firstAt, lastAt) = (at, at)
     (firstProcessor, lastProcessor) = (usage.processorSeconds, usage.processorSeconds)
     look(usage, at: at)
@@ -38,6 +44,11 @@ struct UsageTrack: Codable, Equatable, Sendable {
     lastAt = at
     lastProcessor = max(lastProcessor, usage.processorSeconds)
     return true
+  }
+
+  /// Whether it has taken requests for `span`: from its beginning, or from its version's first share.
+  func isWarm(after span: Span, since exposedAt: Instant, at now: Instant) -> Bool {
+    now - max(began ?? exposedAt, exposedAt) >= span
   }
 
   /// Ends the window; the next begins with the last look.
@@ -57,16 +68,16 @@ struct UsageTrack: Codable, Equatable, Sendable {
   }
 
   /// Where this memory will be after `windows` more, if what slows goes on slowing and what does not goes straight on:
-  /// the growth of the later half of the windows over that of the earlier half, at most 1, is what each next such span
-  /// keeps of the one before. A warming-up that levels off so meets its own level and not the end of a line. Nil without
-  /// growth in both halves.
+  /// the growth of the later half of the windows over that of the earlier half is what each next such span keeps of the
+  /// one before; from `straight` on it is read as 1. A warming-up that levels off so meets its own level and not the end
+  /// of a line. Nil without growth in both halves.
   func projected(windows: Int) -> Double? {
     let half = (means.count - 1) / 2
     guard half > 0, let now = means.last else { return nil }
     var step = now - means[means.count - 1 - half]
     let before = means[means.count - 1 - half] - means[means.count - 1 - 2 * half]
     guard before > 0, step > 0 else { return nil }
-    let ratio = min(step / before, 1)
+    let ratio = step / before >= UsageTrack.straight ? 1 : step / before
     var level = now
     for _ in 0..<(windows / half) {
       step *= ratio
@@ -90,17 +101,24 @@ struct MemoryFinding: Codable, Equatable, Sendable {
 
 /// Memory that grows towards its limit while the old version's does not.
 ///
-/// A window is suspicious when half of the canary's instances or more take `nearness` of the limit and at least a
-/// quarter more than any instance of the old version did since the watch began, and are on their way to the limit
-/// within ten minutes. Without a limit there is nothing to meet, and nothing is judged. Comparing with the old version's
-/// highest keeps a saw-tooth of garbage collection that both have from being taken for a leak. A version that leaks
-/// faster than about a minute is the crash loop's matter; one that would take hours is not seen by a watch of minutes.
+/// A window is suspicious when half of the canary's instances or more take at least a quarter more than any instance of
+/// the old version did since the watch began, grow without slowing towards the limit, and leave little time: they take
+/// `nearness` of the limit and would meet it within ten minutes, or `leastNearness` and would within three. A cache that
+/// fills looks like a leak until it stops, so it is left as much room as time allows: only where it is nearly at the
+/// limit is it taken for one. Without a limit there is nothing to meet, and nothing is judged. Comparing with the old
+/// version's highest keeps a saw-tooth of garbage collection that both have from being taken for a leak. A version that
+/// leaks faster than about a minute is the crash loop's matter; one that would take hours is not seen by a watch of
+/// minutes.
 enum MemoryGuard {
   static let horizon = Span.minutes(10)
   static let clearlyMore = 1.25
-  /// Of the limit. Lower, and a cache that fills to two thirds of its limit and stops is taken for a leak; higher, and a leak
+  /// Of the limit. Who plans a cache for a limit leaves a quarter to a third for the rest (a JVM's usual
+  /// `MaxRAMPercentage` is 70 to 75).
+  static let nearness = 0.7
+  /// Where the limit is met within `haste`, which is thrice what five windows and the rollback need: higher, and a leak
   /// of 2 MB/s meets a limit of 512 MB before it is seen.
-  static let nearness = 0.55
+  static let leastNearness = 0.55
+  static let haste = Span.minutes(3)
 
   /// Nil when the window cannot be judged; `.some(nil)` is a calm one.
   static func judge(_ tracks: [UsageTrack], highestOld: Double, limit: Int64?) -> MemoryFinding?? {
@@ -111,7 +129,9 @@ enum MemoryGuard {
     if old.contains(where: { ($0.projected(windows: windows) ?? 0) >= Double(limit) }) { return .some(nil) }
     let growing = canaries.filter { track in
       guard let now = track.means.last, let then = track.projected(windows: windows) else { return false }
-      return now > max(clearlyMore * highestOld, nearness * Double(limit)) && then >= Double(limit)
+      let soon = track.projected(windows: Int(haste.milliseconds / GuardWindows.length.milliseconds)) ?? 0
+      let near = soon >= Double(limit) ? leastNearness : nearness
+      return now > max(clearlyMore * highestOld, near * Double(limit)) && then >= Double(limit)
     }
     guard growing.count * 2 >= canaries.count,
       let worst = growing.max(by: { ($0.means.last ?? 0) < ($1.means.last ?? 0) }), let bytes = worst.means.last
@@ -134,7 +154,7 @@ struct ProcessorFinding: Codable, Equatable, Sendable {
 /// An instance uses some time without any request, which nobody can tell from the time for requests. So a canary is
 /// held to what an old instance uses in all, or, where the canary's instances have more requests each, to as many times
 /// that: the most that either split allows. Below an equal share of requests an instance it therefore takes a larger
-/// worsening to be seen. A canary's first minute is not judged: caches and compilers warm up.
+/// worsening to be seen. The first minute of each of the canary's instances is not judged: caches and compilers warm up.
 enum ProcessorGuard {
   /// The article's "2x the pre-deploy baseline", for processor time.
   static let factor = 2.0
@@ -144,11 +164,13 @@ enum ProcessorGuard {
   static let fewestRequests = 50
 
   struct Arm {
-    /// Of each instance.
+    /// Of each instance that is judged.
     let processors: [Double]
+    /// Of all instances, which have as many each.
     let requests: Int
+    let instances: Int
     var mean: Double { processors.reduce(0, +) / Double(processors.count) }
-    var requestsEach: Double { Double(requests) / Double(processors.count) }
+    var requestsEach: Double { Double(requests) / Double(max(instances, 1)) }
   }
 
   /// Nil when the window cannot be judged; `.some(nil)` is a calm one.

@@ -41,6 +41,16 @@ enum GuardSentences {
     """
   }
 
+  /// - Parameter version: "new" or "old".
+  static func blindness(_ rules: [Rule], _ version: String, since: Instant, at now: Instant) -> String {
+    let names = rules.map { "'\($0.rawValue)'" }.joined(separator: " and ")
+    return """
+      The platform has told nothing of what the \(version) version's instances use for \(max(now - since, .zero).words): \
+      \(rules.count == 1 ? "the guard" : "the guards") \(names) cannot judge. Turn them off under 'guards' where it \
+      never does.
+      """
+  }
+
   static func missing(_ track: CheckTrack, at now: Instant) -> String {
     let since = track.unknownSince.map { " for \(max(now - $0, .zero).words)" } ?? ""
     return """

@@ -24,6 +24,10 @@ package struct Guards: Codable, Equatable, Sendable {
   /// The most that an instance of the old version took in any window, bytes.
   private var highestOld = 0.0
   private var limit: Int64?
+  /// Since when both versions have had requests, and when each version's instances were last looked at.
+  private var besideSince: Instant?
+  private var canarySeenAt: Instant?
+  private var controlSeenAt: Instant?
 
   private var exposedAt: Instant?
   private var windowFrom: Instant?
@@ -36,6 +40,8 @@ package struct Guards: Codable, Equatable, Sendable {
 
   /// A guard that has come half the way to its threshold keeps a step from passing.
   private static let suspicion = 0.5
+  /// Two windows without a look at a version's instances: the guards about resources are blind.
+  private static let longestSilence = GuardWindows.length * 2
 
   init(_ policy: GuardPolicy, of judge: JudgePolicy) {
     rules = policy.rules
@@ -56,6 +62,10 @@ package struct Guards: Codable, Equatable, Sendable {
     _ usages: [InstanceUsage], canary: DeploymentID, control: DeploymentID?, limit: Int64?, at: Instant
   ) {
     self.limit = limit
+    // A look at which the platform told nothing is a silence, not the end of every instance.
+    guard !usages.isEmpty else { return }
+    if usages.contains(where: { $0.deployment == canary }) { canarySeenAt = at }
+    if usages.contains(where: { $0.deployment == control }) { controlSeenAt = at }
     tracks.removeAll { track in
       !usages.contains { track.isCanary == ($0.deployment == canary) && track.instance == $0.instance }
     }
@@ -107,10 +117,16 @@ package struct Guards: Codable, Equatable, Sendable {
   // MARK: What follows
 
   private mutating func closeWindow(at now: Instant) {
-    var used: [(isCanary: Bool, processors: Double)] = []
+    var (used, usedByOld): ([Double], [Double]) = ([], [])
     for index in tracks.indices {
-      if let processors = tracks[index].close() { used.append((tracks[index].isCanary, processors)) }
+      guard let processors = tracks[index].close() else { continue }
+      if !tracks[index].isCanary {
+        usedByOld.append(processors)
+      } else if let exposedAt, tracks[index].isWarm(after: ProcessorGuard.warmUp, since: exposedAt, at: now) {
+        used.append(processors)
+      }
     }
+    besideSince = canaryRequests > 0 && controlRequests > 0 ? besideSince ?? now : nil
     let old = tracks.filter { !$0.isCanary }.compactMap(\.means.last).max() ?? 0
     highestOld = max(highestOld, old)
     // An old version without requests rests, and resting takes less memory.
@@ -120,11 +136,12 @@ package struct Guards: Codable, Equatable, Sendable {
       memory.close(isSuspicious: finding != nil)
       memoryFinding = finding ?? memoryFinding
     }
-    if rules.contains(.processor), isSound, let exposedAt, now - exposedAt >= ProcessorGuard.warmUp,
+    if rules.contains(.processor), isSound,
       let finding = ProcessorGuard.judge(
-        canary: ProcessorGuard.Arm(processors: used.filter(\.isCanary).map(\.processors), requests: canaryRequests),
+        canary: ProcessorGuard.Arm(
+          processors: used, requests: canaryRequests, instances: tracks.count { $0.isCanary }),
         control: ProcessorGuard.Arm(
-          processors: used.filter { !$0.isCanary }.map(\.processors), requests: controlRequests))
+          processors: usedByOld, requests: controlRequests, instances: tracks.count { !$0.isCanary }))
     {
       processor.close(isSuspicious: finding != nil)
       processorFinding = finding ?? processorFinding
@@ -163,6 +180,17 @@ package struct Guards: Codable, Equatable, Sendable {
   /// What is missing, from which check, since when; nil when every check has answered.
   func missing(at now: Instant) -> String? {
     checks.first { !$0.isKnown }.map { GuardSentences.missing($0, at: now) }
+  }
+
+  /// What guards about resources lack of whom, and since when; nil while they can judge, or there is nothing to judge.
+  func blindness(at now: Instant) -> String? {
+    let blind = rules.filter { $0 == .processor || ($0 == .memory && (limit != nil || rules.contains(.processor))) }
+    guard !blind.isEmpty, conviction == nil, let besideSince else { return nil }
+    let silent = [("new", canarySeenAt), ("old", controlSeenAt)].first { _, seenAt in
+      now - max(seenAt ?? besideSince, besideSince) > Guards.longestSilence
+    }
+    guard let (version, seenAt) = silent else { return nil }
+    return GuardSentences.blindness(blind, version, since: max(seenAt ?? besideSince, besideSince), at: now)
   }
 
   /// What keeps a step from passing though it condemns nothing yet.

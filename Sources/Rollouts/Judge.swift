@@ -13,8 +13,9 @@ import Statistics
 ///   shown to fail more often than the control at the same time (`ConcurrentTest`, `JudgeVeto`): whatever the history
 ///   failed to tell, both arms are in it together. A smaller control would take too long to show that; it has a veto.
 /// - **An incident is not the release.** When the control fails too, no verdict is bad until the canary's share of the
-///   bad requests is more than its traffic explains (`JudgeVeto`). When it has passed, *good* and *bad* rest on the
-///   windows of recent time that begin after it (`JudgeViews`): the whole never forgets it.
+///   bad requests is more than its traffic explains (`JudgeVeto`); a small control is given some seconds to say so. When
+///   it has passed, *good* and *bad* rest on the windows of recent time that begin after it (`JudgeViews`): the whole
+///   never forgets it.
 /// - **One client's retries are one piece of evidence**, where the source can tell (`RequestCounts.repeats`).
 /// - **Late trouble counts.** Beside the whole, windows of recent time are judged (`MixtureWindows`).
 /// - Repeated and late bins change nothing; a broken source adds nothing; *bad* is final.
@@ -42,6 +43,7 @@ package struct Judge: Sendable {
   private var conviction: Conviction?
   private var brokenReason: String?
   private var mix: TrafficMix
+  private var suspectedAt: Instant?
   /// What `verdict` says of the smallest worsening seen, as long as the requests are the same in round numbers.
   private var sight = Sight()
   private var pending = EvidencePath()
@@ -85,6 +87,7 @@ package struct Judge: Sendable {
     through = checkpoint?.through
     conviction = checkpoint?.conviction
     mix = checkpoint?.mix ?? TrafficMix()
+    suspectedAt = checkpoint?.suspectedAt
     let resumed = checkpoint?.tests ?? []
     tests = plan.lines.map { line in
       let before = resumed.first { $0.rule == line.rule }
@@ -100,7 +103,7 @@ package struct Judge: Sendable {
     return JudgeCheckpoint(
       tests: current.tests, baseline: baseline, whole: whole, recent: recent, recentWindows: recentWindows,
       through: through, conviction: conviction, calmBefore: calmBefore,
-      mix: mix)
+      mix: mix, suspectedAt: suspectedAt)
   }
 
   /// The verdict on all bins so far, this one included.
@@ -129,6 +132,7 @@ package struct Judge: Sendable {
       beginRecentWindow(at: bin.from)
       count(bin)
       if pending.isDue(at: bin.to) { weighAll() }
+      suspect(at: bin.to)
       conviction = convict(at: bin.to)
     }
     if pending.isDue(at: bin.to) || conviction?.decidedAt == bin.to {
@@ -141,7 +145,7 @@ package struct Judge: Sendable {
     if let conviction { return .bad(conviction) }
     if let brokenReason { return .sourceBroken(reason: brokenReason) }
     let views = views(at: through ?? Instant(milliseconds: 0))
-    let isCalm = views.allSatisfy { $0.isCalm || $0.isCalmSinceIncident }
+    let isCalm = views.allSatisfy { $0.isCalm || $0.isCalmSinceIncident } && !isWaiting(at: through)
     guard let incident = views.first(where: { !$0.isCalm && $0.isWholeExplained }) else {
       return verdict(views, isCalm: isCalm, restingOn: whole.canary.requests, of: needed, since: nil)
     }
@@ -154,10 +158,13 @@ package struct Judge: Sendable {
     _ views: [JudgeViews], isCalm: Bool, restingOn requests: Int, of needed: Int, since incident: Rule?
   ) -> Verdict {
     let viewCost = incident == nil ? MixtureWindows.wholeCost : JudgePlan.recentCost
-    let ratio = sight.ratio(within: requests, viewCost, plan)
+    let ratio = sight.ratio(within: requests, in: windows(incident == nil ? whole : recent), viewCost, plan)
     guard requests >= needed, isCalm else {
       let sentence =
-        views.first { $0.isIncident }.map { JudgeSentences.incident($0.line.rule, recent) }
+        views.first { $0.isIncident }.map {
+          isWaiting(at: through)
+            ? JudgeSentences.waiting($0.line.rule, recent) : JudgeSentences.incident($0.line.rule, recent)
+        }
         ?? JudgeSentences.scarcity(requests: requests, needed: needed, policy: policy, since: incident)
       return .notEnoughEvidence(
         Scarcity(requests: requests, needed: needed, detectableRatio: ratio, sentence: sentence))
@@ -169,7 +176,13 @@ package struct Judge: Sendable {
   }
 
   private mutating func lookAgain() {
-    sight.look(within: whole.canary.requests, MixtureWindows.wholeCost, plan)
+    sight.look(within: whole.canary.requests, in: windows(whole), MixtureWindows.wholeCost, plan)
+  }
+
+  /// How many windows of a fluctuating rate a stretch of time has; 1 where none fluctuates, which spares looking anew.
+  private func windows(_ totals: WindowTotals) -> Int {
+    guard let since = totals.since, let through, plan.lines.contains(where: \.isFluctuating) else { return 1 }
+    return max(Int((through - since).milliseconds / Judge.window.milliseconds), 1)
   }
 
   private func views(at now: Instant) -> [JudgeViews] {
@@ -177,8 +190,21 @@ package struct Judge: Sendable {
     return zip(plan.lines, tests).map { line, state in
       JudgeViews(
         line, state, whole: whole, recent: recent, followsIncident: followsIncident,
-        isControlAsked: control != nil && mix.asksControl, at: now)
+        isControlAsked: control != nil && mix.asksControl, isControlAwaited: isWaiting(at: now), at: now)
     }
+  }
+
+  private mutating func suspect(at now: Instant) {
+    guard control != nil, mix.hearsControl, tests.contains(where: { $0.logEvidence > Judge.calm }) else {
+      suspectedAt = nil
+      return
+    }
+    if suspectedAt == nil, tests.contains(where: { $0.logEvidence >= $0.threshold }) { suspectedAt = now }
+  }
+
+  private func isWaiting(at now: Instant?) -> Bool {
+    guard let suspectedAt, let now else { return false }
+    return now - suspectedAt < JudgeVeto.patience
   }
 
   private func unsoundness(of bin: EvidenceBin) -> String? {
@@ -198,7 +224,7 @@ package struct Judge: Sendable {
       return
     }
     guard now - since >= leastWindow(at: now), recent.canary.requests >= needed,
-      recentWindows < MixtureWindows.mostRecentWindows
+      recentWindows < MixtureWindows.mostRecentWindows, !isWaiting(at: now)
     else { return }
     let views = views(at: now)
     guard views.allSatisfy({ $0.isRecentCalm || $0.isRecentExplained }) else { return }
@@ -262,6 +288,11 @@ package struct Judge: Sendable {
     // Until the first restart both views are one.
     let isOne = tests[index].recent == tests[index].whole
     let recentEvidence = isOne ? wholeEvidence : line.evidence(of: tests[index].recent)
+    // The ceiling's requests are the error rate's, which is sooner suspicious.
+    if line.rule == .latency || index == 0 {
+      if wholeEvidence <= Judge.calm { whole.beside.forget(line.rule) }
+      if recentEvidence <= Judge.calm { recent.beside.forget(line.rule) }
+    }
     tests[index].logEvidence = MixtureWindows.combined(whole: wholeEvidence, recent: recentEvidence)
     tests[index].peak = max(tests[index].peak, tests[index].logEvidence)
   }

@@ -44,24 +44,31 @@ package struct TestState: Codable, Equatable, Sendable {
 package struct ControlLogs: Codable, Equatable, Sendable {
   package var errors: [Double] = []
   package var slow: [Double] = []
-  /// How many of both arms' bad requests the canary would have if it were like the control: each stretch of time with
-  /// the share that it had, because a share that moves amid an incident is no worsening. Nil where there is no control,
-  /// and in events of before it was kept.
+  /// What both arms did since nothing spoke for a worsening. Nil where there is no control, and in events of before it
+  /// was kept.
   package var explainedErrors: Explained? = nil
   package var explainedSlow: Explained? = nil
   package var isEmpty: Bool { errors.isEmpty }
 
-  /// Mean and variance of a number of requests.
+  /// A suspicion as both arms bear it: calm time before it would hide that the control has no part in it.
   package struct Explained: Codable, Equatable, Sendable {
+    /// Mean and variance of how many of the bad requests the canary would have if it were like the control: each stretch
+    /// of time with the share that it had, because a share that moves amid an incident is no worsening.
     package var mean = 0.0
     package var variance = 0.0
+    /// The bad requests of both, and all of the control's. Nil in events of before they were kept, where they are those
+    /// of the whole window.
+    package var canaryEvents: Int? = nil
+    package var controlEvents: Int? = nil
+    package var controlRequests: Int? = nil
+    static let begun = Explained(canaryEvents: 0, controlEvents: 0, controlRequests: 0)
   }
 
   mutating func beginIfEmpty() {
     guard isEmpty else { return }
     errors = JudgeVeto.test.begin
     slow = errors
-    (explainedErrors, explainedSlow) = (Explained(), Explained())
+    (explainedErrors, explainedSlow) = (.begun, .begun)
   }
 }
 
@@ -116,6 +123,8 @@ package struct TrafficMix: Codable, Equatable, Sendable {
   /// So many requests of before weigh as much as a stretch's own: enough that a bad request does not explain itself
   /// where a stretch has hardly another, and too few to hide that the share has just moved.
   private static let believed = 10.0
+  /// A control with less is no holdback, and nothing is heard from it in time.
+  private static let leastHeard = 0.02
 
   mutating func add(canary: Int, control: Int) {
     self.canary += Double(canary)
@@ -135,6 +144,8 @@ package struct TrafficMix: Codable, Equatable, Sendable {
   var hasControl: Bool { control > 0 }
   var canaryShare: Double { canary + control > 0 ? canary / (canary + control) : 1 }
   var asksControl: Bool { hasControl && 1 - canaryShare >= TrafficMix.askedShare }
+  /// The control is too small to be asked, and large enough to be listened to.
+  var hearsControl: Bool { hasControl && !asksControl && 1 - canaryShare >= TrafficMix.leastHeard }
 }
 
 /// All that a judge needs to go on after a restart. The picture's path is not in it.
@@ -153,6 +164,8 @@ package struct JudgeCheckpoint: Codable, Equatable, Sendable {
   package var calmBefore: Int? = nil
   /// Nil in events of before it was kept.
   package var mix: TrafficMix? = nil
+  /// Since when a small control is waited for (`JudgeVeto.patience`); nil when it is not.
+  package var suspectedAt: Instant? = nil
   /// Nil where nothing is watched beside requests, and in events of before anything was.
   package var guards: Guards? = nil
   /// The canary's and the control's counts since `since`.

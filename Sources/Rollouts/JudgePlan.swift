@@ -37,6 +37,9 @@ package struct JudgePlan: Equatable, Sendable {
     /// The rate to plan with: the baseline's, but at least `planningFloor`; the ceiling for `ceiling`.
     package let planningRate: Double
     package let smallestRatio: Double
+    /// What the old version may have at most without an incident: the baseline's rate with its tolerance, or what is
+    /// tolerated without one.
+    let usualRate: Double
     /// Whether the rate fluctuates by itself, so that windows of time are told apart.
     package var isFluctuating: Bool { tests.contains { $0.spread > 0 } }
     /// No single bad request is more evidence than this.
@@ -66,20 +69,21 @@ package struct JudgePlan: Equatable, Sendable {
       case .ceiling, .throughput, .memory, .processor, .check:
         min(max(policy.ceiling, JudgePolicy.ceilings.lowerBound), JudgePolicy.ceilings.upperBound)
       }
+    let tolerance = min(max(policy.tolerance, JudgePolicy.tolerances.lowerBound), JudgePolicy.tolerances.upperBound)
     var tests = [RegressionTest(knownRate: tolerated, spread: usual.spread, alternatives: alternatives)]
     if rule != .ceiling, usual.requests > 0 {
-      let tolerance = min(max(policy.tolerance, JudgePolicy.tolerances.lowerBound), JudgePolicy.tolerances.upperBound)
       tests.append(
         RegressionTest(
           earlierEvents: usual.events, earlierTrials: usual.requests, tolerance: min(tolerance, policy.errorRatio),
           spread: usual.spread, alternatives: alternatives))
     }
+    let usualRate = usual.requests > 0 ? tolerance * (usual.events + 1) / usual.requests : tolerated
     // The one that is harder to convince first: it is mostly the only one asked.
     tests.sort { $0.nullRate > $1.nullRate }
     return Line(
       rule: rule, tests: tests, threshold: threshold,
-      planningRate: min(tests.reduce(planningFloor) { max($0, $1.usualRate) }, 1), smallestRatio: alternatives.ratios[0]
-    )
+      planningRate: min(tests.reduce(planningFloor) { max($0, $1.usualRate) }, 1),
+      smallestRatio: alternatives.ratios[0], usualRate: usualRate)
   }
 
   /// The line that power is planned for: errors against the baseline, or against the ceiling without one.
@@ -91,10 +95,27 @@ package struct JudgePlan: Equatable, Sendable {
   /// Requests after which half of all canaries with a steady worsening by `ratio` are convicted; nil when there is no
   /// room above the rate.
   ///
-  /// - Parameter viewCost: what the share of the view that is to convict costs, in nats.
-  package func requests(toSee ratio: Double, viewCost: Double = MixtureWindows.wholeCost) -> Int? {
+  /// - Parameters:
+  ///   - viewCost: what the share of the view that is to convict costs, in nats.
+  ///   - requestsPerSecond: on the canary, where a rate that fluctuates is to be reckoned with; without, it is read as
+  ///     steady.
+  package func requests(
+    toSee ratio: Double, viewCost: Double = MixtureWindows.wholeCost, requestsPerSecond: Double? = nil
+  ) -> Int? {
     guard let planned else { return nil }
-    return requests(toSee: ratio, planned, planned.tests.map(\.asIfSteady), viewCost)
+    guard planned.isFluctuating, let requestsPerSecond else {
+      return requests(toSee: ratio, planned, planned.tests.map(\.asIfSteady), viewCost)
+    }
+    var most = 0
+    for test in planned.tests {
+      guard
+        let needed = SampleSize.requests(
+          at: min(ratio * planned.planningRate, 1), test: test, threshold: planned.threshold + viewCost,
+          perWindow: requestsPerSecond * Judge.window.seconds)
+      else { return nil }
+      most = max(most, needed)
+    }
+    return most
   }
 
   /// Requests that *good* needs. Where the history is too short to show a worsening by `ratio` ever, as many as would
@@ -120,10 +141,15 @@ package struct JudgePlan: Equatable, Sendable {
   }
 
   /// The smallest worsening that half of all canaries show within `requests`; nil when none would.
-  package func detectableRatio(within requests: Int, viewCost: Double = MixtureWindows.wholeCost) -> Double? {
+  ///
+  /// - Parameter windows: of `Judge.window`, in which the requests came; 0 reads a fluctuating rate as steady.
+  package func detectableRatio(
+    within requests: Int, viewCost: Double = MixtureWindows.wholeCost, windows: Int = 0
+  ) -> Double? {
     guard let planned else { return nil }
     return SampleSize.detectableRatio(
-      within: requests, of: planned.planningRate, tests: planned.tests.map(\.asIfSteady),
-      threshold: planned.threshold + viewCost, smallest: planned.smallestRatio)
+      within: requests, of: planned.planningRate,
+      tests: windows == 0 ? planned.tests.map(\.asIfSteady) : planned.tests,
+      threshold: planned.threshold + viewCost, smallest: planned.smallestRatio, windows: windows)
   }
 }

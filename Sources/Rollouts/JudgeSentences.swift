@@ -45,6 +45,15 @@ enum JudgeSentences {
       """
   }
 
+  static func waiting(_ rule: Rule, _ totals: WindowTotals) -> String {
+    let what = rule == .latency ? "slow" : "failing"
+    let canary = "\(rule.events(in: totals.canary)) of \(totals.canary.requests)"
+    return """
+      Requests are \(what) on the new version (\(canary)); the old one has had too few (\(totals.control.requests)) to \
+      say whether it is an incident of both. It is decided within \(JudgeVeto.patience.words).
+      """
+  }
+
   static func scarcity(requests: Int, needed: Int, policy: JudgePolicy, since incident: Rule?) -> String {
     let came = incident == nil ? "" : "Both versions had bad requests. Since then: "
     if requests == 0 { return incident == nil ? "No requests yet; \(needed) are needed." : "\(came)no requests yet." }

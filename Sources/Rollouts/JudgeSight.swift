@@ -3,6 +3,7 @@
 struct Sight: Sendable {
   private var requests = -1
   private var viewCost = 0.0
+  private var windows = 0
   private var found: Double?
 
   /// Requests in steps of a twentieth, rounded down, so that the answer depends on nothing but them.
@@ -13,17 +14,20 @@ struct Sight: Sendable {
     return requests / step * step
   }
 
-  mutating func look(within requests: Int, _ viewCost: Double, _ plan: JudgePlan) {
+  /// - Parameter windows: that they came in.
+  mutating func look(within requests: Int, in windows: Int, _ viewCost: Double, _ plan: JudgePlan) {
     let rounded = Sight.round(requests)
-    if rounded == self.requests, viewCost == self.viewCost { return }
+    let windows = Sight.round(windows)
+    if rounded == self.requests, viewCost == self.viewCost, windows == self.windows { return }
     self.requests = rounded
     self.viewCost = viewCost
-    found = plan.detectableRatio(within: rounded, viewCost: viewCost)
+    self.windows = windows
+    found = plan.detectableRatio(within: rounded, viewCost: viewCost, windows: max(windows, 1))
   }
 
-  func ratio(within requests: Int, _ viewCost: Double, _ plan: JudgePlan) -> Double? {
+  func ratio(within requests: Int, in windows: Int, _ viewCost: Double, _ plan: JudgePlan) -> Double? {
     var sight = self
-    sight.look(within: requests, viewCost, plan)
+    sight.look(within: requests, in: windows, viewCost, plan)
     return sight.found
   }
 }

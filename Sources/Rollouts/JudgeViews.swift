@@ -21,7 +21,7 @@ struct JudgeViews {
 
   init(
     _ line: JudgePlan.Line, _ state: TestState, whole: WindowTotals, recent: WindowTotals, followsIncident: Bool,
-    isControlAsked: Bool, at now: Instant
+    isControlAsked: Bool, isControlAwaited: Bool, at now: Instant
   ) {
     self.line = line
     self.whole = line.evidence(of: state.whole)
@@ -29,11 +29,12 @@ struct JudgeViews {
     let wholeWithBursts = line.evidenceWithBursts(of: state.whole)
     hasQuietWhole = wholeWithBursts < line.threshold
     hasQuietRecent = line.evidenceWithBursts(of: state.recent) < line.threshold
-    isWholeExplained = wholeWithBursts > Judge.calm && JudgeVeto.holds(for: line.rule, in: whole)
+    isWholeExplained =
+      wholeWithBursts > Judge.calm && JudgeVeto.holds(for: line, in: whole, isWaiting: isControlAwaited)
     isRecentExplained =
       isWholeExplained || followsIncident
-      ? JudgeVeto.holdsAfterIncident(for: line.rule, in: recent, at: now)
-      : JudgeVeto.holds(for: line.rule, in: recent)
+      ? JudgeVeto.holdsAfterIncident(for: line, in: recent, isWaiting: isControlAwaited, at: now)
+      : JudgeVeto.holds(for: line, in: recent, isWaiting: isControlAwaited)
     isWholeBorneOut = !isControlAsked || JudgeVeto.bearsOut(line.rule, whole)
     isRecentBorneOut = !isControlAsked || JudgeVeto.bearsOutRecently(line.rule, recent)
   }

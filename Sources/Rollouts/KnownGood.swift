@@ -8,11 +8,16 @@ package struct KnownGood: Codable, Equatable, Sendable {
   /// The rollout that completed it.
   package let rollout: RolloutID
   package let since: Instant
-  package init(deployment: Deployment, offer: Rollout.Offer, rollout: RolloutID, since: Instant) {
+  /// Instances that were ready at its rollout's end; nil where that is not known.
+  package let endpoints: Int?
+  package init(
+    deployment: Deployment, offer: Rollout.Offer, rollout: RolloutID, since: Instant, endpoints: Int? = nil
+  ) {
     self.deployment = deployment
     self.offer = offer
     self.rollout = rollout
     self.since = since
+    self.endpoints = endpoints
   }
 }
 

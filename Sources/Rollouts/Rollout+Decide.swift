@@ -4,7 +4,7 @@ extension Rollout {
   package static func decide(_ input: Input, in state: State, _ turn: TurnContext) throws(Refusal) -> [Event] {
     let events: [Event]
     switch input {
-    case .configure(let policy): events = try configure(policy, in: state)
+    case .configure(let policy): events = try configure(policy, in: state, turn)
     case .offer(let offer): events = take(offer, in: state, turn)
     case .sealed(let ordinal, let configuration, let sealed):
       events = start(ordinal, configuration: configuration, sealed: sealed, in: state, turn)
@@ -31,6 +31,8 @@ extension Rollout {
     case .drill(let actor, let reason): events = try drill(actor: actor, reason: reason, in: state, turn)
     case .served(let id, let counts): events = served(id, counts, in: state, turn)
     case .setFloor(let floor): events = try setFloor(floor, in: state, turn)
+    case .budgetLooked(let number, let readings, let at):
+      events = budgetLooked(number, readings, at: min(at, turn.now), in: state, turn)
     case .unconfigure: events = unconfigure(in: state, turn)
     case .closed(let at): events = closed(at: min(at, turn.now), in: state)
     case .exhausted(let key, let why): events = exhausted(key, clipped(why), in: state, turn)
@@ -123,7 +125,9 @@ extension Rollout {
 
   // MARK: Policy
 
-  private static func configure(_ policy: Policy, in state: State) throws(Refusal) -> [Event] {
+  private static func configure(
+    _ policy: Policy, in state: State, _ turn: TurnContext
+  ) throws(Refusal) -> [Event] {
     if let fault = policy.fault { throw Refusal(.malformed, fault) }
     if let old = state.policy, (old.service, old.environment) != (policy.service, policy.environment) {
       throw Refusal(
@@ -131,7 +135,8 @@ extension Rollout {
         "This stream delivers \(old.service) to \(old.environment), not \(policy.service) to \(policy.environment): "
           + "configure that one.")
     }
-    return state.policy == policy && !state.isRetired ? [] : [.configured(policy)]
+    let configured: [Event] = state.policy == policy && !state.isRetired ? [] : [.configured(policy)]
+    return configured + budgetLeft(policy, in: state, turn)
   }
 
   // MARK: Instances
@@ -158,11 +163,13 @@ extension Rollout {
         return []
       }
     }
-    if let serving = state.knownGood.first?.deployment, serving.id == deployment, serving.digest != digest {
+    if let serving = state.knownGood.first?.deployment, serving.id == deployment {
+      let key = Effect.run(serving, limit: nil).key
+      if digest == serving.digest { return state.trouble?.key == key ? [.troubleEnded(key)] : [] }
       let why =
         "the known-good version's release folder held \(digest.short), not \(serving.digest.short): someone changed "
         + "it. Instances that ran meanwhile may have read it; if they misbehave, end them and they are started again"
-      return troubled(Effect.run(serving, limit: nil).key, why, in: state)
+      return troubled(key, why, in: state)
     }
     return []
   }
@@ -172,19 +179,32 @@ extension Rollout {
   ) -> [Event] {
     let noted = Event.instanceEnded(deployment, end: clipped(end), inRow: inRow, at: min(at, turn.now))
     if let course = state.live, course.canary.id == deployment {
-      let ends = course.endsNoted + 1
-      let isInRow = inRow >= course.policy.crashLimit
+      var crashes = course.crashes
+      crashes.note(at: min(at, turn.now), course.instances)
+      let ends = crashes.ends
+      let isInRow = crashes.counted(inRow: inRow) >= course.policy.crashLimit
       // Starting, or starting more, ends are bounded by nothing but time; the ledger needs no more of them.
       let limit = state.isScaling ? nil : course.endsLimit
-      guard isInRow || ends >= limit ?? .max else { return limit == nil && ends > startEndsNoted ? [] : [noted] }
+      guard isInRow || crashes.counted(course.instances) >= limit ?? .max else {
+        return limit == nil && ends > startEndsNoted ? [] : [noted]
+      }
       let rule = end == .outOfMemory ? "out of memory" : "crash loop"
       let commit = course.canary.commit.short
       let often =
         isInRow
         ? "An instance of \(commit) ended \(inRow) times in a row"
         : "Instances of \(commit) ended \(ends) times at this step; the last time"
-      let sentence = "\(often)\(isInRow ? ":" : "") \(end.words)."
+      let shared =
+        isInRow
+        ? CrashCount.words("one of the old version's", ended: crashes.oldInRow)
+        : CrashCount.words("the old version's", ended: crashes.oldEnds)
+      let sentence = "\(often)\(isInRow ? ":" : "") \(end.words)\(shared)."
       return [noted] + condemn(course, .infrastructure, rule, sentence, in: state, turn)
+    }
+    if let course = state.live, course.start.knownGood?.id == deployment,
+      course.crashes.oldEnds < CrashCount.mostOldEnds(course.instances, crashLimit: course.policy.crashLimit)
+    {
+      return [noted]
     }
     // The engine restarts the known-good for ever; the ledger hears of it now and then, not of every end.
     guard let policy = state.policy, state.wantedRuns.contains(where: { $0.id == deployment }), inRow > 0,
@@ -247,7 +267,7 @@ extension Rollout {
       return troubled(key, why, in: state) + served(id, nil, in: state, turn)
     case .announce(let announcement, let target):
       return [.announcementAbandoned(id: announcement.id, target: target, why: why)]
-    case .seal, .run, .route, .watch, .wake, .retire, .close: return troubled(key, why, in: state)
+    case .seal, .run, .route, .watch, .wake, .retire, .close, .watchBudget: return troubled(key, why, in: state)
     }
   }
 

@@ -58,6 +58,8 @@ extension Rollout {
     case retire(Deployment)
     /// The router offers the service here no more.
     case close(service: ServiceName, environment: EnvironmentName)
+    /// Standing: reports `budgetLooked`, about once a minute.
+    case watchBudget(BudgetOrder)
     case announce(Announcement, target: Int)
 
     package var key: EffectKey {
@@ -76,6 +78,7 @@ extension Rollout {
       case .countServed(let rollout, _, since: _, slowerThan: _): EffectKey("served/\(rollout)")
       case .retire(let deployment): EffectKey("retire/\(deployment.id)")
       case .close: EffectKey("close")
+      case .watchBudget(let order): EffectKey("budget/\(order.number)")
       case .announce(let announcement, let target): Rollout.announceKey(announcement.id, target)
       }
     }
@@ -84,13 +87,13 @@ extension Rollout {
       switch self {
       // A place may be closed while its bad version still has traffic.
       case .run, .route, .watch, .collectAftermath, .close: .protect
-      case .seal, .measureBaseline, .wake, .countServed, .retire, .announce: .progress
+      case .seal, .measureBaseline, .wake, .countServed, .retire, .announce, .watchBudget: .progress
       }
     }
 
     package var retry: RetryBudget {
       switch self {
-      case .run, .route, .watch, .wake, .retire, .close: .persistent
+      case .run, .route, .watch, .wake, .retire, .close, .watchBudget: .persistent
       case .seal, .measureBaseline, .collectAftermath, .countServed: .bounded
       case .announce: .patient
       }
@@ -106,6 +109,7 @@ extension Rollout {
     for timer in [state.timer, state.isRetired ? nil : state.frozen?.timer].compactMap(\.self) {
       wanted.append(.wake(at: timer.at, timer.key))
     }
+    if let order = state.budgetOrder { wanted.append(.watchBudget(order)) }
     wanted += state.stoppable.map { .retire($0) }
     for waiting in state.announcements {
       wanted += waiting.targets.map { .announce(waiting.announcement, target: $0) }

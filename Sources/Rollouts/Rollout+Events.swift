@@ -111,6 +111,11 @@ extension Rollout {
     case thawed(actor: String, reason: String, at: Instant)
     /// `ordinal` is that of the named version's offer.
     case floorRaised(Floor, ordinal: Int64, at: Instant)
+    /// How the error budgets stand, one for each objective: a gate closed or opened, evidence went or came, or the
+    /// periodic note.
+    case budgetNoted([BudgetStanding], at: Instant)
+    /// What the world kept failing at goes well again.
+    case troubleEnded(EffectKey)
 
     package var name: String {
       switch self {
@@ -152,6 +157,8 @@ extension Rollout {
       case .frozen: "frozen"
       case .thawed: "thawed"
       case .floorRaised: "floorRaised"
+      case .budgetNoted: "budgetNoted"
+      case .troubleEnded: "troubleEnded"
       }
     }
   }

@@ -5,7 +5,11 @@ extension Rollout {
   package static func evolve(_ state: inout State, _ event: Event) {
     let sharesBefore = state.wantedShares
     let previewBefore = state.wantedPreview
+    let gateBefore = state.gateAnnouncement
+    let freezeBefore = state.budgetAnnouncement
     apply(event, to: &state)
+    state.announce(state.gateAnnouncement, insteadOf: gateBefore)
+    state.announce(state.budgetAnnouncement, insteadOf: freezeBefore)
     // Invariant: `routed` speaks of what is wanted *now*. Shares A, then B, then A again were not confirmed by the first
     // A: B may have reached the router in between.
     if state.wantedShares != sharesBefore || state.wantedPreview != previewBefore {
@@ -17,6 +21,7 @@ extension Rollout {
   private static func apply(_ event: Event, to state: inout State) {
     switch event {
     case .configured(let policy):
+      state.follow(policy.objectives, insteadOf: state.policy?.objectives ?? [])
       state.policy = policy
       state.reopen()
       state.trimKnownGood()
@@ -43,7 +48,7 @@ extension Rollout {
       state.update(id) {
         // Without a share only previews reach it, and they are nobody's sample.
         if $0.percent(at: index) > 0 { $0.exposedSince = $0.exposedSince ?? at }
-        $0.endsNoted = 0
+        $0.crashes = CrashCount()
       }
       if let course = state.live, course.id == id { state.phase = .stepping(course, index: index) }
     case .routed(let shares, let at):
@@ -69,10 +74,14 @@ extension Rollout {
       state.retiring.removeAll { $0.id == deployment }
     case .lifted(let digest, reason: _):
       state.condemned.removeAll { $0.digest == digest }
-    case .instanceEnded(let deployment, end: _, inRow: _, let at):
+    case .instanceEnded(let deployment, end: _, let inRow, let at):
       if let course = state.live, course.canary.id == deployment {
-        state.update(course.id) { $0.endsNoted += 1 }
+        state.update(course.id) { $0.crashes.note(at: at, $0.instances) }
         state.watchAnew(from: at)
+      } else if let course = state.live, course.start.knownGood?.id == deployment {
+        state.update(course.id) {
+          $0.crashes.noteOld(inRow: inRow, at: at, $0.instances, crashLimit: $0.policy.crashLimit)
+        }
       }
     case .announced(let id, let target), .announcementAbandoned(let id, let target, why: _):
       for index in state.announcements.indices where state.announcements[index].id == id {
@@ -95,7 +104,7 @@ extension Rollout {
       state.update(id) {
         $0.readyBy = readyBy
         $0.extensions = 0
-        $0.endsNoted = 0
+        $0.crashes = CrashCount()
       }
       if let course = state.live, course.id == id { state.phase = .scaling(course, index: index) }
     case .scaled(let id, let index, let endpoints):
@@ -116,11 +125,15 @@ extension Rollout {
       state.endDrill(id, .abandoned, at)
     case .frozen(let freeze, let at):
       state.freeze(freeze, at: at)
-    case .thawed:
-      state.frozen = nil
+    case .thawed(let actor, reason: _, at: _):
+      state.thaw(by: actor)
       state.startPending()
     case .floorRaised(let floor, let ordinal, let at):
       state.raise(floor, ordinal: ordinal, at: at)
+    case .budgetNoted(let standings, let at):
+      state.note(standings, at: at)
+    case .troubleEnded(let key):
+      if state.trouble?.key == key { state.trouble = nil }
     }
   }
 }
@@ -150,7 +163,8 @@ extension Rollout.State {
     if let index = knownGood.firstIndex(where: { $0.deployment.id == deployment.id }) {
       let entry = knownGood[index]
       knownGood[index] = KnownGood(
-        deployment: entry.deployment, offer: offer, rollout: entry.rollout, since: entry.since)
+        deployment: entry.deployment, offer: offer, rollout: entry.rollout, since: entry.since,
+        endpoints: entry.endpoints)
     }
     drop(offer)
     startPending()
@@ -159,7 +173,8 @@ extension Rollout.State {
   fileprivate mutating func begin(_ start: Rollout.RolloutStart) {
     guard let policy else { return }
     if case .sealing(let offer) = phase, start.kind == .rollback, pending == nil { pending = offer }
-    phase = .placing(Course(start: start, policy: policy))
+    let old = knownGood.first { $0.deployment.id == start.knownGood?.id }
+    phase = .placing(Course(start: start, policy: policy, oldEndpoints: old?.endpoints))
     nextRollout = max(nextRollout, start.id + 1)
     retiring.removeAll { $0.id == start.deployment.id }
     trouble = nil
@@ -194,7 +209,9 @@ extension Rollout.State {
     guard let course = live, course.id == id else { return }
     knownGood.removeAll { $0.deployment.id == course.canary.id }
     knownGood.insert(
-      KnownGood(deployment: course.canary, offer: course.start.offer, rollout: id, since: at), at: 0)
+      KnownGood(
+        deployment: course.canary, offer: course.start.offer, rollout: id, since: at, endpoints: course.endpoints),
+      at: 0)
     trimKnownGood()
     if let old = course.start.knownGood { retire(old) }
     end(course, .completed, at)

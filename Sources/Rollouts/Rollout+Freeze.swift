@@ -35,6 +35,10 @@ extension Rollout {
   static func freeze(_ freeze: Freeze, in state: State, _ turn: TurnContext) throws(Refusal) -> [Event] {
     let place = try configuredPlace(in: state)
     try checkReason(freeze.reason, "A freeze")
+    guard freeze.actor != budgetActor else {
+      throw Refusal(
+        .malformed, "'\(budgetActor)' is who freezes when it is spent, and thaws by itself: freeze with your own name.")
+    }
     if let until = freeze.until, until <= turn.now {
       throw Refusal(.malformed, "A freeze of \(place) cannot end before it begins: give a time to come, or none.")
     }
@@ -47,7 +51,7 @@ extension Rollout {
     guard state.frozen != nil else {
       throw Refusal(.notNow, "\(place) is not frozen, so there is nothing to thaw.")
     }
-    return [.thawed(actor: actor, reason: reason, at: turn.now)]
+    return thawed(by: actor, reason, in: state, turn)
   }
 
   /// Who acts when nobody does.
@@ -55,7 +59,16 @@ extension Rollout {
 
   static func freezeEnded(_ key: EffectKey, in state: State, _ turn: TurnContext) -> [Event] {
     guard let timer = state.frozen?.timer, timer.key == key, turn.now >= timer.at else { return [] }
-    return [.thawed(actor: itself, reason: "the freeze was for so long", at: turn.now)]
+    return thawed(by: itself, "the freeze was for so long", in: state, turn)
+  }
+
+  /// Invariant: nothing that waits goes between the end of a person's freeze and that of a budget which closed meanwhile.
+  private static func thawed(by actor: String, _ reason: String, in state: State, _ turn: TurnContext) -> [Event] {
+    let thaw = Event.thawed(actor: actor, reason: reason, at: turn.now)
+    guard state.freeze?.actor != budgetActor, let budget = state.budget, budget.passedBy == nil,
+      let closed = budget.closed
+    else { return [thaw] }
+    return [thaw, budgetFreeze(closed, turn)]
   }
 }
 

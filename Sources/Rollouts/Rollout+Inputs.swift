@@ -106,6 +106,8 @@ extension Rollout {
     case served(RolloutID, RequestCounts)
     /// Request: no rollback goes to an older version any more.
     case setFloor(Floor)
+    /// A look at the error budgets: one reading for each objective of that number (`ErrorBudget`).
+    case budgetLooked(number: Int, [BudgetReading], at: Instant)
     /// plimsoll.yaml no longer names this place.
     case unconfigure
     /// The router does not offer the service here any more.

@@ -26,9 +26,9 @@ extension Rollout {
       claim(!state.retiring.contains { $0.id == run.id }, "\(run.id) is wanted to run and to be retired")
     }
     for stopping in state.stoppable {
-      let isNamed = (shares + (state.routed?.shares ?? [])).contains { $0.deployment == stopping.id }
-      claim(!isNamed, "\(stopping.id) is stopped while the router names it")
-      claim(state.routed != nil || shares.isEmpty, "\(stopping.id) is stopped before the router confirmed anything")
+      let hasShare = (shares + (state.routed?.shares ?? [])).contains { $0.deployment == stopping.id && $0.percent > 0 }
+      claim(!hasShare, "\(stopping.id) is stopped while it has a share")
+      claim(state.routed != nil || state.isRetired, "\(stopping.id) is stopped before the router confirmed anything")
     }
     if let preview = state.wantedPreview?.deployment {
       claim(shares.contains { $0.deployment == preview }, "the preview goes to what the router does not name")

@@ -27,6 +27,7 @@ extension Rollout {
     private let statedStrategy: Strategy?
     private let statedHoldback: Int?
     private let statedDrill: Bool?
+    private let statedObjectives: [Objective]?
     /// Who reaches the canary whatever its share.
     package let preview: PreviewMatch?
 
@@ -35,6 +36,8 @@ extension Rollout {
     package var holdback: Int { statedHoldback ?? 0 }
     /// Every rollout moves requests to the canary and back before its first step.
     package var drill: Bool { statedDrill ?? false }
+    /// Whose error budgets close this place to new versions when they are spent; each name once.
+    package var objectives: [Objective] { statedObjectives ?? [] }
 
     /// Issue "the spine": "Steps (default 10, 50, 100 %)".
     package static let defaultSteps = Strategy.canary.defaultSteps
@@ -49,7 +52,8 @@ extension Rollout {
       service: ServiceName, environment: EnvironmentName, strategy: Strategy = .canary,
       steps: [Step] = Policy.defaultSteps, stepMinimum: Span, finalWatch: Span, holdback: Int = 0,
       preview: PreviewMatch? = nil, drill: Bool = false, judged: Bool, judge: JudgePolicy, scarcity: WhenScarce,
-      startLimit: Span, crashLimit: Int = Policy.defaultCrashLimit, keep: Int = Policy.defaultKeep, announceTargets: Int
+      startLimit: Span, crashLimit: Int = Policy.defaultCrashLimit, keep: Int = Policy.defaultKeep,
+      announceTargets: Int, objectives: [Objective] = []
     ) {
       self.service = service
       self.environment = environment
@@ -66,6 +70,7 @@ extension Rollout {
       statedStrategy = strategy == .canary ? nil : strategy
       statedHoldback = holdback == 0 ? nil : holdback
       statedDrill = drill ? drill : nil
+      statedObjectives = objectives.isEmpty ? nil : objectives
       self.preview = preview
     }
 
@@ -75,6 +80,7 @@ extension Rollout {
       case statedStrategy = "strategy"
       case statedHoldback = "holdback"
       case statedDrill = "drill"
+      case statedObjectives = "objectives"
     }
 
     /// What is wrong with it, in one sentence; nil when nothing is.
@@ -90,6 +96,15 @@ extension Rollout {
       guard announceTargets >= 0 else { return "\(place) has \(announceTargets) announce targets: give 0 or more." }
       guard stepMinimum >= .zero, finalWatch >= .zero, startLimit > .zero else {
         return "\(place) has a negative time or no start limit: give times of 0 or more, and a start limit above 0."
+      }
+      for (index, objective) in objectives.enumerated() {
+        guard objective.target > 0, 1 > objective.target, objective.window > .zero else {
+          return "\(place) has the objective \(objective.name) with a target of \(objective.target): give a share "
+            + "above 0 and below 1, and a window above 0."
+        }
+        if objectives[..<index].contains(where: { $0.name == objective.name }) {
+          return "\(place) names the objective \(objective.name) twice: name each once."
+        }
       }
       switch scarcity {
       case .advance(let after), .ask(let after):

@@ -11,12 +11,13 @@ extension Rollout.State {
   /// Who should get which share now, sorted by deployment; empty when nothing was ever placed in traffic.
   ///
   /// The version without traffic is named with 0 while a rollout runs, so that the router keeps it warm: a rollback is
-  /// then a change of weights only. It sums to 100, or to 0 when a first deployment is taken out.
+  /// then a change of weights only. It sums to 100, or to 0 when a first deployment is taken out. Where nobody serves,
+  /// what is to be stopped is named with 0, so that the router confirms first that it gets nothing.
   package var wantedShares: [TrafficShare] {
     let serving = knownGood.first?.deployment
     switch phase {
     case .idle, .sealing, .placing:
-      return serving.map { [TrafficShare($0.id, percent: 100)] } ?? []
+      return serving.map { [TrafficShare($0.id, percent: 100)] } ?? leftBehind
     case .drilling(let course, let drill):
       return shares(course, canary: drill.isThere ? course.drillPercent : 0)
     case .stepping(let course, let index), .watching(let course, let index, since: _),
@@ -29,15 +30,19 @@ extension Rollout.State {
     case .finishing(let course):
       return shares(course, canary: 100)
     case .restoring(let course, _), .reporting(let course, _, restoredAt: _):
-      let target = serving.map { [TrafficShare($0.id, percent: 100)] } ?? []
+      let target = serving.map { [TrafficShare($0.id, percent: 100)] } ?? leftBehind
       guard course.exposedSince != nil else { return target }
-      let emptied = ([course.canary] + (course.start.knownGood.map { [$0] } ?? [])).filter { $0.id != serving?.id }
+      let emptied = ([course.canary] + (course.start.knownGood.map { [$0] } ?? [])).filter { version in
+        !target.contains { $0.deployment == version.id }
+      }
       return (target + emptied.map { TrafficShare($0.id, percent: 0) }).sorted()
     // Not shares of 0: the router is to forget the service.
     case .closing, .closed:
       return []
     }
   }
+
+  private var leftBehind: [TrafficShare] { retiring.map { TrafficShare($0.id, percent: 0) }.sorted() }
 
   private func shares(_ course: Course, canary percent: Int) -> [TrafficShare] {
     let old = course.start.knownGood.map { [TrafficShare($0.id, percent: 100 - percent)] } ?? []
@@ -76,12 +81,12 @@ extension Rollout.State {
     }
   }
 
-  /// What is to be stopped and is safe to stop: the router confirmed shares that do not name it, or offers nothing.
+  /// What is to be stopped and is safe to stop: the router confirmed shares that give it nothing, or offers nothing.
   package var stoppable: [Deployment] {
     if case .closing = phase { return [] }
     if wantedShares.isEmpty { return retiring }
     guard let routed else { return [] }
-    return retiring.filter { leaving in !routed.shares.contains { $0.deployment == leaving.id } }
+    return retiring.filter { leaving in !routed.shares.contains { $0.deployment == leaving.id && $0.percent > 0 } }
   }
 
   /// The timer of this phase; none while a freeze holds the rollout. Waking always leads on, so that no timer is wanted

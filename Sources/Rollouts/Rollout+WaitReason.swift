@@ -63,15 +63,23 @@ extension Rollout {
       return state.pending.map { "\($0.commit.short) waits, because this place \(words)" }
     }
     guard state.held(course) != nil else { return nil }
+    let why = words + behind(course, in: state)
     switch state.phase {
     case .watching, .gated, .finalWatch:
       let percent = course.percent(at: state.step ?? 0)
-      return "\(course.canary.commit.short) stays at \(percent) %, because this place \(words)"
+      return "\(course.canary.commit.short) stays at \(percent) %, because this place \(why)"
     case .placing where course.endpoints != nil && !course.needsBaseline, .drilling(_, .done), .scaling:
-      return "Rollout \(course.id) goes no further, because this place \(words)"
+      return "Rollout \(course.id) goes no further, because this place \(why)"
     case .idle, .sealing, .placing, .drilling, .stepping, .finishing, .restoring, .reporting, .closing, .closed:
       return nil
     }
+  }
+
+  /// What a rollout that a budget halted keeps waiting, an override too.
+  private static func behind(_ course: Course, in state: State) -> String {
+    guard state.freeze?.actor == budgetActor else { return "" }
+    return " To bring in a fix before that, run 'plimsoll rollback \(state.names)' first: "
+      + "until rollout \(course.id) is over, an override waits behind it."
   }
 
   private static func drillReason(_ course: Course, _ drill: Drill) -> String {

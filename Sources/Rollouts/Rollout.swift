@@ -19,6 +19,7 @@ package typealias RolloutID = Int
 ///    └──────────────────┘  restored (the router confirmed known-good's share)
 ///
 ///   frozen ── offers wait and no further step begins; whatever restores goes on ── thawed, or its time is up
+///      (by a person, or by an error budget that is spent, `ErrorBudget`)
 ///   any ── plimsoll.yaml no longer names the place ──▶ closing ── the router offers it no more ──▶ closed
 ///   closing, closed ── named again ──▶ idle, with the known-good and condemned versions that it had
 /// ```
@@ -58,6 +59,8 @@ package enum Rollout: Machine {
     package var frozen: Frozen?
     /// No rollback goes to an older version; none is kept either.
     package var raisedFloor: RaisedFloor?
+    /// Nil where no objective was ever watched.
+    package var budget: ErrorBudget?
 
     package init() {
       policy = nil
@@ -75,6 +78,7 @@ package enum Rollout: Machine {
       trouble = nil
       frozen = nil
       raisedFloor = nil
+      budget = nil
     }
   }
 

@@ -3,8 +3,8 @@ import Kernel
 /// One canary's whole watch: the judge of its requests' answers, and the guards beside it, in one verdict.
 ///
 /// The first conviction of either is final. A check that says nothing is a broken source: nothing moves until it
-/// speaks. A suspicion of a guard makes a good verdict wait. Nothing else changes what the judge says, and without
-/// guards in the policy this is the judge.
+/// speaks. A suspicion of a guard makes a good verdict wait, and so does a guard that is told nothing. Nothing else
+/// changes what the judge says, and without guards in the policy this is the judge.
 package struct WatchJudge: Sendable {
   private var judge: Judge
   private var guards: Guards?
@@ -35,6 +35,14 @@ package struct WatchJudge: Sendable {
     return joined(judged)
   }
 
+  /// The conviction, if there is one after all that came so far, this bin included; at a tenth of the cost of `absorb`.
+  package mutating func conviction(after bin: EvidenceBin) -> Conviction? {
+    now = max(now, bin.to)
+    if let conviction = judge.conviction(after: bin) { return conviction }
+    guards?.absorb(bin, canary: judge.canary, control: judge.control)
+    return guards?.conviction
+  }
+
   /// The router confirmed these shares; nil while they move.
   package mutating func routed(_ shares: GuardShares?) { guards?.routed(shares) }
 
@@ -60,7 +68,9 @@ package struct WatchJudge: Sendable {
     case .notEnoughEvidence, .good: break
     }
     if let missing = guards.missing(at: now) { return .sourceBroken(reason: missing) }
-    guard case .good(let power) = judged, let suspicion = guards.suspicion else { return judged }
+    guard case .good(let power) = judged, let suspicion = guards.suspicion ?? guards.blindness(at: now) else {
+      return judged
+    }
     return .notEnoughEvidence(
       Scarcity(
         requests: power.requests, needed: power.needed, detectableRatio: power.detectableRatio, sentence: suspicion))

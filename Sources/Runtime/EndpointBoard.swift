@@ -4,15 +4,26 @@ import Kernel
 /// the effects that route to them.
 actor EndpointBoard {
   private var endpoints: [DeploymentID: [Endpoint]] = [:]
+  /// Whose endpoints were told: that one of them has none is known, not merely not found yet.
+  private var heard: Set<DeploymentID> = []
   private var watchers: [UInt64: (of: Set<DeploymentID>, signal: AsyncStream<Void>.Continuation)] = [:]
   private var nextWatcher: UInt64 = 0
 
   func set(_ new: [Endpoint], for deployment: DeploymentID) {
     let new = new.sorted()
-    guard endpoints[deployment, default: []] != new else { return }
+    guard heard.insert(deployment).inserted || endpoints[deployment, default: []] != new else { return }
     endpoints[deployment] = new.isEmpty ? nil : new
     for (_, watcher) in watchers where watcher.of.contains(deployment) { watcher.signal.yield() }
   }
+
+  /// It is stopped for good.
+  func forget(_ deployment: DeploymentID) {
+    set([], for: deployment)
+    heard.remove(deployment)
+  }
+
+  /// An instance that ended tells nothing of the others, which may not have been found yet.
+  func isHeard(of deployment: DeploymentID) -> Bool { heard.contains(deployment) }
 
   func endpoints(of deployment: DeploymentID) -> [Endpoint] { endpoints[deployment] ?? [] }
 
@@ -37,11 +48,11 @@ actor EndpointBoard {
     watchers[id] = (deployments, continuation)
     continuation.onTermination = { [weak self] _ in
       guard let self else { return }
-      Task { await self.forget(id) }
+      Task { await self.dismiss(id) }
     }
     continuation.yield()
     return stream
   }
 
-  private func forget(_ watcher: UInt64) { watchers[watcher] = nil }
+  private func dismiss(_ watcher: UInt64) { watchers[watcher] = nil }
 }

@@ -32,13 +32,7 @@ extension Performer {
     case .run(let deployment, let limit): try await keepRunning(deployment, limit, errand)
     case .route(let routing): try await keepRouting(routing, errand)
     case .measureBaseline(let rollout, let deployment, let slowerThan):
-      let windows = try await ports.telemetry.historyWindows(
-        of: deployment, slowerThan: slowerThan, window: Self.baselineWindow, width: Judge.window)
-      let baseline =
-        windows.isEmpty
-        ? Baseline(
-          try await ports.telemetry.history(of: deployment, slowerThan: slowerThan, window: Self.baselineWindow))
-        : Baseline(windows: windows)
+      let baseline = try await baseline(of: deployment, slowerThan: slowerThan, errand)
       await errand.observe(.delivery(.baselineMeasured(rollout, baseline)))
     case .watch(let order): try await watch(order, errand)
     case .wake(let instant, let key):
@@ -50,12 +44,13 @@ extension Performer {
       await errand.observe(.delivery(.served(rollout, harm.counts)))
     case .retire(let deployment):
       try await ports.platform.retire(deployment, fence: errand.fence)
-      await board.set([], for: deployment.id)
+      await board.forget(deployment.id)
       guardBoard.retired(deployment.id)
       await errand.observe(.delivery(.retired(deployment.id)))
     case .close(let service, let environment):
       try await ports.router.close(service: service, environment: environment, fence: errand.fence)
       await errand.observe(.delivery(.closed(at: .now)))
+    case .watchBudget(let order): await watchBudget(order, errand)
     case .announce(let announcement, let target):
       try await ports.announcer.announce(announcement, to: target)
       await errand.observe(.delivery(.announced(id: announcement.id, target: target)))
@@ -129,8 +124,13 @@ extension Performer {
       }
       let serving = routes.filter { $0.percent > 0 && !$0.endpoints.isEmpty }
       // After a restart the platform needs a moment to find its instances again: until then the router, which outlived
-      // us, is left as it is rather than emptied.
-      if !missing.isEmpty, serving.isEmpty, .now - began < Self.adoptionPatience { continue }
+      // us, is left as it is rather than emptied. Receivers that are known to have none are nothing to wait for: what
+      // has no share any more would keep it so long.
+      if serving.isEmpty, .now - began < Self.adoptionPatience {
+        var unheard = false
+        for route in missing where await !board.isHeard(of: route.deployment) { unheard = true }
+        if unheard { continue }
+      }
       let outcome = try await ports.router.apply(
         routes, preview: routing.preview, service: service, environment: environment, fence: errand.fence)
       switch outcome {

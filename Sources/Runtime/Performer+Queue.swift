@@ -9,6 +9,12 @@ extension Performer {
   /// An unchanged head is told again this often, so that no single observation is essential.
   static let trunkReminder = Span.seconds(30)
 
+  /// Branches in line are looked at this often; one call to the forge, however many they are.
+  static let changesInterval = Span.seconds(10)
+
+  /// Freezes begin and longest waits end so late at most.
+  static let clockInterval = Span.seconds(10)
+
   func perform(_ effect: MergeQueue.Effect, _ errand: Errand) async throws(Outage) {
     switch effect {
     case .watchTrunk(let repository, let branch):
@@ -24,10 +30,22 @@ extension Performer {
         last = head
         await sleep(until: .now + Self.trunkInterval)
       }
+    case .watchChanges(let order): try await watchChanges(order, errand)
+    case .watchClock:
+      while !Task.isCancelled {
+        await sleep(until: .now + Self.clockInterval)
+        if !Task.isCancelled { await errand.observe(.queue(.ticked)) }
+      }
+    case .plan(let order):
+      let plan = Planner.plan(order.situation(at: .now))
+      if !Task.isCancelled { await errand.observe(.queue(.planned(plan, version: order.version))) }
+    case .survey(let entry, let base, let head, let repository):
+      let paths = try await ports.forge.changedPaths(from: base, to: head, in: repository)
+      await errand.observe(.queue(.surveyed(entry: entry, paths: paths)))
     case .prepare(let order, let recipe):
       let outcome = try await ports.forge.prepare(order)
       await errand.observe(.queue(.prepared(entry: order.entry, base: order.base, outcome: outcome, recipe: recipe)))
-    case .test(let entry, let commit, let command, let timeLimit, let repository, let recipe):
+    case .test(let build, let run, let commit, let command, let timeLimit, let repository, let recipe):
       let report = try await ports.runner.run(
         RunOrder(
           key: errand.runKey, command: command, repository: repository, commit: commit, timeLimit: timeLimit))
@@ -36,15 +54,36 @@ extension Performer {
       await errand.observe(
         .queue(
           .tested(
-            entry: entry, commit: commit,
+            build: build, run: run, commit: commit,
             report: MergeQueue.TestReport(
               end: report.end, log: report.log, summary: report.lastLine, startedAt: report.startedAt,
               endedAt: report.endedAt, recipe: recipe))))
-    case .land(let entry, let commit, let branch, let repository, let expecting):
+    case .land(let build, let commit, let branch, let repository, let expecting):
       switch try await ports.forge.land(commit, on: branch, in: repository, expecting: expecting) {
-      case .landed: await errand.observe(.queue(.landed(entry: entry, commit: commit)))
+      case .landed: await errand.observe(.queue(.landed(build: build, commit: commit)))
       case .moved(let trunk):
-        await errand.observe(.queue(.landingRefused(entry: entry, commit: commit, trunk: trunk)))
+        await errand.observe(.queue(.landingRefused(build: build, commit: commit, trunk: trunk)))
+      }
+    }
+  }
+}
+
+extension Performer {
+  /// Rounds begin at whole multiples of the interval by the wall clock: the effect starts anew whenever the line changes,
+  /// and a busy line would otherwise never be looked at.
+  private func watchChanges(_ order: MergeQueue.ChangesOrder, _ errand: Errand) async throws(Outage) {
+    let entries = order.entries
+    var told: [Int: ChangeState] = [:]
+    let interval = Self.changesInterval.milliseconds
+    while !Task.isCancelled {
+      await sleep(until: Instant(milliseconds: (Instant.now.milliseconds / interval + 1) * interval))
+      if Task.isCancelled { return }
+      let states = try await ports.forge.states(of: entries.map(\.branch), in: order.repository)
+      for (facts, state) in zip(entries, states) where told[facts.id] != state {
+        told[facts.id] = state
+        // As it was submitted, on a forge that knows nothing more of it.
+        if state == ChangeState(branch: facts.branch, head: facts.head) { continue }
+        await errand.observe(.queue(.changeObserved(entry: facts.id, state)))
       }
     }
   }

@@ -84,7 +84,8 @@ extension Performer {
           while !Task.isCancelled {
             let began = Instant.now
             let usages = await self.ports.platform.usage(of: deployments)
-            if !usages.isEmpty { inbox.put(.usage(usages, at: .now)) }
+            // Without figures too: with the memory limit the judge knows which guards are blind.
+            inbox.put(.usage(usages, at: .now))
             await sleep(until: began + Self.usageInterval)
           }
         })

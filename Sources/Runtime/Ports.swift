@@ -14,10 +14,12 @@ package struct Ports: Sendable {
   package let sealer: any Sealer
   package let catalog: any Catalog
   package let queries: any QuerySource
+  package let history: any HistorySource
   package init(
     forge: any Forge, runner: any Runner, artifacts: any ArtifactStore, platform: any Platform, router: any Router,
     telemetry: any Telemetry, observed: any ObservedTelemetry = NothingObserved(), announcer: any Announcer,
-    blobs: any BlobStore, sealer: any Sealer, catalog: any Catalog, queries: any QuerySource
+    blobs: any BlobStore, sealer: any Sealer, catalog: any Catalog, queries: any QuerySource,
+    history: any HistorySource = NoHistorySource()
   ) {
     self.forge = forge
     self.runner = runner
@@ -31,5 +33,6 @@ package struct Ports: Sendable {
     self.sealer = sealer
     self.catalog = catalog
     self.queries = queries
+    self.history = history
   }
 }

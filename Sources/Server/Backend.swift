@@ -30,6 +30,10 @@ package protocol Backend: Records {
   /// By lookup: the public port on loopback where the service answers; nil before the first route.
   func address(_ service: ServiceName, _ environment: EnvironmentName) async -> Int?
 
+  /// By lookup: where the place's requests are counted.
+  /// - Parameter slowerThan: what counts as slow there.
+  func origin(_ service: ServiceName, _ environment: EnvironmentName, slowerThan: Span) async -> EvidenceOrigin
+
   // MARK: Asking
 
   /// Posts the input and waits until its events are durable.
@@ -61,12 +65,33 @@ package protocol Backend: Records {
   func provenance(of digest: Digest) async throws(Outage) -> [UInt8]?
   func report(window: Range<Instant>, service: ServiceName?, environment: EnvironmentName?) async throws(Outage)
     -> Report
+  /// How long what landed from a queue in the window had waited.
+  func waits(window: Range<Instant>, queue: StreamID) async throws(Outage) -> WaitReport
 
   // MARK: Drawing
 
   /// A picture as PNG. Kind: *by content*, and cheap the second time.
   /// - Throws: `Outage` when the program that draws it is missing or fails; the caller may ask again.
   func png(of svg: [UInt8]) async throws(Outage) -> [UInt8]
+}
+
+extension Backend {
+  package func origin(
+    _ service: ServiceName, _ environment: EnvironmentName, slowerThan: Span
+  ) async -> EvidenceOrigin { .log }
+}
+
+/// Where requests are counted, and what cannot be told by that.
+package struct EvidenceOrigin: Equatable, Sendable {
+  /// As in "from …".
+  package let words: String
+  /// A sentence each.
+  package let caveats: [String]
+  package init(_ words: String, caveats: [String]) {
+    self.words = words
+    self.caveats = caveats
+  }
+  package static let log = EvidenceOrigin("requests in HAProxy's log", caveats: [])
 }
 
 /// A stream and its state now.

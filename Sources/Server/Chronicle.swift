@@ -49,6 +49,10 @@ actor Chronicle {
   struct ChangeRecord: Sendable {
     let facts: MergeQueue.EntryFacts
     var happenings: [Happening] = []
+    /// Who approves of it, sorted.
+    var approvals: [String] = []
+    /// The last word of each reporter.
+    var checks: [CheckResult] = []
     var outcome: MergeQueue.FinishedEntry?
   }
 
@@ -64,6 +68,8 @@ actor Chronicle {
     var version: Version = 0
     /// Oldest first.
     var changes: [ChangeRecord] = []
+    /// Of builds that go on, as planned; who has landed since left its own record.
+    var members: [Int: [Int]] = [:]
   }
 
   private let records: any Records
@@ -161,7 +167,8 @@ extension Chronicle.DeliveryRecord {
       }
     case .offered, .superseded, .refusedCondemned, .confirmed, .retired, .lifted, .instanceEnded,
       .announced, .announcementAbandoned, .troubled, .refusedUnconfigured, .gated, .approved, .scalingBegan, .scaled,
-      .finishing, .drillOrdered, .drillMoved, .frozen, .thawed, .floorRaised:
+      .finishing, .drillOrdered, .drillMoved, .frozen, .thawed, .floorRaised, .budgetNoted,
+      .troubleEnded:
       break
     }
   }
@@ -181,15 +188,27 @@ extension Chronicle.QueueRecord {
       changes.append(Chronicle.ChangeRecord(facts: facts))
       if changes.count > Chronicle.changeLimit { changes.removeFirst() }
     }
-    guard let (entry, log) = Self.subject(of: event),
-      let index = changes.lastIndex(where: { $0.facts.id == entry })
-    else { return }
-    changes[index].happenings.append(
-      Chronicle.Happening(
-        position: recorded.position, at: recorded.at,
-        sentence: Sentences.sentence(for: recorded.event, of: recorded.stream), log: log))
-    if changes[index].happenings.count > Chronicle.happeningLimit { changes[index].happenings.removeFirst() }
+    let (subjects, log) = subjects(of: event)
+    for entry in subjects {
+      guard let index = changes.lastIndex(where: { $0.facts.id == entry }) else { continue }
+      changes[index].happenings.append(
+        Chronicle.Happening(
+          position: recorded.position, at: recorded.at,
+          sentence: Sentences.sentence(for: recorded.event, of: recorded.stream), log: log))
+      if changes[index].happenings.count > Chronicle.happeningLimit { changes[index].happenings.removeFirst() }
+      note(event, recorded, at: index)
+    }
+  }
+
+  private mutating func note(
+    _ event: MergeQueue.Event, _ recorded: RecordedEvent<StreamEvent>, at index: Int
+  ) {
     let facts = changes[index].facts
+    if case .reported(_, let approvals, let checks, _) = event {
+      changes[index].approvals = approvals
+      changes[index].checks = checks
+    }
+    let waits: [WaitPart] = if case .landed(let landing) = event { landing.waits } else { [] }
     let outcome: MergeQueue.FinishedEntry.Outcome? =
       switch event {
       case .landed(let landing): .landed(commit: landing.commit)
@@ -198,25 +217,42 @@ extension Chronicle.QueueRecord {
       default: nil
       }
     if let outcome {
-      changes[index].outcome = MergeQueue.FinishedEntry(facts: facts, outcome: outcome, at: recorded.at)
+      changes[index].outcome = MergeQueue.FinishedEntry(
+        facts: facts, outcome: outcome, at: recorded.at, waits: waits)
     }
   }
 
-  /// The entry that an event is about, and its log.
-  private static func subject(of event: MergeQueue.Event) -> (entry: Int, log: Digest?)? {
+  /// The entries that an event is about, and its log. Remembers who is in which build.
+  private mutating func subjects(of event: MergeQueue.Event) -> (entries: [Int], log: Digest?) {
     switch event {
-    case .configured, .trunkMoved, .recovered, .retired, .recalled: nil
-    case .submitted(let facts): (facts.id, nil)
-    case .withdrawn(let entry, reason: _, at: _): (entry, nil)
-    case .prepared(let entry, base: _, assumed: _, commit: _, tree: _, at: _): (entry, nil)
-    case .conflicted(let entry, base: _, assumed: _, paths: _, detail: _, at: _): (entry, nil)
-    case .contained(let entry, base: _, assumed: _, at: _): (entry, nil)
-    case .testPassed(let entry, commit: _, let log, startedAt: _, endedAt: _): (entry, log)
-    case .testFailed(let entry, commit: _, end: _, reason: _, let log, startedAt: _, endedAt: _): (entry, log)
-    case .candidateDropped(let entry, commit: _, because: _, at: _): (entry, nil)
-    case .landed(let landing): (landing.entry, nil)
-    case .ejected(let ejection): (ejection.entry, ejection.log)
-    case .troubled(let entry, key: _, why: _, at: _): entry.map { ($0, nil) }
+    case .configured, .trunkMoved, .recovered, .retired, .recalled, .treePassed, .held, .resumed, .frozen, .thawed:
+      return ([], nil)
+    case .submitted(let facts): return ([facts.id], nil)
+    case .withdrawn(let entry, reason: _, at: _): return ([entry], nil)
+    case .prepared(let entry, base: _, assumed: _, commit: _, tree: _, at: _): return ([entry], nil)
+    case .conflicted(let entry, base: _, assumed: _, paths: _, detail: _, at: _): return ([entry], nil)
+    case .contained(let entry, base: _, assumed: _, at: _): return ([entry], nil)
+    case .testPassed(let entry, commit: _, let log, startedAt: _, endedAt: _): return ([entry], log)
+    case .testFailed(let entry, commit: _, end: _, reason: _, let log, startedAt: _, endedAt: _): return ([entry], log)
+    case .candidateDropped(let entry, commit: _, because: _, at: _): return ([entry], nil)
+    case .landed(let landing): return ([landing.entry], nil)
+    case .ejected(let ejection): return ([ejection.entry], ejection.log)
+    case .troubled(let entry, key: _, why: _, at: _): return (entry.map { [$0] } ?? [], nil)
+    case .planned(let planned):
+      for build in planned.builds { members[build.id] = build.members }
+      for build in planned.dropped { members[build] = nil }
+      return ([], nil)
+    case .runBegan(let build, run: _, subject: _, at: _), .recognised(let build, _, at: _),
+      .runStopped(let build, run: _, because: _, at: _), .buildCarried(let build, over: _, to: _, at: _):
+      return (members[build] ?? [], nil)
+    case .runEnded(let build, let run, at: _): return (members[build] ?? [], run.log)
+    case .buildDropped(let build, because: _, at: _): return (members.removeValue(forKey: build) ?? [], nil)
+    case .landingBegan(build: _, let members, commit: _, expecting: _, at: _): return (members, nil)
+    case .flakeFound(let flake): return (flake.members, nil)
+    case .stackLoosened(unit: _, let members, at: _): return (members, nil)
+    case .reported(let entry, approvals: _, checks: _, at: _), .surveyed(let entry, lanes: _, at: _),
+      .targetsReported(let entry, targets: _, at: _), .overdue(let entry, since: _, at: _):
+      return ([entry], nil)
     }
   }
 }

@@ -76,7 +76,7 @@ struct Reader: Sendable {
     let records = try await chronicle.rollouts(of: stream)
     var running: RolloutView?
     if let record = state.running.flatMap({ course in records.last { $0.start.id == course.id } }) {
-      running = Views.rollout(record, in: state, await series(record))
+      running = Views.rollout(record, in: state, await series(record), await origin(record, in: state))
     }
     let drilled = records.last { $0.drill != nil }
     return Views.environment(
@@ -96,17 +96,17 @@ struct Reader: Sendable {
     var views: [QueueView] = []
     for policy in await backend.topology().queues {
       let stream = StreamID.queue(policy.repository, policy.trunk)
-      views.append(Views.queue(await lookup.queueState(stream), of: stream))
+      views.append(Views.queue(await lookup.queueState(stream), of: stream, now: now()))
     }
     for (_, stream) in await lookup.retiredQueues() {
-      views.append(Views.queue(await lookup.queueState(stream), of: stream))
+      views.append(Views.queue(await lookup.queueState(stream), of: stream, now: now()))
     }
     return views
   }
 
   func queue(_ repository: String) async throws -> QueueView {
     let (_, stream) = try await lookup.queue(repository)
-    return Views.queue(await lookup.queueState(stream), of: stream)
+    return Views.queue(await lookup.queueState(stream), of: stream, now: now())
   }
 
   func change(_ repository: String, _ entry: String) async throws -> ChangeView {
@@ -132,7 +132,7 @@ struct Reader: Sendable {
         promotions.append(view)
       }
     }
-    return Views.change(record, in: state, repository: policy.repository, promotions: promotions)
+    return Views.change(record, in: state, repository: policy.repository, promotions: promotions, now: now())
   }
 
   // MARK: Promotions and artifacts
@@ -209,7 +209,14 @@ struct Reader: Sendable {
 
   func rollout(_ service: String, _ environment: String, _ id: String) async throws -> RolloutView {
     let (record, state) = try await rolloutRecord(service, environment, id)
-    return Views.rollout(record, in: state, await series(record))
+    return Views.rollout(record, in: state, await series(record), await origin(record, in: state))
+  }
+
+  /// Of a rollout that is judged now; the usual one where nobody asks.
+  func origin(_ record: Chronicle.RolloutRecord, in state: Rollout.State) async -> EvidenceOrigin {
+    guard let course = state.running, course.id == record.start.id, course.isJudged else { return .log }
+    return await backend.origin(
+      course.policy.service, course.policy.environment, slowerThan: course.policy.judge.slowerThan)
   }
 
   func rolloutRecord(
@@ -255,11 +262,24 @@ struct Reader: Sendable {
 
   // MARK: The past
 
-  func measures(service: String?, environment: String?, days: Int) async throws -> MeasuresView {
+  func waits(_ repository: String, days: Int = Self.defaultMeasureDays) async throws -> QueueWaitsView {
+    let (policy, stream) = try await lookup.queue(repository)
+    let report = try await backend.waits(window: try window(days: days), queue: stream)
+    return Views.waits(report, of: policy.repository)
+  }
+
+  private func window(days: Int) throws(Refusal) -> Range<Instant> {
     guard Self.measureDays.contains(days) else {
       throw Refusal(
         .malformed, "days is \(days): give \(Self.measureDays.lowerBound) to \(Self.measureDays.upperBound).")
     }
+    let to = now()
+    // One millisecond more, because the window's end is not in it and what happened now should be.
+    return (to - .minutes(Double(days) * 1440))..<(to + Span(milliseconds: 1))
+  }
+
+  func measures(service: String?, environment: String?, days: Int) async throws -> MeasuresView {
+    let window = try window(days: days)
     let known = await backend.topology()
     let chosen = if let service { try await lookup.service(service) } else { Topology.Service?.none }
     let name: EnvironmentName? =
@@ -273,9 +293,6 @@ struct Reader: Sendable {
           throw Lookup.unknown("environment", environment, among: known.environments.map(\.rawValue))
         }
       }
-    let to = now()
-    // One millisecond more, because the window's end is not in it and what happened now should be.
-    let window = (to - .minutes(Double(days) * 1440))..<(to + Span(milliseconds: 1))
     return Views.measures(try await backend.report(window: window, service: chosen?.name, environment: name))
   }
 

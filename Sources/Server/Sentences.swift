@@ -52,6 +52,52 @@ package enum Sentences {
     case .ejected(let ejection): ejection.sentence
     case .troubled(let entry, key: _, let why, at: _):
       "\(entry.map { "#\($0)" } ?? "The watch on the trunk") is held up by the world: \(why)."
+    case .planned(let planned):
+      planned.builds.isEmpty && planned.dropped.isEmpty && planned.reruns.isEmpty
+        ? "The plan of builds stays as it is."
+        : "Builds were planned: \(plan(planned))."
+    case .runBegan(let build, let run, let subject, at: _):
+      "Build \(build) is being tested at \(subject.commit.short)\(run > 1 ? ", run \(run)" : "")."
+    case .runEnded(let build, let run, at: _):
+      run.isGreen
+        ? "The test of build \(build) passed in \((run.endedAt - run.startedAt).words)."
+        : "The test of build \(build) \(run.reason)."
+    case .runStopped(let build, run: _, let because, at: _):
+      "The test of build \(build) was stopped: \(words(for: because))."
+    case .recognised(let build, let passed, at: _):
+      switch passed.source {
+      case .run(let other, number: _, log: _):
+        "Build \(build) is the very tree that passed as build \(other): no run is needed."
+      case .check(let name, let reporter, let commit):
+        "Build \(build) is the very tree on which \(name) of \(reporter) passed at \(commit.short): no run is needed."
+      }
+    case .buildDropped(let build, let because, at: _): "Build \(build) was dropped: \(words(for: because))."
+    case .buildCarried(let build, let over, to: _, at: _):
+      "Build \(build) goes on: \(numbers(over)) landed in other lanes."
+    case .landingBegan(build: _, let members, let commit, expecting: _, at: _):
+      "\(numbers(members)) passed and \(members.count == 1 ? "is" : "are") being pushed as \(commit.short)."
+    case .flakeFound(let flake):
+      flake.red == flake.green
+        ? "A flake: build \(flake.red) was red and is green, and nothing was different."
+        : "A flake: build \(flake.red) was red, and build \(flake.green), which holds all of it, is green."
+    case .stackLoosened(unit: _, let members, at: _): "The stack of \(numbers(members)) is looked at one by one."
+    case .reported(let entry, let approvals, let checks, at: _):
+      "#\(entry) has \(count(approvals.count, "approval")) and \(count(checks.count, "reported check"))."
+    case .treePassed(let passed):
+      switch passed.source {
+      case .run(let build, number: _, log: _): "A tree passed as build \(build)."
+      case .check(let name, let reporter, let commit): "\(name) of \(reporter) passed at \(commit.short)."
+      }
+    case .surveyed(let entry, let lanes, at: _): "#\(entry) is in \(lanes.labels.joined(separator: ", "))."
+    case .targetsReported(let entry, let targets, at: _): "#\(entry) affects \(count(targets.count, "target"))."
+    case .held(let hold):
+      hold.kind == .paused
+        ? "\(hold.by) paused the queue: \(hold.reason)." : "\(hold.by) drains the queue: \(hold.reason)."
+    case .resumed(let reason, let by, at: _): "\(by) resumed the queue\(reason.isEmpty ? "" : ": \(reason)")."
+    case .frozen(let freeze):
+      "The queue is frozen\(freeze.until.map { " until \(Words.clock($0))" } ?? ""): \(freeze.reason)."
+    case .thawed: "The freeze is over."
+    case .overdue(let entry, let since, at: _): "#\(entry) waits since \(Words.clock(since)), longer than it should."
     case .recovered: "The watch on the trunk works again."
     case .retired: "The queue is closed: plimsoll.yaml no longer names its branch."
     case .recalled(let trunk, let services, at: _):
@@ -65,7 +111,24 @@ package enum Sentences {
     case .culprit(let entry): "#\(entry), which it stood on, failed"
     case .withdrawn(let entry): "#\(entry), which it stood on, was withdrawn or replaced"
     case .recipeChanged: "the test, the method or the message changed"
+    case .landed(let entry): "#\(entry) landed, which it assumed would not"
+    case .lineChanged: "its members stand in another order now"
+    case .outranked(let entry): "#\(entry) is more urgent"
+    case .forgotten: "more builds ended than are kept"
     }
+  }
+
+  private static func numbers(_ entries: [Int]) -> String {
+    let names = entries.map { "#\($0)" }
+    return names.count < 2
+      ? names.joined() : names.dropLast().joined(separator: ", ") + " and " + (names.last ?? "")
+  }
+
+  private static func plan(_ planned: MergeQueue.Event.Planned) -> String {
+    let new = planned.builds.map { "build \($0.id) of \(numbers($0.members))" }
+    let again = planned.reruns.map { "build \($0) again" }
+    let ended = planned.dropped.map { "build \($0) ends" }
+    return (new + again + ended).joined(separator: ", ")
   }
 
   private static func sentence(_ event: Promotion.Event) -> String {
@@ -117,7 +180,7 @@ package enum Sentences {
       "Rollout \(id) may take until \(Words.clock(until)) to become ready, because nobody watched it."
     case .baselineMeasured(let id, let baseline):
       "The baseline of rollout \(id): \(baseline.errors) errors and \(baseline.slow) slow in "
-        + "\(count(baseline.requests, "request"))."
+        + "\(count(baseline.requests, "request"))." + (baseline.origin.map { " \(Words.closed($0))" } ?? "")
     case .placed(let id, let digest, let endpoints):
       "Rollout \(id) is ready: \(count(endpoints, "instance")) run \(digest.short)."
     case .stepEntered(let id, index: _, let percent, at: _): "Rollout \(id) wants \(percent) % of the traffic."
@@ -144,6 +207,7 @@ package enum Sentences {
     case .announcementAbandoned(let id, let target, let why):
       "Announcement \(id) did not reach target \(target + 1): \(why)."
     case .troubled(let key, let why): "The world keeps failing at \(key): \(why)."
+    case .troubleEnded(let key): "\(key) goes well again."
     case .unconfigured(let event):
       "plimsoll.yaml no longer names \(place)" + (event.rollout.map { "; rollout \($0) ends unfinished." } ?? ".")
     case .closed: "\(place) is out of traffic for good; what ran is stopped."
@@ -170,7 +234,16 @@ package enum Sentences {
     case .floorRaised(let floor, ordinal: _, at: _):
       "No rollback of \(place) goes below \(floor.digest.short) any more, says \(floor.actor): "
         + Words.closed(floor.reason)
+    case .budgetNoted(let standings, at: _): standings.map { sentence($0, in: place) }.joined(separator: " ")
     }
+  }
+
+  private static func sentence(_ standing: BudgetStanding, in place: String) -> String {
+    if let missing = standing.missing {
+      return "Nothing is known of the error budget of \(standing.objective) in \(place): "
+        + Words.closed(missing.reason)
+    }
+    return "In \(place) \(Words.closed(standing.sentence ?? "nothing is known of \(standing.objective)"))"
   }
 
   private static func words(for drill: Drill, of rollout: RolloutID) -> String {

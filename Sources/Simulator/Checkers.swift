@@ -63,6 +63,11 @@ final class Checkers {
   /// Rollouts that a freeze does not hold.
   private var passesFreeze: [StreamID: RolloutID] = [:]
   private(set) var recordedTypes: [String] = []
+  /// Entries in line, and those that left.
+  private var waiting: Set<Int> = []
+  private var left: Set<Int> = []
+  /// Lanes were on once: what lands may differ from a tested tree by what is disjoint.
+  private var lenient = false
 
   init(_ world: World) { self.world = world }
 
@@ -80,7 +85,8 @@ final class Checkers {
   func trunkMoved(to commit: CommitID, byQueue: Bool) {
     guard byQueue else { return }
     if !world.forge.isGreen(commit) { report(.trunkIsGreen, "the trunk is red at \(commit.short)") }
-    if !world.runner.tested.contains(commit) {
+    let tree = world.forge.tree(of: commit)
+    if !lenient, !(tree.map { world.runner.tested.contains($0) } ?? false) {
       report(.trunkIsTested, "the trunk is at \(commit.short), whose test never passed")
     }
   }
@@ -149,7 +155,13 @@ final class Checkers {
       // What landed just before is routed under the new topology.
       if !isServiceNamed { excused.formUnion(landings.keys.filter { !begun.contains($0) }) }
     case .settings: break
-    case .queue(.landed(let landing)): landed(landing.commit, event.position)
+    case .queue(.landed(let landing)):
+      leaves(landing.entry, "landed")
+      if landing.isTip { landed(landing.commit, event.position) }
+    case .queue(.submitted(let facts)): waiting.insert(facts.id)
+    case .queue(.ejected(let ejection)): leaves(ejection.entry, "was ejected")
+    case .queue(.withdrawn(let entry, reason: _, at: _)): leaves(entry, "was withdrawn")
+    case .queue(.configured(let policy)): if !policy.strict { lenient = true }
     // A trunk that was forced back makes its commit the newest again.
     case .queue(.trunkMoved(from: _, let to, at: _)): landed(to, event.position)
     case .queue(.recalled(let trunk, services: _, at: _)): excused.remove(trunk)
@@ -160,6 +172,13 @@ final class Checkers {
     case .delivery(let inner): delivery(inner, event.stream, event.position)
     case .observation: break
     }
+  }
+
+  private func leaves(_ entry: Int, _ how: String) {
+    if waiting.remove(entry) == nil {
+      report(.eachLeavesOnce, "#\(entry) \(how) \(left.contains(entry) ? "a second time" : "and never came")")
+    }
+    left.insert(entry)
   }
 
   private func landed(_ commit: CommitID, _ position: Position) {
@@ -207,7 +226,7 @@ final class Checkers {
     case .offered, .superseded, .refusedCondemned, .confirmed, .startExtended, .baselineMeasured, .placed, .stepEntered,
       .evidenceNoted, .stepPassed, .restored, .retired, .instanceEnded, .announced, .troubled, .closed,
       .refusedUnconfigured, .gated, .scalingBegan, .scaled, .finishing, .drillOrdered, .drillMoved, .drillAbandoned,
-      .floorRaised:
+      .floorRaised, .budgetNoted, .troubleEnded:
       break
     }
     holds(event, stream)
@@ -257,9 +276,11 @@ final class Checkers {
   }
 
   private func completed(_ deployment: Deployment, _ stream: StreamID) {
-    // A person may go on with what the judge has not passed, or back to it.
+    // A person may go on with what the judge has not passed, or back to it; from then on that is what is usual.
+    let usual = knownGood[stream]?.last.map { world.forge.behaviour(of: $0.commit) }
     guard stream == SimulatedNames.productionDelivery, let since = exposed[stream], decidedByJudge.contains(stream),
-      world.forge.behaviour(of: deployment.commit).hurtsTraffic, world.traffic.disturbedAt < since
+      world.forge.behaviour(of: deployment.commit).hurtsTraffic, usual?.hurtsTraffic != true,
+      world.traffic.disturbedAt < since
     else { return }
     report(.badNeverCompletes, "\(deployment.id) hurts users and completed its rollout")
   }
@@ -314,6 +335,7 @@ final class Checkers {
     where !begun.contains(commit) && !excused.contains(commit) {
       report(.landedIsBuilt, "\(commit.short) landed and was never built")
     }
+    for entry in waiting.sorted() { report(.eachLeavesOnce, "#\(entry) never left the queue") }
     let types = ledger.events.map(\.event.type)
     if types != recordedTypes {
       report(.recordedStays, "\(recordedTypes.count) events were recorded, \(types.count) are in the ledger")

@@ -20,6 +20,10 @@ struct FaultPlan {
   /// Times at which the ledger cannot be written for a while.
   var diskFull = 0
   var hangingTests = 0.0
+  /// Runs that are red without cause.
+  var flakyTests = 0.0
+  /// Runs that the runner loses.
+  var lostRuns = 0.0
   /// Builds whose second run gives other bytes.
   var unreproducible = 0.0
   /// Release folders that someone changed.
@@ -52,6 +56,8 @@ struct FaultPlan {
     plan.zombie = chance.happens(30)
     plan.diskFull = chance.happens(30) ? 1 + chance.below(2) : 0
     plan.hangingTests = chance.happens(30) ? 5 : 0
+    plan.flakyTests = chance.happens(30) ? 8 : 0
+    plan.lostRuns = chance.happens(25) ? 10 : 0
     plan.unreproducible = chance.happens(20) ? 20 : 0
     plan.alteredFolders = chance.happens(10) ? 3 : 0
     plan.kills = chance.happens(40) ? 1 + chance.below(3) : 0

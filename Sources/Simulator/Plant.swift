@@ -40,6 +40,8 @@ package enum Plant: String, CaseIterable, Sendable {
   case ledgerAltersEvent
   /// The ledger loses its last event in a crash.
   case ledgerLosesTail
+  /// Whoever tells of landings tells each twice.
+  case landingsToldTwice
   /// Traffic fails at the healthy: the judge is told of errors that did not happen.
   case errorsInvented
 }

@@ -26,12 +26,16 @@ package enum Plot: String, CaseIterable, Sendable {
   case byHandInDrill = "by-hand-in-drill"
   /// plimsoll.yaml names production no more for a while.
   case leaving
+  /// The same, for a moment only, while the very first version is on its way: nothing is known good to return to.
+  case leavingFirst = "leaving-first"
   /// Someone forces the trunk back to where it was.
   case forcedBack = "forced-back"
+  /// Three changes wait together, and the one in the middle is red.
+  case batch
 
   var plan: SimulatedSettings.Plan {
     switch self {
-    case .canary, .frozen, .byHand, .byHandInDrill, .leaving, .forcedBack: .canary
+    case .canary, .frozen, .byHand, .byHandInDrill, .leaving, .leavingFirst, .forcedBack, .batch: .canary
     case .holdback: .holdback
     case .oneInstanceFirst: .oneInstanceFirst
     case .blueGreen: .blueGreen
@@ -44,16 +48,19 @@ package enum Plot: String, CaseIterable, Sendable {
   /// The changes that the serving version holds.
   var servesAtTheEnd: [Int] {
     switch self {
-    case .canary, .holdback, .oneInstanceFirst, .blueGreen, .allAtOnce, .gated, .drilled, .leaving: [0]
+    case .canary, .holdback, .oneInstanceFirst, .blueGreen, .allAtOnce, .gated, .drilled, .leaving, .leavingFirst: [0]
     case .frozen: [0, 1]
     case .byHand, .byHandInDrill, .forcedBack: []
+    case .batch: [0, 1, 3]
     }
   }
   var trunkAtTheEnd: [Int] {
     switch self {
     case .forcedBack: [1]
     case .byHand, .byHandInDrill: [0, 1]
-    case .canary, .holdback, .oneInstanceFirst, .blueGreen, .allAtOnce, .gated, .drilled, .leaving, .frozen:
+    case .batch: [0, 1, 3, 4]
+    case .canary, .holdback, .oneInstanceFirst, .blueGreen, .allAtOnce, .gated, .drilled, .leaving, .leavingFirst,
+      .frozen:
       servesAtTheEnd + [servesAtTheEnd.count]
     }
   }
@@ -67,6 +74,10 @@ final class ScriptedStory {
     /// The trunk as found serves.
     case begin
     case deploy(SimulatedChange)
+    /// The trunk as found gets requests, and is not known good yet.
+    case beginFirst
+    /// Named no more and named again, before the router can have been told.
+    case blink
     /// On its way, at a step.
     case send(SimulatedChange)
     case freeze
@@ -76,6 +87,8 @@ final class ScriptedStory {
     case beginDrill
     case rollBackByHand
     case forceBack
+    /// Submitted together; those that are red leave.
+    case land([SimulatedChange])
     case takenBack(SimulatedChange)
   }
 
@@ -101,9 +114,13 @@ final class ScriptedStory {
       case .byHandInDrill: [.beginDrill, .rollBackByHand]
       case .leaving: [.configure(.production), .configure(nil)]
       case .forcedBack: [.forceBack]
+      case .leavingFirst: []
+      case .batch:
+        [.land([SimulatedChange(id: 1), SimulatedChange(id: 2, failsTests: true), SimulatedChange(id: 3)])]
       }
-    let bad = SimulatedChange(id: plot == .frozen ? 2 : 1, behaviour: .failing)
-    acts = [.configure(nil), .begin, .deploy(SimulatedChange(id: 0))] + middle + [.takenBack(bad)]
+    let bad = SimulatedChange(id: plot == .batch ? 4 : plot == .frozen ? 2 : 1, behaviour: .failing)
+    let beginning: [Act] = plot == .leavingFirst ? [.beginFirst, .blink] : [.begin]
+    acts = [.configure(nil)] + beginning + [.deploy(SimulatedChange(id: 0))] + middle + [.takenBack(bad)]
   }
 
   /// The bad change has been taken back and people were told why.
@@ -125,6 +142,18 @@ final class ScriptedStory {
     return state
   }
 
+  private var line: [Int] {
+    guard case .queue(let queue)? = simulation.ledger.folded(SimulatedNames.queue) else { return [] }
+    return queue.entries.map(\.id)
+  }
+
+  private var hasLeft: Bool {
+    simulation.ledger.events.contains { recorded in
+      guard case .delivery(.unconfigured) = recorded.event else { return false }
+      return recorded.stream == SimulatedNames.productionDelivery
+    }
+  }
+
   private func content(_ deployment: Deployment) -> [Int] { simulation.world.forge.content(of: deployment.commit) }
 
   private func isDone(_ act: Act) -> Bool {
@@ -135,6 +164,8 @@ final class ScriptedStory {
     // A file is read again only when the server starts, so what was to be stopped has stopped by then.
     case .configure(.some): return state.isRetired && state.retiring.isEmpty
     case .begin: return served == []
+    case .beginFirst: return served == [] || state.live?.exposedSince != nil
+    case .blink: return hasLeft && state.policy != nil && !state.isRetired && state.retiring.isEmpty
     case .deploy(let change): return served?.contains(change.id) ?? false
     case .send(let change):
       return state.step != nil && state.live.map { content($0.canary).contains(change.id) } ?? false
@@ -146,6 +177,9 @@ final class ScriptedStory {
     case .rollBackByHand: return served == [] && state.running == nil
     case .forceBack:
       return served == [] && state.running == nil && simulation.world.forge.trunk == firstTrunk
+    case .land(let changes):
+      let good = changes.filter { !$0.failsTests }
+      return good.allSatisfy { served?.contains($0.id) ?? false } && line.isEmpty
     case .takenBack(let change): return state.history.contains { content($0.deployment).contains(change.id) }
     }
   }
@@ -153,11 +187,14 @@ final class ScriptedStory {
   private func ask(_ act: Act) {
     switch act {
     case .configure(let absence):
-      let topology = SimulatedSettings.topology(variant: 0, plan: plot.plan, without: absence)
-      guard simulation.process?.engine.topology != topology else { return }
-      _ = simulation.request(.settings(.apply(topology)), to: .settings)
-    case .begin: break
+      let topology = topology(without: absence)
+      if simulation.process?.engine.topology != topology { apply(topology) }
+    case .begin, .beginFirst: break
+    case .blink:
+      if !hasLeft { apply(topology(without: .production)) }
+      apply(topology(without: nil))
     case .deploy(let change), .send(let change), .takenBack(let change): submit(change)
+    case .land(let changes): for change in changes { submit(change) }
     case .freeze: ask(.freeze(Rollout.Freeze(reason: "a sale", actor: "ada", until: nil)))
     case .thaw(let after):
       if simulation.elapsed >= actBegan + after { ask(.thaw(actor: "ada", reason: "it is over")) }
@@ -171,19 +208,28 @@ final class ScriptedStory {
     }
   }
 
+  private func topology(without absence: SimulatedSettings.Absence?) -> Topology {
+    SimulatedSettings.topology(variant: 0, plan: plot.plan, without: absence)
+  }
+
+  private func apply(_ topology: Topology) {
+    _ = simulation.request(.settings(.apply(topology)), to: .settings)
+  }
+
   private func ask(_ input: Rollout.Input) {
     _ = simulation.request(.delivery(input), to: SimulatedNames.productionDelivery, lane: .protect)
   }
 
   private func submit(_ change: SimulatedChange) {
-    let head = heads[change.id] ?? simulation.world.forge.newBranch(change)
+    let branch: BranchName = SimulatedNames.name("change-\(change.id)")
+    let head = heads[change.id] ?? simulation.world.forge.push(change, as: branch)
     heads[change.id] = head
     let isTaken = simulation.ledger.events.contains { event in
       if case .queue(.submitted(let facts)) = event.event { facts.head == head } else { false }
     }
     guard !isTaken else { return }
     let submission = MergeQueue.Submission(
-      branch: SimulatedNames.name("change-\(change.id)"), head: head, author: "ada", title: "Change \(change.id)")
+      branch: branch, head: head, author: "ada", title: "Change \(change.id)")
     _ = simulation.request(.queue(.submit(submission)), to: SimulatedNames.queue)
   }
 }

@@ -1,6 +1,7 @@
 import ControlPlane
 import Kernel
 import Rollouts
+import Statistics
 
 extension SimulatedDispatcher {
   /// One bin of evidence and one look at whether a route holds.
@@ -53,6 +54,7 @@ extension SimulatedDispatcher {
       call(
         errand, at: { [world] in world.router.close(errand.stream, fence: errand.fence) ? true : nil },
         then: { [world] _ in .delivery(.closed(at: world.wallClock)) })
+    case .watchBudget(let order): watchBudget(order, errand)
     case .announce(let announcement, let target):
       call(
         errand,
@@ -72,6 +74,24 @@ extension SimulatedDispatcher {
   }
 
   // MARK: Standing
+
+  /// Budgets that are spent, spared and unknown by chance: whatever they do, nothing unsafe may come of it.
+  private func watchBudget(_ order: Rollout.BudgetOrder, _ errand: Errand) {
+    world.agenda.after(world.chance.span(1, 60)) { [self] in
+      guard errand.isWanted else { return }
+      let readings = order.objectives.map { objective in
+        let errors = world.chance.happens(world.faults.refused) ? objective.window.seconds : 0
+        let windows = BurnRate.windows(objectiveWindow: objective.window)
+        let answer: WindowAnswer =
+          world.chance.happens(world.faults.refused)
+          ? .unknown("the server is away")
+          : .counts(windows.map { WindowRatio(window: $0, requests: $0.seconds, errors: min(errors, $0.seconds)) })
+        return BudgetReading(objective: objective.name, answer: answer)
+      }
+      observe(errand, .delivery(.budgetLooked(number: order.number, readings, at: world.wallClock)))
+      watchBudget(order, errand)
+    }
+  }
 
   private func keepRunning(_ deployment: Deployment, _ limit: Int?, _ errand: Errand) {
     world.agenda.after(world.chance.span(0.02, 0.2)) { [self] in

@@ -171,17 +171,28 @@ final class SimulatedDispatcher: EffectDispatcher {
   private func perform(_ effect: MergeQueue.Effect, _ errand: Errand) {
     switch effect {
     case .watchTrunk: watchTrunk(errand)
+    case .watchChanges(let order): watchChanges(order, errand)
+    case .watchClock: tick(errand)
+    case .plan(let order):
+      call(errand, at: { [world] in Planner.plan(order.situation(at: world.wallClock)) }) { plan in
+        .queue(.planned(plan, version: order.version))
+      }
+    case .survey(let entry, let base, let head, _):
+      call(errand, at: { [world] in world.forge.changedPaths(from: base, to: head) }) { paths in
+        // Each file is a folder of its own, which lanes go by.
+        .queue(.surveyed(entry: entry, paths: ChangedPaths(bounding: paths.paths.map { "\($0)/content" })))
+      }
     case .prepare(let order, let recipe):
       call(errand, at: { [world] in world.forge.prepare(order) }) { outcome in
         .queue(.prepared(entry: order.entry, base: order.base, outcome: outcome, recipe: recipe))
       }
-    case .test(let entry, let commit, _, let timeLimit, _, let recipe):
-      test(errand, entry: entry, commit, timeLimit, recipe)
-    case .land(let entry, let commit, _, _, let expecting):
+    case .test(let build, let run, let commit, _, let timeLimit, _, let recipe):
+      test(errand, build: build, run: run, commit, timeLimit, recipe)
+    case .land(let build, let commit, _, _, let expecting):
       call(errand, at: { [world] in world.forge.land(commit, expecting: expecting) }) { outcome in
         switch outcome {
-        case .landed: .queue(.landed(entry: entry, commit: commit))
-        case .moved(let trunk): .queue(.landingRefused(entry: entry, commit: commit, trunk: trunk))
+        case .landed: .queue(.landed(build: build, commit: commit))
+        case .moved(let trunk): .queue(.landingRefused(build: build, commit: commit, trunk: trunk))
         }
       }
     }
@@ -205,8 +216,35 @@ final class SimulatedDispatcher: EffectDispatcher {
     }
   }
 
-  private func test(_ errand: Errand, entry: Int, _ commit: CommitID, _ timeLimit: Span, _ recipe: Int) {
+  /// Standing: what became of the branches in line.
+  private func watchChanges(_ order: MergeQueue.ChangesOrder, _ errand: Errand) {
+    world.agenda.after(world.chance.span(2, 6)) { [self] in
+      guard errand.isWanted else { return }
+      for facts in order.entries {
+        let state = world.forge.state(of: facts.branch)
+        if state.head == facts.head { continue }
+        observe(errand, .queue(.changeObserved(entry: facts.id, state)), isNear: true)
+      }
+      watchChanges(order, errand)
+    }
+  }
+
+  private func tick(_ errand: Errand) {
+    world.agenda.after(.seconds(10)) { [self] in
+      guard errand.isWanted else { return }
+      post(.letter(Letter(to: errand.stream, .queue(.ticked), cause: .observed(effect: errand.key))))
+      tick(errand)
+    }
+  }
+
+  private func test(
+    _ errand: Errand, build: Int, run: Int, _ commit: CommitID, _ timeLimit: Span, _ recipe: Int
+  ) {
     let startedAt = world.wallClock
+    if world.chance.happens(world.faults.lostRuns) {
+      return world.agenda.after(world.chance.span(1, 5)) { [self] in fail(errand, "the runner was lost") }
+    }
+    let isFlaky = world.chance.happens(world.faults.flakyTests)
     let hangs = world.chance.happens(world.faults.hangingTests)
     let duration = hangs ? timeLimit : world.chance.span(2, 8)
     world.agenda.after(duration) { [self] in
@@ -217,13 +255,13 @@ final class SimulatedDispatcher: EffectDispatcher {
       } else if hangs {
         end = .timedOut
       } else {
-        end = .exited(code: world.runner.test(commit, in: world.forge) ? 0 : 1)
+        end = .exited(code: world.runner.test(commit, in: world.forge) && !isFlaky ? 0 : 1)
       }
       let report = MergeQueue.TestReport(
         end: end, log: SimulatedNames.digest(1), summary: end == .exited(code: 0) ? "ok" : "1 test failed",
         startedAt: startedAt, endedAt: world.wallClock, recipe: recipe)
       onBoundary(.unacknowledged)
-      observe(errand, .queue(.tested(entry: entry, commit: commit, report: report)))
+      observe(errand, .queue(.tested(build: build, run: run, commit: commit, report: report)))
       self.end(errand)
     }
   }

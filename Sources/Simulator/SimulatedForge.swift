@@ -34,7 +34,8 @@ final class SimulatedForge {
   private struct Commit {
     /// In order of arrival.
     let content: [Int]
-    let tree: TreeID
+    /// What it was made on; nil for the first.
+    let base: CommitID?
   }
 
   let salt: UInt64
@@ -44,6 +45,8 @@ final class SimulatedForge {
   private(set) var pastTrunks: [CommitID] = []
   private var commits: [CommitID: Commit] = [:]
   private var heads: [CommitID: Int] = [:]
+  private var branches: [BranchName: CommitID] = [:]
+  private(set) var notes: [CommitID: ChangeNote] = [:]
   private var behaviours: [CommitID: Behaviour] = [:]
   /// Told whenever the trunk moved.
   var onMove: (_ to: CommitID, _ byQueue: Bool) -> Void = { _, _ in }
@@ -52,16 +55,19 @@ final class SimulatedForge {
   init(salt: UInt64) {
     self.salt = salt
     trunk = SimulatedNames.commit(salt)
-    commits[trunk] = Commit(content: [], tree: SimulatedNames.tree(salt))
+    commits[trunk] = Commit(content: [], base: nil)
   }
 
-  /// A new branch; returns its head.
-  func newBranch(_ change: SimulatedChange) -> CommitID {
+  /// A change pushed as a branch, new or not; returns its head.
+  func push(_ change: SimulatedChange, as branch: BranchName) -> CommitID {
     changes.append(change)
     let head = SimulatedNames.commit(salt &+ 1_000_000 &+ UInt64(change.id))
     heads[head] = change.id
+    branches[branch] = head
     return head
   }
+
+  func delete(_ branch: BranchName) { branches[branch] = nil }
 
   func content(of commit: CommitID) -> [Int] { commits[commit]?.content ?? [] }
 
@@ -73,14 +79,18 @@ final class SimulatedForge {
     if let other = below.first(where: { clash($0, change) }) {
       return .conflicted(paths: ["file-\(other)"], detail: "changes \(other) and \(change) touch the same line")
     }
-    return .prepared(commit: commit(below + [change], order), tree: SimulatedNames.tree(number(below + [change], 7)))
+    return .prepared(commit: commit(below + [change], order), tree: tree(of: below + [change]))
   }
 
   private func commit(_ content: [Int], _ order: CandidateOrder) -> CommitID {
     let id = SimulatedNames.commit(number(content, UInt64(order.entry) &* 31 &+ hash(order)))
-    commits[id] = Commit(content: content, tree: SimulatedNames.tree(number(content, 7)))
+    commits[id] = Commit(content: content, base: order.base)
     return id
   }
+
+  /// Of changes that merge the order leaves no trace in the files.
+  func tree(of commit: CommitID) -> TreeID? { commits[commit].map { tree(of: $0.content) } }
+  private func tree(of content: [Int]) -> TreeID { SimulatedNames.tree(number(content.sorted(), 7)) }
 
   private func hash(_ order: CandidateOrder) -> UInt64 {
     order.method == .squash ? 3 : order.method == .rebase ? 5 : 1
@@ -92,7 +102,7 @@ final class SimulatedForge {
 
   /// By content, with lease.
   func land(_ commit: CommitID, expecting: CommitID) -> LandOutcome {
-    if trunk == commit { return .landed }
+    if holds(trunk, commit) { return .landed }
     guard trunk == expecting else { return .moved(trunk: trunk) }
     move(to: commit, byQueue: true)
     return .landed
@@ -104,7 +114,7 @@ final class SimulatedForge {
     let content = content(of: trunk) + [change.id]
     guard isGreen(content) else { return }
     let id = SimulatedNames.commit(number(content, 13))
-    commits[id] = Commit(content: content, tree: SimulatedNames.tree(number(content, 7)))
+    commits[id] = Commit(content: content, base: trunk)
     move(to: id, byQueue: false)
   }
 
@@ -112,6 +122,14 @@ final class SimulatedForge {
   func forceBack(to past: CommitID) {
     guard past != trunk else { return }
     move(to: past, byQueue: false)
+  }
+
+  /// Someone rewrites history: the same files in a commit that continues none.
+  func rewriteTrunk() {
+    let content = content(of: trunk)
+    let id = SimulatedNames.commit(number(content, UInt64(pastTrunks.count) &* 37 &+ 17))
+    commits[id] = Commit(content: content, base: nil)
+    move(to: id, byQueue: false)
   }
 
   private func move(to commit: CommitID, byQueue: Bool) {
@@ -125,6 +143,45 @@ final class SimulatedForge {
 
   /// Calls back once, when the trunk moves.
   func watch(_ watcher: @escaping () -> Void) { watchers.append(watcher) }
+
+  // MARK: Lookups and notes
+
+  /// By lookup.
+  func state(of branch: BranchName) -> ChangeState { ChangeState(branch: branch, head: branches[branch]) }
+
+  /// By lookup.
+  func move(from old: CommitID, to new: CommitID) -> HeadMove {
+    holds(new, old) ? .advanced : holds(old, new) ? .rewound : .rewritten
+  }
+
+  private func holds(_ descendant: CommitID, _ ancestor: CommitID) -> Bool {
+    var next: CommitID? = descendant
+    while let commit = next {
+      if commit == ancestor { return true }
+      next = commits[commit]?.base
+    }
+    return false
+  }
+
+  /// By lookup: of a branch's head its own change, of a candidate what it has beyond the base.
+  func changedPaths(from base: CommitID, to head: CommitID) -> ChangedPaths {
+    let present = content(of: base)
+    let added = heads[head].map { [$0] } ?? content(of: head).filter { !present.contains($0) }
+    return ChangedPaths(bounding: added.flatMap(paths))
+  }
+
+  /// A change has a file of its own, and edits those of earlier ones that it clashes with, breaks or mends: what shares
+  /// no file can neither clash nor break.
+  private func paths(of change: Int) -> [String] {
+    let others = (0..<change).filter { clash($0, change) || breaks($0, change) } + changes[change].mends
+    return ([change] + others).map { "file-\($0)" }
+  }
+
+  /// By content; the fence lives in the note.
+  func comment(_ note: ChangeNote) {
+    if let present = notes[note.head], present.fence > note.fence { return }
+    notes[note.head] = note
+  }
 
   // MARK: What the content means
 

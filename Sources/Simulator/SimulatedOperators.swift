@@ -95,7 +95,11 @@ final class SimulatedOperators {
 
   private func act() {
     switch world.chance.below(100) {
-    case 0..<60: submit(drawChange())
+    case 0..<42: submit(drawChange())
+    // Together, so that there are batches.
+    case 42..<54: for _ in 0..<3 { submit(drawChange()) }
+    case 54..<57: edit()
+    case 57..<60: hold()
     case 60..<65:
       ask(
         .queue(.withdraw(entry: 1 + world.chance.below(branches + 1), reason: "second thoughts")), SimulatedNames.queue)
@@ -117,10 +121,30 @@ final class SimulatedOperators {
 
   func submit(_ change: SimulatedChange) {
     branches += 1
-    let head = world.forge.newBranch(change)
+    let branch: BranchName = SimulatedNames.name("change-\(branches)")
+    let head = world.forge.push(change, as: branch)
+    let priority: MergeQueue.Priority =
+      world.chance.happens(75) ? .normal : world.chance.pick(MergeQueue.Priority.allCases) ?? .normal
     let submission = MergeQueue.Submission(
-      branch: SimulatedNames.name("change-\(branches)"), head: head, author: "ada", title: "Change \(branches)")
+      branch: branch, head: head, author: "ada", title: "Change \(branches)", priority: priority,
+      after: world.chance.happens(15) && branches > 1 ? [branches - 1] : [])
     ask(.queue(.submit(submission)), SimulatedNames.queue)
+  }
+
+  /// Somebody pushes to a branch in line.
+  private func edit() {
+    guard branches > 0 else { return }
+    _ = world.forge.push(
+      SimulatedChange(id: world.forge.changes.count),
+      as: SimulatedNames.name("change-\(1 + world.chance.below(branches))"))
+  }
+
+  private func hold() {
+    let kind = world.chance.pick(MergeQueue.Hold.Kind.allCases) ?? .paused
+    ask(.queue(.hold(kind, reason: "an incident", by: "ada")), SimulatedNames.queue)
+    world.agenda.after(world.chance.span(5, 60)) { [self] in
+      ask(.queue(.resume(reason: "it is over", by: "ada")), SimulatedNames.queue)
+    }
   }
 
   private func drawChange() -> SimulatedChange {

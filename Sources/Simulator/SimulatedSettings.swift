@@ -52,7 +52,10 @@ enum SimulatedSettings {
     let queue = MergeQueue.Policy(
       repository: SimulatedNames.repository, trunk: SimulatedNames.trunk, slots: 1 + variant % 3,
       method: variant % 4 == 3 ? .squash : .mergeCommit, messageTemplate: "{title}",
-      command: variant % 5 == 4 ? "make check" : "make test", timeLimit: .seconds(20), capacity: 12)
+      command: variant % 5 == 4 ? "make check" : "make test", timeLimit: .seconds(20), capacity: 12,
+      scheduling: scheduling(variant), strict: variant % 3 != 2, lanes: LaneRules(division: .directories(depth: 1)),
+      requirements: MergeQueue.Policy.Requirements(approvals: variant % 7 == 6 ? 1 : 0),
+      hotfixesPreempt: variant % 2 == 1)
     let service = Topology.Service(
       name: SimulatedNames.service, repository: SimulatedNames.repository, trunk: SimulatedNames.trunk,
       build: Promotion.BuildStep(command: "make", output: "out", timeLimit: .seconds(30)),
@@ -61,6 +64,14 @@ enum SimulatedSettings {
         environment(SimulatedNames.production, judged: true, plan, variant: variant),
       ])
     return Topology(queues: [queue], services: [service])
+  }
+
+  /// The first is what a story is told with: one red run is believed.
+  private static func scheduling(_ variant: Int) -> SchedulingRules {
+    let modes = SchedulingRules.Mode.allCases
+    return SchedulingRules(
+      mode: modes[variant % modes.count], batchLimit: 4, threshold: 0.1, bypassDepth: 3,
+      isOptimistic: variant % 4 == 1, ejectionConfidence: variant % 2 == 0 ? 0.5 : 0.95)
   }
 
   private static func environment(
@@ -74,8 +85,13 @@ enum SimulatedSettings {
         stepMinimum: .seconds(judged ? 5 : 1), finalWatch: .seconds(judged ? 10 : 1), holdback: plan.holdback,
         preview: plan.preview, drill: plan == .drilled, judged: judged,
         judge: JudgePolicy(sloP99: .seconds(0.2), mustDetectRatio: 50), scarcity: scarcity(variant),
-        startLimit: .seconds(15), keep: 3, announceTargets: announceTargets))
+        startLimit: .seconds(15), keep: 3, announceTargets: announceTargets,
+        objectives: judged && variant % 2 == 1 ? [objective] : []))
   }
+
+  private static let objective = Objective(
+    name: "orders", title: "Orders are taken", service: "shop", target: 0.999, window: .minutes(30 * 1440),
+    indicator: .bad(query: "failed", total: "all", areCounters: true))
 
   private static func scarcity(_ variant: Int) -> Rollout.WhenScarce {
     switch variant % 4 {

@@ -183,7 +183,10 @@ final class Simulation {
   }
 
   private func flush(_ process: SimulatedProcess, _ appended: [RecordedEvent<StreamEvent>]) {
-    for event in appended { world.checkers.recorded(event) }
+    for event in appended {
+      world.checkers.recorded(event)
+      if world.plant == .landingsToldTwice, case .queue(.landed) = event.event { world.checkers.recorded(event) }
+    }
     if world.plant == .gateOpensItself { openGates(process, appended) }
     if let onDelivery, appended.contains(where: { $0.stream == SimulatedNames.productionDelivery }),
       case .delivery(let state)? = process.engine.state(of: SimulatedNames.productionDelivery)
@@ -269,12 +272,23 @@ final class Simulation {
 
   /// Somebody looks: what waits for a person does not wait for ever.
   func attend() {
+    if case .queue(let state)? = process?.engine.state(of: SimulatedNames.queue) { attend(state) }
     for stream in SimulatedNames.deliveries {
       guard case .delivery(let state)? = process?.engine.state(of: stream) else { continue }
       if case .gated(let course, let index, _, since: _) = state.phase { approve(course.id, index, in: stream) }
       if let frozen = state.frozen, frozen.freeze.until == nil, isCalm {
         _ = request(.delivery(.thaw(actor: "ada", reason: "it is calm")), to: stream)
       }
+    }
+  }
+
+  private func attend(_ queue: MergeQueue.State) {
+    if queue.hold != nil, isCalm {
+      _ = request(.queue(.resume(reason: "it is calm", by: "ada")), to: SimulatedNames.queue)
+    }
+    guard let needed = queue.policy?.requirements.approvals, needed > 0 else { return }
+    for entry in queue.entries where entry.approvals.count < needed {
+      _ = request(.queue(.report(entry: entry.id, .approved(by: "grace"))), to: SimulatedNames.queue)
     }
   }
 
@@ -335,6 +349,9 @@ final class Simulation {
         wanted.percent == (sent.first { $0.deployment == wanted.deployment }?.percent ?? 0)
           || isBroken(wanted.deployment)
       }
+    case .delivery(.watchBudget):
+      guard case .delivery(let state)? = process?.engine.state(of: stream) else { return false }
+      return state.budget?.closed == nil && state.freeze?.actor != Rollout.budgetActor
     case .delivery(.run(let deployment, limit: _)):
       return world.platform.readyInstances(of: deployment.id) > 0 || isBroken(deployment.id)
     case .queue, .build, .delivery, .observation: return false

@@ -132,7 +132,7 @@ package final class WatchBenchmark<Store: EventStore> where Store.Event == Strea
             resuming: order.checkpoint), key: effect.key))
     case .wake(let instant, let key): if instant <= now { post(.woke(key), to: stream) }
     case .retire(let deployment): post(.retired(deployment.id), to: stream)
-    case .collectAftermath, .countServed, .close, .announce: break
+    case .collectAftermath, .countServed, .close, .watchBudget, .announce: break
     }
   }
 

@@ -46,13 +46,13 @@ final class World {
 
 /// What CI ran, and the artifacts of builds: a commit's first digest is its tag.
 final class SimulatedRunner {
-  /// Commits whose test was really run, and passed.
-  private(set) var tested: Set<CommitID> = []
+  /// Trees whose test was really run, and passed.
+  private(set) var tested: Set<TreeID> = []
   private(set) var artifacts: [CommitID: Digest] = [:]
 
   func test(_ commit: CommitID, in forge: SimulatedForge) -> Bool {
     let passes = forge.isGreen(commit)
-    if passes { tested.insert(commit) }
+    if passes, let tree = forge.tree(of: commit) { tested.insert(tree) }
     return passes
   }
 

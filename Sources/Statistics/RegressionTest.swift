@@ -23,7 +23,9 @@ import RealModule
 /// **A rate that fluctuates** by itself, as a struggling dependency's does, is no regression. `spread` is the variance
 /// of its factor, whose mean is 1, from one window of time to the next, learnt from the history. Windows are then
 /// negative binomial instead of Poisson, and events crowded into one window say little more than that it was a bad
-/// one: `Course` keeps the windows apart. Each closed window makes the usual rate more certain in turn.
+/// one: `Course` keeps the windows apart. Each closed window makes the usual rate more certain in turn, by no more than
+/// such a window can tell: x events of it are worth x/(1 + spread·x), as a history's are divided by their index
+/// (McCullagh and Nelder, Generalized Linear Models, 1989, 6.2). Taken for x, what fails would soon be what is usual.
 ///
 /// Rejected: the least product over all earlier rates of two e-values, one against each stream ("universal
 /// inference"): the mixture over earlier rates costs 3 to 4 nats, which is one to two bad requests more at each
@@ -95,7 +97,16 @@ package struct RegressionTest: Equatable, Sendable {
     fileprivate var trials = 0
     /// ln of the likelihood ratios, one an alternative; empty before the first window is over.
     fileprivate var logs: [Double] = []
+    /// What they have told of the usual rate. Nil before the first is over, and in courses of before it was kept,
+    /// where all events and trials had.
+    fileprivate var told: Told?
     package init() {}
+
+    fileprivate struct Told: Codable, Equatable, Sendable {
+      var events = 0.0
+      var trials = 0.0
+    }
+    fileprivate var known: Told { told ?? Told(events: Double(events), trials: Double(trials)) }
   }
 
   /// ln of the e-value of `events` in `trials` that are one window: with a spread of 0 there is no more to know.
@@ -110,8 +121,9 @@ package struct RegressionTest: Equatable, Sendable {
   package func logEvidence(after course: Course, events: Int, trials: Int) -> Double {
     let x = Double(events - course.events)
     let n = Double(trials - course.trials)
-    if course.logs.isEmpty { return alternatives.mixture { term($0, x, n, after: course) } }
-    return alternatives.mixture { course.logs[$0] + term($0, x, n, after: course) }
+    let known = course.known
+    if course.logs.isEmpty { return alternatives.mixture { term($0, x, n, after: known) } }
+    return alternatives.mixture { course.logs[$0] + term($0, x, n, after: known) }
   }
 
   /// The window with all of `events` and `trials` that are not in `course` is over.
@@ -119,8 +131,12 @@ package struct RegressionTest: Equatable, Sendable {
     let x = Double(events - course.events)
     let n = Double(trials - course.trials)
     if course.logs.isEmpty { course.logs = Array(repeating: 0, count: logRatios.count) }
-    let before = course
-    for index in logRatios.indices { course.logs[index] += term(index, x, n, after: before) }
+    var known = course.known
+    for index in logRatios.indices { course.logs[index] += term(index, x, n, after: known) }
+    let worth = 1 / (1 + spread * max(x, n * rate(tolerance, after: known)))
+    known.events += x * worth
+    known.trials += n * worth
+    course.told = known
     course.events = events
     course.trials = trials
   }
@@ -128,7 +144,7 @@ package struct RegressionTest: Equatable, Sendable {
   /// ln of one alternative's likelihood ratio for a window with x events in n requests: both claims' negative binomial
   /// predictions, with the usual rate as each of them has come to see it.
   @inline(__always)
-  private func term(_ index: Int, _ x: Double, _ n: Double, after course: Course) -> Double {
+  private func term(_ index: Int, _ x: Double, _ n: Double, after known: Course.Told) -> Double {
     let ratio = alternatives.ratios[index]
     guard earlierEvents < .infinity else {
       guard spread > 0 else { return x * logRatios[index] - n * usualRate * (ratio - tolerance) }
@@ -137,15 +153,17 @@ package struct RegressionTest: Equatable, Sendable {
       return x * logRatios[index]
         - (x + shape) * Double.log((shape + ratio * expected) / (shape + tolerance * expected))
     }
-    let seen = earlierEvents + Double(course.events)
-    let others = Double(course.trials)
-    let shape = 1 / (spread + 1 / seen)
-    let worse = ratio * seen / (earlierTrials + ratio * others)
-    let usual = tolerance * seen / (earlierTrials + tolerance * others)
-    let logRatio =
-      course.trials == 0
-      ? logRatios[index]
-      : logRatios[index] + Double.log((earlierTrials + tolerance * others) / (earlierTrials + ratio * others))
+    let shape = 1 / (spread + 1 / (earlierEvents + known.events))
+    let worse = rate(ratio, after: known)
+    let usual = rate(tolerance, after: known)
+    let logRatio = known.trials == 0 ? logRatios[index] : Double.log(worse / usual)
     return x * logRatio - (x + shape) * Double.log((shape + n * worse) / (shape + n * usual))
+  }
+
+  /// The usual rate in times of `factor`, as a claim of that factor has come to see it.
+  @inline(__always)
+  private func rate(_ factor: Double, after known: Course.Told) -> Double {
+    guard earlierEvents < .infinity else { return factor * usualRate }
+    return factor * (earlierEvents + known.events) / (earlierTrials + factor * known.trials)
   }
 }

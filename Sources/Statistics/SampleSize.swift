@@ -31,10 +31,46 @@ package enum SampleSize {
     return needed < Double(Int32.max) ? max(Int(needed), most) : nil
   }
 
+  /// The same for a rate that fluctuates, whose windows of `perWindow` requests are told apart: a worsening that goes on
+  /// steadily, looked at ten times a window.
+  package static func requests(
+    at rate: Double, test: RegressionTest, threshold: Double, perWindow: Double
+  ) -> Int? {
+    guard rate > test.nullRate, perWindow > 0 else { return nil }
+    var course = RegressionTest.Course()
+    for look in 1...(mostWindows * looksAWindow) {
+      let trials = Int(perWindow * Double(look) / Double(looksAWindow))
+      let events = min(Int(Double(trials) * rate + medianShift), trials)
+      if test.logEvidence(after: course, events: events, trials: trials) >= threshold { return max(trials, 1) }
+      if look.isMultiple(of: looksAWindow) { test.close(&course, events: events, trials: trials) }
+    }
+    return nil
+  }
+
+  /// Three hours: a fluctuating rate that shows nothing by then is said to show nothing.
+  private static let mostWindows = 1080
+  private static let looksAWindow = 10
+  /// More windows are read as so many, each with more requests, which tells less.
+  private static let mostWindowsWithin = 60
+
+  /// What `events` in `trials`, evenly spread over `windows`, say.
+  private static func evidence(_ test: RegressionTest, events: Int, trials: Int, windows: Int) -> Double {
+    guard test.spread > 0, windows > 1 else { return test.logEvidence(events: events, trials: trials) }
+    let windows = min(windows, mostWindowsWithin)
+    var course = RegressionTest.Course()
+    for window in 1..<windows {
+      test.close(&course, events: events * window / windows, trials: trials * window / windows)
+    }
+    return test.logEvidence(after: course, events: events, trials: trials)
+  }
+
   /// The smallest multiple of `rate`, from `smallest` to all requests failing, that half of all streams show within
   /// `requests`; nil when none does. Never rises with more requests.
+  ///
+  /// - Parameter windows: that the requests came in, where the rate fluctuates.
   package static func detectableRatio(
-    within requests: Int, of rate: Double, tests: [RegressionTest], threshold: Double, smallest: Double
+    within requests: Int, of rate: Double, tests: [RegressionTest], threshold: Double, smallest: Double,
+    windows: Int = 1
   ) -> Double? {
     guard rate > 0, rate < 1, requests > 0 else { return nil }
     func isSeen(_ ratio: Double) -> Bool {
@@ -44,7 +80,8 @@ package enum SampleSize {
       return events > 0 && events <= requests
         && tests.allSatisfy { test in
           rate > test.nullRate
-            && test.logEvidence(events: events, trials: Int((Double(events) - medianShift) / rate)) >= threshold
+            && evidence(
+              test, events: events, trials: Int((Double(events) - medianShift) / rate), windows: windows) >= threshold
         }
     }
     let largest = 1 / rate

@@ -37,7 +37,7 @@ import Testing
     ["./test", "./test --slowly"].map { command in
       .queue(
         .test(
-          entry: number, commit: Facts.commit("a"), command: command, timeLimit: .minutes(1),
+          build: number, run: 1, commit: Facts.commit("a"), command: command, timeLimit: .minutes(1),
           repository: Facts.repository, recipe: 1))
     }
   }

@@ -49,7 +49,7 @@ import Testing
           case .wake(_, let key): .woke(key)
           case .retire(let deployment): .retired(deployment.id)
           case .close: .closed(at: bench.now)
-          case .measureBaseline, .watch, .collectAftermath, .countServed, .announce: nil
+          case .measureBaseline, .watch, .collectAftermath, .countServed, .watchBudget, .announce: nil
           }
         if case .wake(let at, _) = effect { bench.now = max(bench.now, at) }
         if let input { bench.observe(.delivery(input), effect.key.text, of: Facts.delivery) }

@@ -89,6 +89,10 @@ private let b = "build:harbor/\(Facts.commit("b"))"
       .queue(.trunkMoved(from: Facts.commit("b"), to: Facts.commit("a"), at: at)), of: Facts.queue,
       ["\(a) <- begin aaaaaaaaaa 7 pushed to the trunk directly"])
     check(.queue(.landed(landing)), of: StreamID(.queue, "harbor/other"), [])
+    let inside = MergeQueue.Landing(
+      entry: 2, branch: main, head: Facts.commit("c"), author: "ada", title: "Ebbs", commit: Facts.commit("b"),
+      tree: landing.tree, previousTrunk: Facts.commit("c"), submittedAt: at, at: at, isTip: false, build: 1)
+    check(.queue(.landed(inside)), of: Facts.queue, [])
     check(
       .queue(.recalled(trunk: Facts.commit("a"), services: [Facts.harbor], at: at)), of: Facts.queue,
       ["\(a) <- begin aaaaaaaaaa 7 trunk as found"])
@@ -113,6 +117,9 @@ private let b = "build:harbor/\(Facts.commit("b"))"
         entry: 1, commit: commit, end: .timedOut, reason: "", log: log, startedAt: at, endedAt: at),
       .candidateDropped(entry: 1, commit: commit, because: .recipeChanged, at: at), .ejected(ejection),
       .troubled(entry: nil, key: key, why: "", at: at), .recovered(key: key, at: at), .retired(at: at),
+      .runBegan(build: 1, run: 1, subject: MergeQueue.Subject(commit: commit, tree: tree), at: at),
+      .landingBegan(build: 1, members: [1], commit: commit, expecting: commit, at: at),
+      .buildDropped(build: 1, because: .lineChanged, at: at), .thawed(at: at),
     ]
     for event in silent { check(.queue(event), of: Facts.queue, []) }
   }

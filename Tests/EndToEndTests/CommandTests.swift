@@ -84,6 +84,7 @@ import Testing
     "misuse is exit 2",
     arguments: [
       ["nonsense"], ["submit"], ["check", "--nope"], ["simulate", "--plant", "nothing-like-it", "--seed", "1"],
+      ["simulate", "queue"], ["simulate", "queue", "--trace", "missing.csv"], ["bench", "queue", "--policy", "zul"],
       ["bench", "rollback", "--rounds", "0"], ["bench", "rollback", "--only", "sinking"],
       ["rollback", "harbor", "production"], ["rollback", "harbor", "production", "--drill", "--to", "abcd"],
       ["rollout", "approve", "harbor", "production", "--reason", "x", "--at", "4"], ["freeze", "production"],
@@ -149,10 +150,12 @@ import Testing
     try await withFolder { folder in
       for verb in [
         "", "serve", "init", "check", "schema", "submit", "queue", "promote", "rollout", "rollback", "lift", "ledger",
-        "measure", "simulate", "demo", "down", "bench", "bench engine", "bench judge", "bench deploys",
-        "bench rollouts", "bench rollback", "accept",
+        "measure", "simulate", "simulate machines", "simulate queue", "demo", "down", "bench", "bench engine",
+        "bench judge", "bench deploys",
+        "bench rollouts", "bench rollback", "bench queue", "accept",
         "judge", "judge replay", "rollout show", "rollout plan", "rollout approve", "rollout floor", "freeze", "thaw",
-        "observe", "observe show", "observe deployed", "observe kept", "observe rolled-back",
+        "queue show", "queue waits", "queue approve", "queue report", "queue targets", "queue pause", "queue drain",
+        "queue resume", "observe", "observe show", "observe deployed", "observe kept", "observe rolled-back",
       ] {
         let ended = try Binary.run(
           verb.split(separator: " ").map(String.init) + ["--help"], in: folder, environment: ["COLUMNS": "80"])

@@ -7,7 +7,7 @@ import Testing
 
 /// A service that something else deploys: one metrics page with a version label, whose counters move by themselves.
 /// `/now?v1=400,0.002` says who serves: requests a second and the share of them that fails. `/down` takes the page away.
-private let shop = """
+let shop = """
   import http.server, threading, time, urllib.parse
   state = {'serving': {}, 'down': False, 'at': time.time()}
   counts = {}

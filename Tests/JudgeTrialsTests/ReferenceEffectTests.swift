@@ -1,4 +1,5 @@
 import JudgeTrials
+import Statistics
 import Testing
 
 @Suite("The MDE of labelled deploys")

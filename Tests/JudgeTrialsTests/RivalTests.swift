@@ -1,4 +1,5 @@
 import JudgeTrials
+import Statistics
 import Testing
 
 /// Each rival first does what its documents, its code or the research say of it.

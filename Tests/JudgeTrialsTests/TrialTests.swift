@@ -55,7 +55,9 @@ struct TrialTests {
     #expect(median <= 1.5 * published * 1.4, "\(median) s")
   }
 
-  /// Merging stretches without a bad request, as the benchmark does for speed, changes no verdict of steady failures.
+  /// Merging stretches without a bad request, as the benchmark does for speed, changes no verdict of steady failures. The
+  /// veto asks what the control did since nothing spoke for a worsening, which a merged stretch moves: by its patience
+  /// and five seconds, and to the later side, so that the benchmark does not flatter.
   @Test(arguments: [Shape.steady, .clustered])
   func stretchesWithoutABadRequestMayComeAsOneBin(shape: Shape) {
     for seed in 0..<8 as Range<UInt64> {
@@ -63,7 +65,7 @@ struct TrialTests {
         Cell(errorRate: 0.001, requestsPerSecond: 20, shape: shape, worsening: 10), seed: seed)
       let fine = JudgedDeploy.convictedMs(deploy, longestStretch: 1) ?? .max
       let merged = JudgedDeploy.convictedMs(deploy, longestStretch: 20) ?? .max
-      #expect(abs(fine.distance(to: merged)) <= 5000, "seed \(seed): \(fine), \(merged)")
+      #expect((-5000...15_000).contains(fine.distance(to: merged)), "seed \(seed): \(fine), \(merged)")
     }
   }
 

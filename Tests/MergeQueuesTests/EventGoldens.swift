@@ -8,8 +8,10 @@ import Testing
   static let samples: [MergeQueue.Event] = {
     let at = Instant(milliseconds: 1_700_000_000_000)
     let later = Instant(milliseconds: 1_700_000_060_000)
+    let passedTree = MergeQueue.PassedTree(
+      tree: tree("tree"), source: .run(build: 1, number: 2, log: digest("log")), at: at)
     return [
-      .configured(policy()),
+      .configured(policy(scheduling: .usual)),
       .trunkMoved(from: c("t0"), to: c("x"), at: at),
       .submitted(
         MergeQueue.EntryFacts(
@@ -35,6 +37,34 @@ import Testing
       .recovered(key: EffectKey("watch-trunk"), at: at),
       .retired(at: at),
       .recalled(trunk: c("t0"), services: [ServiceName(rawValue: "harbor")!], at: at),
+      .planned(
+        MergeQueue.Event.Planned(
+          version: 7, builds: [MergeQueue.PlannedBuild(id: 3, members: [1, 2], purpose: .speculation, worth: 0.9)],
+          dropped: [1], reruns: [2], order: [2, 3], at: at)),
+      .runBegan(build: 3, run: 1, subject: MergeQueue.Subject(commit: c("t0+a"), tree: tree("tree")), at: at),
+      .runEnded(
+        build: 3,
+        MergeQueue.Run(
+          number: 1, end: .exited(code: 1), reason: "exited with 1: 1 test", log: digest("log"), startedAt: at,
+          endedAt: later), at: later),
+      .runStopped(build: 3, run: 1, because: .outranked(by: 4), at: at),
+      .recognised(build: 3, passedTree, at: at),
+      .buildDropped(build: 3, because: .landed(4), at: at),
+      .buildCarried(build: 3, over: [4], to: c("t1"), at: at),
+      .landingBegan(build: 3, members: [1, 2], commit: c("t0+a+b"), expecting: c("t0"), at: at),
+      .flakeFound(MergeQueue.Event.Flake(red: 2, redRuns: 1, members: [1], green: 3, at: at)),
+      .stackLoosened(unit: 1, members: [1, 2], at: at),
+      .reported(
+        entry: 1, approvals: ["Grace"],
+        checks: [CheckResult(name: "ci", state: .passed, commit: c("a"), reporter: "jenkins")], at: at),
+      .treePassed(passedTree),
+      .surveyed(entry: 1, lanes: .folders(["api"]), at: at),
+      .targetsReported(entry: 1, targets: ["//api"], at: at),
+      .held(MergeQueue.Hold(kind: .paused, reason: "an incident", by: "Ada", since: at)),
+      .resumed(reason: "it is over", by: "Ada", at: later),
+      .frozen(MergeQueue.Freeze(reason: "a sale", since: at, until: later, sparesHotfixes: true)),
+      .thawed(at: later),
+      .overdue(entry: 1, since: at, at: later),
     ]
   }()
 
@@ -66,28 +96,96 @@ import Testing
     }
     #expect(
       try wire(MergeQueue.EjectionReason.allCases)
-        == #"["conflict","testFailed","timedOut","killed","alreadyLanded","queueRetired"]"#)
+        == #"["conflict","testFailed","timedOut","killed","alreadyLanded","queueRetired","predecessorLeft","waitedTooLong"]"#
+    )
     let causes: [MergeQueue.DropCause] = [.trunkMoved(to: c("x")), .culprit(1), .withdrawn(2), .recipeChanged]
     #expect(
       try wire(causes)
         == #"[{"trunkMoved":{"to":"\#(c("x"))"}},{"culprit":{"_0":1}},{"withdrawn":{"_0":2}},{"recipeChanged":{}}]"#)
   }
 
+  /// What of a configuration and a submission was not there before is written only where it says something.
+  @Test func newerKeysAreReadAndWritten() throws {
+    let calendar = FreezeWindow(
+      period: .weekly(days: [.saturday, .sunday], fromMinute: 0, toMinute: 1440, offsetMinutes: 0), reason: "weekend")
+    let full: [MergeQueue.Event] = [
+      .configured(
+        policy(
+          scheduling: careful, strict: false, lanes: LaneRules(division: .directories(depth: 2)), freezes: [calendar],
+          requirements: MergeQueue.Policy.Requirements(approvals: 1, checks: ["ci"]),
+          longestWait: MergeQueue.Policy.LongestWait(span: .minutes(60), ejects: true), reusedCheck: "ci",
+          hotfixesPreempt: true)),
+      .submitted(
+        MergeQueue.EntryFacts(
+          id: 3, branch: branch("a"), head: c("a"), author: "Ada", title: "Change a",
+          submittedAt: Instant(milliseconds: 1), priority: .hotfix, team: "harbor", after: [1, 2])),
+      .landed(
+        MergeQueue.Landing(
+          entry: 1, branch: branch("a"), head: c("a"), author: "Ada", title: "Change a", commit: c("t0+a"),
+          tree: tree("tree"), previousTrunk: c("t0"), submittedAt: Instant(milliseconds: 1),
+          at: Instant(milliseconds: 2), isTip: false, build: 4, team: "harbor")),
+    ]
+    for event in full {
+      #expect(try JSONDecoder().decode(MergeQueue.Event.self, from: Self.encoder.encode(event)) == event)
+    }
+  }
+
+  /// A history of before there were builds folds: who landed or left is gone, and who waits is planned anew.
+  @Test func olderHistoriesFold() {
+    let at = Instant(milliseconds: 5)
+    func facts(_ id: Int, _ name: String) -> MergeQueue.Event {
+      .submitted(
+        MergeQueue.EntryFacts(id: id, branch: branch(name), head: c(name), author: "Ada", title: name, submittedAt: at))
+    }
+    let events: [MergeQueue.Event] = [
+      .configured(policy()), .trunkMoved(from: nil, to: c("t0"), at: at), facts(1, "a"), facts(2, "b"), facts(3, "c"),
+      .prepared(entry: 1, base: c("t0"), assumed: [], commit: c("1"), tree: tree("1"), at: at),
+      .conflicted(entry: 2, base: c("1"), assumed: [1], paths: ["a"], detail: "", at: at),
+      .prepared(entry: 3, base: c("1"), assumed: [1], commit: c("3"), tree: tree("3"), at: at),
+      .testPassed(entry: 1, commit: c("1"), log: digest("log"), startedAt: at, endedAt: at),
+      .landed(
+        MergeQueue.Landing(
+          entry: 1, branch: branch("a"), head: c("a"), author: "Ada", title: "a", commit: c("1"), tree: tree("1"),
+          previousTrunk: c("t0"), submittedAt: at, at: at)),
+      .ejected(
+        MergeQueue.Ejection(
+          entry: 2, branch: branch("b"), head: c("b"), author: "Ada", title: "b", reason: .conflict, log: nil,
+          sentence: "It did not merge.", against: [1], at: at)),
+      .testFailed(
+        entry: 3, commit: c("3"), end: .timedOut, reason: "", log: digest("log"), startedAt: at, endedAt: at),
+      .candidateDropped(entry: 3, commit: c("3"), because: .culprit(2), at: at),
+    ]
+    var state = MergeQueue.initial
+    for event in events { MergeQueue.evolve(&state, event) }
+    #expect(MergeQueue.violations(in: state) == [])
+    #expect(state.entries.map(\.id) == [3])
+    #expect(work(of: state) == ["plan"])
+    #expect(state.trunk == c("1"))
+  }
+
   @Test func stateAndInputsSurviveTheirJournal() throws {
-    let inputs: [MergeQueue.Input] =
+    let told: [Told] =
       open + [
-        submit("a"), submit("b"), submit("c"), submit("d"), submit("e"), made(1, "t0", "1"), made(2, "1", "2"),
-        clash(3, "2"), contained(4, "2"), passed(2, "2"), failed(1, "x"), landed(1, "x"),
-        .landingRefused(entry: 1, commit: c("x"), trunk: c("y")), .withdraw(entry: 5, reason: "no"),
-        .exhausted(key: EffectKey("test/1/\(c("1"))/1"), why: "disk full"), passed(1, "1"), landed(1, "1"),
-        .trunkObserved(c("x")), submit("f"), made(2, "x", "9"), ended(2, "9", .timedOut),
-        .recall(services: [ServiceName(rawValue: "harbor")!]), .retire, .configure(policy()), .trunkObserved(c("x")),
+        submit("a"), submit("b", .high), submit("c"), submit("d", after: [3]), submit("e"),
+        plan([2], [2, 1], [2, 1, 3]),
+        made(2, "t0", "2"), made(1, "2", "12"), clash(3, "12"), failed(2), plan([2, 1]), passed(2), landed("12"),
+        Told(.landingRefused(build: 2, commit: c("12"), trunk: c("y"))), Told(.withdraw(entry: 5, reason: "no")),
+        Told(.exhausted(key: EffectKey("watch-trunk"), why: "disk full")), seen("x"), submit("f"),
+        Told(.hold(.paused, reason: "an incident", by: "Ada")), Told(.resume(reason: "", by: "Ada")),
+        Told(.report(entry: 6, .approved(by: "Grace"))),
+        Told(.surveyed(entry: 6, paths: ChangedPaths(bounding: ["a"]))),
+        Told(
+          .changeObserved(entry: 6, ChangeState(branch: branch("f"), head: c("f2")))), Told(.ticked),
+        Told(.recall(services: [ServiceName(rawValue: "harbor")!])), Told(.retire), Told(.configure(policy())),
+        seen("x"),
       ]
+    var inputs: [MergeQueue.Input] = []
+    for count in told.indices { inputs.append(told[count].input(play(Array(told.prefix(count))))) }
     for input in inputs {
       #expect(try JSONDecoder().decode(MergeQueue.Input.self, from: Self.encoder.encode(input)) == input)
     }
-    for count in 0...inputs.count {
-      let state = play(Array(inputs.prefix(count)))
+    for count in 0...told.count {
+      let state = play(Array(told.prefix(count)))
       let encoded = try Self.encoder.encode(state)
       let decoded = try JSONDecoder().decode(MergeQueue.State.self, from: encoded)
       #expect(decoded == state)

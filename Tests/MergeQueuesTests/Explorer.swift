@@ -2,7 +2,8 @@ import Kernel
 import MergeQueues
 
 /// One seeded world around the machine: effects are carried out late, twice or never, observations are lost, repeated
-/// and reordered, people submit, withdraw and push past the queue, and the process crashes.
+/// and reordered, runs lie red, people submit, withdraw, approve, pause and push past the queue, planners propose
+/// nonsense, and the process crashes.
 struct Explorer {
   private var random: SplitMix64
   private var forge: ToyForge
@@ -12,16 +13,22 @@ struct Explorer {
   private var mail: [MergeQueue.Input] = []
   /// Effects that were wanted once: any of them may still start, late.
   private var orders: [MergeQueue.Effect] = []
-  private var tested: Set<CommitID> = []
+  private var tested: Set<TreeID> = []
   private var landed: Set<Int> = []
   private var branches = 0
   private var clock: Int64 = 0
   private var isCalm = false
   /// Whether people push past the queue, withdraw and reconfigure, and the process crashes; else queues grow deep.
   private let isRough: Bool
+  /// Whether runs are red without cause, in percent of runs.
+  private let flakes: Double
+  private var needsApproval = false
+  private let isWide: Bool
   /// A runner that calls every test passed; the checks must notice.
   private let runnerLies: Bool
   private(set) var failure: String?
+  /// Changes sent away by runs that lied twice.
+  private(set) var wronged = 0
 
   var eventNames: Set<String> { Set(history.map(\.name)) }
   var turns: Int { Int(clock) }
@@ -30,30 +37,49 @@ struct Explorer {
     random = SplitMix64(state: seed)
     forge = ToyForge(salt: random.next())
     isRough = random.happens(50)
+    flakes = random.happens(50) ? 12 : 0
+    isWide = random.happens(30)
     self.runnerLies = runnerLies
   }
 
   /// Runs `steps` in a faulty world, then lets it calm down.
   /// - Returns: what went wrong first, or nil.
   mutating func run(steps: Int) -> String? {
-    take(.configure(policy(slots: Int.random(in: 1...3, using: &random), capacity: 6)))
+    take(.configure(draw()))
     for _ in 0..<steps where failure == nil { step() }
     calm()
     return failure
   }
 
+  private mutating func draw() -> MergeQueue.Policy {
+    var rules = [atOnce, careful, .usual].randomElement(using: &random)!
+    rules.mode = SchedulingRules.Mode.allCases.randomElement(using: &random)!
+    rules.isOptimistic = random.happens(30)
+    needsApproval = random.happens(15)
+    return policy(
+      slots: Int.random(in: 1...3, using: &random), method: MergeMethod.allCases.randomElement(using: &random)!,
+      command: random.happens(50) ? "make test" : "make check", capacity: isWide ? 12 : 6, scheduling: rules,
+      strict: random.happens(60), lanes: LaneRules(division: .directories(depth: 1)),
+      requirements: MergeQueue.Policy.Requirements(approvals: needsApproval ? 1 : 0),
+      longestWait: random.happens(10)
+        ? MergeQueue.Policy.LongestWait(span: .seconds(60), ejects: random.happens(50)) : nil,
+      reusedCheck: "ci", hotfixesPreempt: random.happens(50))
+  }
+
   private mutating func step() {
     switch Int.random(in: 0..<100, using: &random) {
     case 0..<12: submitSomething()
-    case 12..<52: startSomething()
-    case 52..<88: deliverSomething()
-    case 88..<96 where !isRough: startSomething()
+    case 12..<54: startSomething()
+    case 54..<88: deliverSomething()
+    case 88..<96 where !isRough: random.happens(20) ? sayOrLook() : startSomething()
     case 88..<90: take(.withdraw(entry: anyEntry(), reason: "no"))
-    case 90..<92: reconfigure()
+    case 90: reconfigure()
+    case 91: sayOrLook()
     case 92..<94: forge.pushFromOutside()
     case 94: if random.happens(30) { forge.rewind(to: Int.random(in: 0..<forge.history.count, using: &random)) }
     case 95: if random.happens(50) { mail = [] }
-    case 96..<98: if let effect = MergeQueue.effects(of: state).randomElement(using: &random) { exhaust(effect) }
+    case 96: if let effect = MergeQueue.effects(of: state).randomElement(using: &random) { exhaust(effect) }
+    case 97: holdOrResume()
     default: random.happens(10) ? take(.recall(services: [ServiceName(rawValue: "harbor")!])) : talkNonsense()
     }
   }
@@ -69,7 +95,13 @@ struct Explorer {
       branches += 1
       if random.happens(10), let facts = state.entries.randomElement(using: &random)?.facts { head = facts.head }
     }
-    take(.submit(MergeQueue.Submission(branch: branch(name), head: head, author: "Ada", title: name)))
+    let priority = random.happens(70) ? .normal : MergeQueue.Priority.allCases.randomElement(using: &random)!
+    var after: [Int] = []
+    if random.happens(15), let parent = state.entries.randomElement(using: &random) { after = [parent.id] }
+    take(
+      .submit(
+        MergeQueue.Submission(
+          branch: branch(name), head: head, author: "Ada", title: name, priority: priority, after: after)))
   }
 
   private mutating func startSomething() {
@@ -87,11 +119,30 @@ struct Explorer {
   private mutating func reconfigure() {
     if random.happens(15) { take(.retire) }
     if case .retired = state.phase, random.happens(50) { return }
-    take(
-      .configure(
-        policy(
-          slots: Int.random(in: 1...3, using: &random), method: MergeMethod.allCases.randomElement(using: &random)!,
-          command: random.happens(50) ? "make test" : "make check", capacity: 6)))
+    take(.configure(draw()))
+  }
+
+  private mutating func holdOrResume() {
+    if state.hold != nil, random.happens(70) { return take(.resume(reason: "over", by: "Ada")) }
+    take(.hold(random.happens(50) ? .paused : .draining, reason: "an incident", by: "Ada"))
+  }
+
+  /// People and other CI say something of an entry, or its branch turns out to be different.
+  private mutating func sayOrLook() {
+    guard let entry = state.entries.randomElement(using: &random) else { return }
+    let facts = entry.facts
+    switch Int.random(in: 0..<8, using: &random) {
+    case 0...3: take(.report(entry: facts.id, .approved(by: "Grace")))
+    case 4: take(.report(entry: facts.id, .approvalWithdrawn(by: "Grace")))
+    case 5:
+      let result = CheckResult(name: "ci", state: .passed, commit: facts.head, reporter: "jenkins")
+      let known = tested.sorted { $0.rawValue < $1.rawValue }.randomElement(using: &random)
+      take(.report(entry: facts.id, .checked(result, tree: known)))
+    case 6: take(.report(entry: facts.id, .affects(["//a"])))
+    default:
+      let head = random.happens(50) ? facts.head : random.happens(50) ? forge.newHead() : nil
+      take(.changeObserved(entry: facts.id, ChangeState(branch: facts.branch, head: head)))
+    }
   }
 
   private mutating func exhaust(_ effect: MergeQueue.Effect) {
@@ -101,14 +152,18 @@ struct Explorer {
   /// Observations that no effect of this state could make.
   private mutating func talkNonsense() {
     let stray = c("stray")
-    let known = state.entries.compactMap(\.candidate?.commit).randomElement(using: &random) ?? stray
+    let known = state.builds.compactMap(\.tip?.commit).randomElement(using: &random) ?? stray
     let entry = anyEntry()
-    switch Int.random(in: 0..<5, using: &random) {
-    case 0: take(.landed(entry: entry, commit: stray))
-    case 1: take(.landingRefused(entry: entry, commit: stray, trunk: known))
-    case 2: take(passed(entry + 100, name(known)))
-    case 3: take(passed(entry, "stray", recipe: state.recipe))
-    default: take(made(entry, "stray", "other", recipe: state.recipe))
+    switch Int.random(in: 0..<6, using: &random) {
+    case 0: take(.landed(build: 1, commit: stray))
+    case 1: take(.landingRefused(build: 1, commit: stray, trunk: known))
+    case 2: take(passed(state.nextBuild + 9).input(state))
+    case 3: take(.surveyed(entry: entry, paths: ChangedPaths(bounding: ["x/y"])))
+    case 4:
+      let members = (0..<Int.random(in: 0...3, using: &random)).map { _ in anyEntry() }
+      let proposal = Plan.Proposal(members: members, purpose: .alternative, worth: 2)
+      take(.planned(Plan(builds: [proposal, proposal]), version: state.planVersion))
+    default: take(made(entry, "stray", "other", recipe: state.recipe).input(state))
     }
   }
 
@@ -120,22 +175,43 @@ struct Explorer {
     case .watchTrunk:
       if !isRough { mail.removeAll { if case .trunkObserved = $0 { true } else { false } } }
       mail.append(.trunkObserved(forge.trunk))
+    case .watchChanges(let order):
+      for facts in order.entries.prefix(2) {
+        mail.append(.changeObserved(entry: facts.id, ChangeState(branch: facts.branch, head: facts.head)))
+      }
+    case .watchClock: mail.append(.ticked)
+    case .survey(let entry, _, let head, _):
+      mail.append(.surveyed(entry: entry, paths: ChangedPaths(bounding: [forge.path(of: head)])))
+    case .plan(let order):
+      let plan = Planner.plan(order.situation(at: Instant(milliseconds: clock * 1000)))
+      mail.append(.planned(plan, version: order.version))
     case .prepare(let order, let recipe):
       let outcome = forge.prepare(order)
       mail.append(.prepared(entry: order.entry, base: order.base, outcome: outcome, recipe: recipe))
-    case .test(let entry, let commit, _, _, _, let recipe):
-      let isGreen = forge.isGreen(commit)
-      var end = RunEnd.exited(code: isGreen || runnerLies ? 0 : 1)
-      if !isCalm, random.happens(2) { end = .timedOut }
-      if !isCalm, random.happens(3) { end = .cancelled }
-      if end == .exited(code: 0), isGreen { tested.insert(commit) }
-      mail.append(ended(entry, name(commit), end, recipe: recipe))
-    case .land(let entry, let commit, _, _, let expecting):
+    case .test(let build, let run, let commit, _, _, _, let recipe): test(build, run, commit, recipe)
+    case .land(let build, let commit, _, _, let expecting):
       switch forge.land(commit, expecting: expecting) {
-      case .landed: mail.append(.landed(entry: entry, commit: commit))
-      case .moved(let trunk): mail.append(.landingRefused(entry: entry, commit: commit, trunk: trunk))
+      case .landed: mail.append(.landed(build: build, commit: commit))
+      case .moved(let trunk): mail.append(.landingRefused(build: build, commit: commit, trunk: trunk))
       }
     }
+  }
+
+  private mutating func test(_ build: Int, _ run: Int, _ commit: CommitID, _ recipe: Int) {
+    let isGreen = forge.isGreen(commit)
+    var end = RunEnd.exited(code: isGreen || runnerLies ? 0 : 1)
+    if !isCalm {
+      if isGreen, random.happens(flakes) { end = .exited(code: 1) }
+      if random.happens(flakes / 5) { end = .timedOut }
+      if random.happens(3) { end = .cancelled }
+    }
+    if end == .exited(code: 0), isGreen { tested.insert(forge.tree(of: commit)) }
+    let at = Instant(milliseconds: clock * 1000)
+    mail.append(
+      .tested(
+        build: build, run: run, commit: commit,
+        report: MergeQueue.TestReport(
+          end: end, log: digest("log"), summary: "", startedAt: at, endedAt: at + .seconds(3), recipe: recipe)))
   }
 
   private mutating func take(_ input: MergeQueue.Input) {
@@ -150,33 +226,48 @@ struct Explorer {
       if case .landed(let landing) = event { landed.insert(landing.entry) }
     }
     if let violation = MergeQueue.violations(in: state).first { fail(violation) }
+    for entry in state.entries where entry.waits.parts(at: turn.now).whole != turn.now - entry.facts.submittedAt {
+      fail("the waits of #\(entry.id) do not sum to its whole wait")
+    }
     if !forge.isGreen(forge.trunk) { fail("the trunk is red at \(name(forge.trunk))") }
   }
 
   /// What the world knows to be wrong with a decided fact.
-  private func fault(in event: MergeQueue.Event) -> String? {
+  private mutating func fault(in event: MergeQueue.Event) -> String? {
     switch event {
     case .landed(let landing):
-      if !tested.contains(landing.commit) { return "#\(landing.entry) landed without a test that passed" }
+      if landing.isTip, !tested.contains(forge.tree(of: landing.commit)), state.policy?.strict ?? true {
+        return "#\(landing.entry) landed without a test that passed"
+      }
       let expected = (forge.contents[landing.previousTrunk] ?? []) + [forge.change(at: landing.head)]
       return forge.contents[landing.commit] == expected ? nil : "#\(landing.entry) landed with other contents"
     case .ejected(let ejection):
-      if let other = ejection.against.first(where: { !landed.contains($0) }) {
+      if ejection.reason.isGuilty || ejection.reason == .conflict,
+        let other = ejection.against.first(where: { !landed.contains($0) })
+      {
         return "#\(ejection.entry) was ejected against #\(other), which has not landed"
       }
       let change = forge.change(at: ejection.head)
       let trunk = state.trunk.flatMap { forge.contents[$0] } ?? []
+      let isRetired = if case .retired = state.phase { true } else { false }
       let isGuilty =
         switch ejection.reason {
         case .conflict: trunk.contains { forge.clash($0, change) }
         case .testFailed: !forge.isGreen(trunk + [change])
         case .alreadyLanded: trunk.contains(change)
-        case .timedOut, .killed: true
-        case .queueRetired: if case .retired = state.phase { true } else { false }
+        case .timedOut, .killed, .waitedTooLong: true
+        case .queueRetired: isRetired
+        case .predecessorLeft:
+          !state.entries.contains { entry in
+            state.entry(ejection.entry)?.facts.after.allSatisfy { $0 == entry.id } ?? false
+          }
         }
-      return isGuilty ? nil : "#\(ejection.entry) was ejected for \(ejection.reason), but is innocent"
-    case .configured, .trunkMoved, .submitted, .withdrawn, .prepared, .conflicted, .contained, .testPassed,
-      .testFailed, .candidateDropped, .troubled, .recovered, .retired, .recalled:
+      if isGuilty { return nil }
+      wronged += 1
+      // Runs that lie twice are believed; those of a world without flakes never.
+      return ejection.reason == .testFailed && flakes > 0
+        ? nil : "#\(ejection.entry) was ejected for \(ejection.reason), but is innocent"
+    default:
       return nil
     }
   }
@@ -186,7 +277,8 @@ struct Explorer {
 
   private mutating func calm() {
     isCalm = true
-    if case .retired = state.phase { take(.configure(policy(capacity: 6))) }
+    take(.configure(policy(capacity: 12, scheduling: careful)))
+    if state.hold != nil { take(.resume(reason: "calm", by: "Ada")) }
     mail.shuffle(using: &random)
     for _ in 0..<Self.calmRounds where failure == nil {
       for input in mail { take(input) }
@@ -195,11 +287,20 @@ struct Explorer {
       for effect in MergeQueue.effects(of: state) { carryOut(effect) }
     }
     if failure != nil { return }
-    if !state.entries.isEmpty { return fail("\(state.entries.map(\.id)) never left the queue") }
+    if !state.entries.isEmpty {
+      return fail("\(state.entries.map(\.id)) never left the queue; wanted: \(work(of: state)); builds: \(builds)")
+    }
     if state.trunk != forge.trunk { return fail("the trunk is not where the queue thinks") }
     var replayed = MergeQueue.initial
     for event in history { MergeQueue.evolve(&replayed, event) }
     if replayed != state { return fail("replay differs from the state") }
+    balance()
+  }
+
+  private var builds: [String] { state.builds.map { "\($0.id)=\($0.members) \($0.phase)" } }
+
+  /// Whoever came has left once.
+  private mutating func balance() {
     let submitted = history.compactMap { event -> Int? in
       if case .submitted(let facts) = event { facts.id } else { nil }
     }
@@ -216,7 +317,7 @@ struct Explorer {
 
   private mutating func fail(_ words: String) {
     if failure == nil {
-      let tail = history.suffix(12).map(brief).joined(separator: "\n  ")
+      let tail = history.suffix(25).map(brief).joined(separator: "\n  ")
       failure = "turn \(clock): \(words); before it:\n  \(tail)"
     }
   }

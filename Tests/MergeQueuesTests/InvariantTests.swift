@@ -6,10 +6,9 @@ import Testing
 /// Each planted history breaks one promise; the checker must name it.
 @Suite struct InvariantTests {
   private let at = Instant(milliseconds: 9000)
-  private let two = open + [submit("a"), submit("b"), made(1, "t0", "t0+a"), made(2, "t0+a", "t0+a+b")]
 
   private func check(
-    _ part: String, given: [MergeQueue.Input], planting events: [MergeQueue.Event],
+    _ part: String, given: [Told], planting events: [MergeQueue.Event],
     _ location: SourceLocation = #_sourceLocation
   ) {
     var state = play(given, location)
@@ -22,42 +21,56 @@ import Testing
     .landed(
       MergeQueue.Landing(
         entry: 1, branch: branch("a"), head: c("a"), author: "Ada", title: "a", commit: c(commit),
-        tree: tree(commit), previousTrunk: c(base), submittedAt: at, at: at))
+        tree: tree(commit), previousTrunk: c(base), submittedAt: at, at: at, build: 1))
+  }
+  private func pushing(_ commit: String, on base: String) -> MergeQueue.Event {
+    .landingBegan(build: 1, members: [1], commit: c(commit), expecting: c(base), at: at)
   }
 
   @Test func plantedFaultsAreFound() {
     check("had not passed", given: two, planting: [landing("t0+a", on: "t0")])
-    check("had not passed", given: two + [passed(1, "t0+a")], planting: [landing("t0+z", on: "t0")])
-    check("was tested on", given: two + [passed(1, "t0+a")], planting: [landing("t0+a", on: "x")])
-    check("stands on", given: two, planting: [.trunkMoved(from: c("t0"), to: c("x"), at: at)])
-    check("stands on", given: two, planting: [.withdrawn(entry: 1, reason: "no", at: at)])
+    check("had not passed", given: two, planting: [pushing("t0+a", on: "t0"), landing("t0+a", on: "t0")])
+    check("had not passed", given: two + [passed(1)], planting: [landing("t0+z", on: "t0")])
+    check("its tree had not passed", given: two, planting: [pushing("t0+a", on: "t0")])
+    check("was tested on", given: two + [passed(1)], planting: [landing("t0+a", on: "x")])
+    check("onto what is not the trunk", given: two + [passed(1)], planting: [pushing("t0+a", on: "x")])
+    check("not on the trunk", given: two, planting: [.trunkMoved(from: c("t0"), to: c("x"), at: at)])
+    check("which is not in line", given: two, planting: [.withdrawn(entry: 1, reason: "no", at: at)])
     check(
-      "#2 assumes [] ahead of it, but alive are [#1]", given: open + [submit("a"), submit("b"), made(1, "t0", "t0+a")],
+      "clashes, but is not in line", given: two,
       planting: [
-        .prepared(entry: 2, base: c("t0+a"), assumed: [], commit: c("k"), tree: tree("k"), at: at)
+        .conflicted(entry: 9, base: c("t0"), assumed: [1], paths: [], detail: "", at: at)
       ])
-    check(
-      "failed on the trunk itself", given: open + [submit("a")],
-      planting: [.contained(entry: 1, base: c("t0"), assumed: [], at: at)])
+    let high = MergeQueue.EntryFacts(
+      id: 3, branch: branch("z"), head: c("z"), author: "Ada", title: "z", submittedAt: at, priority: .high, after: [2])
+    check("out of order", given: two, planting: [.submitted(high)])
     let again = MergeQueue.EntryFacts(
-      id: 1, branch: branch("a"), head: c("a"), author: "Ada", title: "a", submittedAt: at)
-    check("ids do not rise", given: two, planting: [.submitted(again)])
+      id: 3, branch: branch("a"), head: c("a"), author: "Ada", title: "a", submittedAt: at)
     check("queued twice", given: two, planting: [.submitted(again)])
-  }
-
-  @Test func anEntryTwiceInLineIsFound() {
-    var state = play(open + [submit("a"), made(1, "t0", "t0+a")])
-    state.entries.append(state.entries[0])
-    #expect(MergeQueue.violations(in: state).contains { $0.contains("is wanted twice") })
+    let planned = MergeQueue.Event.Planned(
+      version: 9,
+      builds: [MergeQueue.PlannedBuild(id: 2, members: [2], purpose: .head, worth: 1)], dropped: [], reruns: [],
+      order: [], at: at)
+    check("exists twice", given: two, planting: [.planned(planned)])
   }
 
   @Test func countersAndTroublesOutOfStepAreFound() {
     var state = play(two)
     state.troubles = [MergeQueue.Trouble(key: EffectKey("test/9"), entry: 9, why: "", since: at)]
-    state.nextEntry = 1
+    state.nextEntry = 2
+    state.nextBuild = 2
     #expect(
       MergeQueue.violations(in: state) == [
-        "the next entry would be #1, but #2 exists", "test/9 is in trouble, but not wanted",
+        "the next build exists already", "the next entry would be #2, but #2 exists",
+        "test/9 is in trouble, but not wanted",
       ])
+  }
+
+  @Test func aBuildOfAHalfStackIsFound() {
+    var state = play(open + [submit("a"), submit("b", after: [1]), plan([1])])
+    state.builds[0].members = [2]
+    #expect(MergeQueue.violations(in: state).contains { $0.contains("without #1, on which it stands") })
+    state.builds[0].steps = [MergeQueue.Step(entry: 2, base: c("x"), commit: c("y"), tree: tree("y"))]
+    #expect(MergeQueue.violations(in: state).contains { $0.contains("does not stand on") })
   }
 }

@@ -40,8 +40,8 @@ struct ToyForge {
     return SplitMix64.mix(salt &+ kind &* 0x9e37_79b9 &+ SplitMix64.mix(pair)) % 100
   }
   func isBad(_ change: Int) -> Bool { draw(1, change) < 10 }
-  func clash(_ left: Int, _ right: Int) -> Bool { draw(2, left, right) < 8 }
-  func breaks(_ left: Int, _ right: Int) -> Bool { draw(3, left, right) < 12 }
+  func clash(_ left: Int, _ right: Int) -> Bool { left % 3 == right % 3 && draw(2, left, right) < 24 }
+  func breaks(_ left: Int, _ right: Int) -> Bool { left % 3 == right % 3 && draw(3, left, right) < 36 }
 
   func isGreen(_ content: [Int]) -> Bool {
     for (index, change) in content.enumerated() {
@@ -50,6 +50,9 @@ struct ToyForge {
     return true
   }
   func isGreen(_ commit: CommitID) -> Bool { isGreen(contents[commit] ?? []) }
+
+  /// Changes with paths in different folders never break or clash with each other.
+  func path(of head: CommitID) -> String { "lane\(change(at: head) % 3)/file" }
 
   func change(at head: CommitID) -> Int { changes[head] ?? 0 }
 
@@ -69,7 +72,13 @@ struct ToyForge {
     let key = "\(order.base)/\(order.head)/\(order.method)/\(order.entry)"
     let commit = candidates[key] ?? newCommit(holding: below + [change])
     candidates[key] = commit
-    return .prepared(commit: commit, tree: tree("tree"))
+    return .prepared(commit: commit, tree: tree(of: commit))
+  }
+
+  /// Changes that merge give the same files in any order.
+  func tree(of commit: CommitID) -> TreeID {
+    let content = (contents[commit] ?? []).sorted()
+    return MergeQueuesTests.tree("\(content.reduce(salt) { SplitMix64.mix($0 &+ UInt64($1)) } >> 1)")
   }
 
   private mutating func newCommit(holding content: [Int]) -> CommitID {

@@ -125,7 +125,7 @@ import Testing
       ("announce: { slack: x }", "expected a list"), ("server: { listen: 7878 }", "expected HOST:PORT"),
       ("server: { listen: 'a:70000' }", "expected HOST:PORT"),
       ("queue: { method: octopus }", "expected one of merge, squash"),
-      ("queue: { slots: 0 }", "expected a whole number from 1 to 16"),
+      ("queue: { slots: 0 }", "expected a whole number from 1 to 64"),
       ("queue: { time-limit: 0 }", "expected a time above"),
     ]) func sections(line: String, expected: String)
   {

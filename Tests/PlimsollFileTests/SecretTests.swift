@@ -1,6 +1,8 @@
 import ControlPlane
 import Foundation
 import Kernel
+import MergeQueues
+import Rollouts
 import Testing
 
 @testable import PlimsollFile
@@ -75,6 +77,30 @@ import Testing
   /// All property names of a schema node, its `oneOf` members included.
   private func keys(_ path: String...) throws -> [String] { try keys(path) }
   private func keys(_ path: [String]) throws -> [String] {
+    try members(path).flatMap { ($0["properties"] as? [String: Any] ?? [:]).keys }.sorted()
+  }
+
+  /// The numbers that a key may have.
+  private func range(_ path: String...) throws -> ClosedRange<Double> {
+    func limit(_ key: String) throws -> Double {
+      try #require(try members(path).lazy.compactMap { $0[key] as? Double }.first, "\(path) has no \(key)")
+    }
+    return try limit("minimum")...limit("maximum")
+  }
+
+  /// The words that a key may have.
+  private func choices(_ path: String...) throws -> [String] {
+    try members(path).flatMap { $0["enum"] as? [String] ?? [] }
+  }
+
+  private func wholes(_ path: String...) throws -> ClosedRange<Int> {
+    let member = try #require(try members(path).first { $0["minimum"] != nil }, "\(path) has no range")
+    let (least, most) = (try #require(member["minimum"] as? Int), try #require(member["maximum"] as? Int))
+    return least...most
+  }
+
+  /// A schema node and the members of its `oneOf`.
+  private func members(_ path: [String]) throws -> [[String: Any]] {
     var node = try #require(
       JSONSerialization.jsonObject(with: Data(PlimsollFile.schema.utf8)) as? [String: Any])
     let definitions = node["$defs"] as? [String: Any]
@@ -85,19 +111,51 @@ import Testing
         step == "*"
         ? node["additionalProperties"] : step == "[]" ? node["items"] : properties.lazy.compactMap { $0[step] }.first
       node = try #require(next as? [String: Any], "the schema has no \(path)")
-      if let reference = node["$ref"] as? String, let name = reference.split(separator: "/").last {
+      while let reference = node["$ref"] as? String, let name = reference.split(separator: "/").last {
         node = try #require(definitions?[String(name)] as? [String: Any])
       }
     }
-    let members = [node] + (node["oneOf"] as? [[String: Any]] ?? [])
-    return members.flatMap { ($0["properties"] as? [String: Any] ?? [:]).keys }.sorted()
+    return [node] + (node["oneOf"] as? [[String: Any]] ?? [])
+  }
+
+  @Test("has the ranges that the readers enforce") func ranges() throws {
+    #expect(try range("environments", "[]", "rollback", "error-ratio") == RolloutReader.errorRatios)
+    #expect(try range("environments", "[]", "rollback", "latency-factor") == RolloutReader.latencyFactors)
+    #expect(try range("environments", "[]", "rollback", "must-detect") == StepsReader.ratios)
+    #expect(try range("environments", "[]", "rollback", "ceiling") == JudgePolicy.ceilings)
+    #expect(try range("environments", "[]", "rollback", "needless") == JudgePolicy.budgets)
+    #expect(try range("environments", "[]", "rollback", "costs", "bad-deploys") == MistakeCosts.badShares)
+    #expect(try range("environments", "[]", "traffic") == RolloutReader.traffics)
+    #expect(try range("environments", "[]", "steps", "[]", "detect") == StepsReader.ratios)
+    #expect(try range("environments", "[]", "holdback") == 0...49)
+    #expect(try range("environments", "[]", "steps", "[]", "share") == 0...100)
+    #expect(try range("environments", "[]", "baseline", "expected") == 0...1)
+    #expect(try members(["services", "*", "slo", "availability"])[1]["exclusiveMinimum"] as? Double == 0)
+    #expect(try wholes("queue", "slots") == 1...MergeQueue.slotLimit)
+    #expect(try wholes("queue", "capacity") == 1...MergeQueue.capacityLimit)
+    #expect(try wholes("queue", "batch-limit") == QueueSettings.batchLimits)
+    #expect(try wholes("queue", "pass-over") == QueueSettings.passOvers)
+    #expect(try range("queue", "worth") == 0...1)
+    #expect(try wholes("queue", "lanes", "directories") == 1...LaneRules.depthLimit)
+    #expect(try wholes("queue", "requires", "approvals") == QueueSettings.approvals)
+    #expect(try members(["queue", "requires", "checks"])[0]["maxItems"] as? Int == QueueSettings.requiredCheckLimit)
+    #expect(try members(["queue", "freezes"])[0]["maxItems"] as? Int == Freezes.windowLimit)
+    #expect(try members(["queue", "lanes"]).contains { $0["maxProperties"] as? Int == LaneRules.namedLimit })
+    let certainty = try members(["queue", "certainty"])[1]
+    #expect(certainty["exclusiveMinimum"] as? Double == QueueSettings.leastCertainty)
+    #expect(certainty["exclusiveMaximum"] as? Double == 1)
   }
 
   @Test("knows exactly the keys that the readers accept") func keysAgree() throws {
     #expect(try keys() == DocumentReader.keys.sorted())
     #expect(try keys("services", "*") == ServiceReader.keys.sorted())
-    #expect(try keys("services", "*", "slo") == ServiceReader.sloKeys.sorted())
+    #expect(try keys("services", "*", "slo") == LevelReader.keys.sorted())
+    #expect(try keys("services", "*", "slo", "open-slo") == LevelReader.fileKeys.sorted())
     #expect(try keys("services", "*", "environments", "*") == PlaceDraft.keys.sorted())
+    let place = ["services", "*", "environments", "*"]
+    #expect(try keys(place + ["slo"]) == LevelReader.keys.sorted())
+    #expect(try keys(place + ["baseline"]) == BaselineReader.keys.sorted())
+    #expect(try keys(place + ["baseline", "prometheus"]) == BaselineReader.historyKeys.sorted())
     for place in [["services", "*", "environments", "*"], ["environments", "[]"]] {
       #expect(try keys(place + ["rollback"]) == RolloutDraft.thresholdKeys.sorted())
       #expect(try keys(place + ["rollback", "costs"]) == RolloutDraft.costKeys.sorted())
@@ -108,6 +166,10 @@ import Testing
     #expect(try keys("services", "*", "environments", "*", "checks", "*") == EnvironmentDraft.checkKeys.sorted())
     #expect(try keys("environments", "[]") == EnvironmentDraft.keys.sorted())
     #expect(try keys("queue") == QueueSettings.keys.sorted())
+    #expect(try keys("queue", "freezes", "[]") == FreezesReader.keys.sorted())
+    #expect(try keys("queue", "requires") == QueueSettings.requirementKeys.sorted())
+    #expect(try keys("queue", "longest-wait") == QueueSettings.longestWaitKeys.sorted())
+    #expect(try choices("queue", "mode") == SchedulingRules.Mode.allCases.map(\.rawValue))
     #expect(try keys("services", "*", "metrics") == MetricsReader.keys.sorted())
     #expect(try keys("services", "*", "metrics", "errors") == MetricsReader.errorKeys.sorted())
     #expect(try keys("services", "*", "metrics", "durations") == MetricsReader.durationKeys.sorted())

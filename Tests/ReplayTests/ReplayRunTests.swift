@@ -92,11 +92,23 @@ struct ReplayRunTests {
 
   @Test("instances that end again and again are a crash loop")
   func restarts() throws {
-    let ends = ["610,v2,,,,restart,", "620,v2,,,,restart,", "625,v1,,,,restart,", "630,v2,,,,restart,"]
+    let ends = ["610,v2,,,,restart,", "620,v2,,,,restart,", "630,v2,,,,restart,"]
     let report = try replay(recording(watch: 60, extra: ends) { _ in (10, 0, 0) })
     #expect(report.outcome.second == 630)
     #expect(report.verdicts.last?.rule == "crash loop")
     #expect(report.verdicts.last?.cause == "infrastructure")
+  }
+
+  @Test("what ends both versions' instances is no crash loop of the new one")
+  func sharedRestarts() throws {
+    let both = (1...3).flatMap { ["\(600 + 10 * $0),v2,,,,restart,", "\(601 + 10 * $0),v1,,,,restart,"] }
+    #expect(try replay(recording(watch: 60, extra: both) { _ in (10, 0, 0) }).outcome.verdict != .bad)
+    let alone = try replay(
+      recording(watch: 60, extra: both + ["640,v2,,,,restart,", "645,v2,,,,restart,", "650,v2,,,,restart,"]) { _ in
+        (10, 0, 0)
+      })
+    #expect(alone.outcome.second == 650)
+    #expect(alone.verdicts.last?.sentence.contains("ended 6 times, and the old version's 3 times") == true)
   }
 
   @Test("the order of rows and one more instance change nothing")

@@ -54,7 +54,7 @@ struct GuardResourceTests {
 
   @Test("a cache that fills most of its limit and stops is no leak")
   func boundedCache() {
-    for (most, perSecond) in [(340e6, 1e6), (380e6, 2e6)] {
+    for (most, perSecond) in [(340e6, 1e6), (380e6, 2e6), (370e6, 0.3e6), (380e6, 0.7e6)] {
       let world = GuardWorld(
         newBytes: { min(150e6 + perSecond * Double($0), most) * GuardWorld.noise(0.01, 3, $0) }, rules: [.memory])
       #expect(world.run(seconds: 900, seed: 1) == nil, "\(most) bytes at \(perSecond) a second")
@@ -111,6 +111,34 @@ struct GuardResourceTests {
       if let found = world.run(seconds: 600, seed: seed) { convicted.append(found.conviction.sentence) }
     }
     #expect(convicted == [])
+  }
+
+  @Test("instances that a later step adds have a minute of their own")
+  func laterInstances() {
+    func convicts(warmSeconds: Int) -> Bool {
+      var guards = Guards(GuardPolicy(rules: [.processor]), of: GuardWorld.policy())
+      var used = [0.0, 0, 0]
+      for second in 0..<300 {
+        let at = Instant(milliseconds: Int64(second) * 1000)
+        // Three of the new version's four instances come after two minutes, and compile.
+        let age = second - 120
+        used[0] += 0.2
+        used[1] += age < warmSeconds ? 1 : 0.2
+        used[2] += 0.2
+        let new = (0..<(age < 0 ? 1 : 4)).map { (JudgeWorld.canary, $0, used[$0 == 0 ? 0 : 1]) }
+        let usages = (new + (0..<4).map { (JudgeWorld.control, $0, used[2]) }).map {
+          InstanceUsage(deployment: $0.0, instance: $0.1, run: 1, residentBytes: 1, processorSeconds: $0.2)
+        }
+        guards.measured(usages, canary: JudgeWorld.canary, control: JudgeWorld.control, limit: nil, at: at)
+        guards.absorb(
+          JudgeWorld.bin(
+            fromMs: at.milliseconds, toMs: at.milliseconds + 1000, canary: RequestCounts(requests: 50),
+            control: RequestCounts(requests: 50)), canary: JudgeWorld.canary, control: JudgeWorld.control)
+      }
+      return guards.conviction != nil
+    }
+    #expect(!convicts(warmSeconds: 55))
+    #expect(convicts(warmSeconds: 180))
   }
 
   @Test("three times the processor time is seen at an equal share")

@@ -108,6 +108,33 @@ struct JudgeIncidentTests {
     }
   }
 
+  /// A holdback of 5 % of 40 requests/s has two a second.
+  @Test func aSmallControlIsGivenTimeToShowAnIncidentAndNoMore() {
+    let share = (38, 2)
+    let calm = both(120, share, errorRate: Self.usual)
+    let convicted = (1...40 as ClosedRange<UInt64>).count {
+      outcome([calm, both(120, share, errorRate: 0.2)], seed: $0).bad != nil
+    }
+    #expect(convicted <= 4, "\(convicted) of 40 incidents")
+    for seed in 1...10 as ClosedRange<UInt64> {
+      let alone = Stretch(seconds: 120, canary: (share.0, 0.05), control: (share.1, 0))
+      let bad = outcome([calm, alone], seed: seed).bad ?? .max
+      #expect(bad <= 120 + 30, "seed \(seed): \(bad)")
+    }
+  }
+
+  /// Both were calm for long: the control's usual errors of then say nothing of now.
+  @Test func calmTimeDoesNotHideThatTheControlHasNoPartInIt() {
+    for seed in 1...5 as ClosedRange<UInt64> {
+      let story = [
+        both(400, (10, 90), errorRate: Self.usual),
+        Stretch(seconds: 300, canary: (95, 0.003), control: (5, 0)),
+      ]
+      let bad = outcome(story, seed: seed).bad ?? .max
+      #expect(bad < .max, "seed \(seed)")
+    }
+  }
+
   @Test func withoutAControlLeftAFailingCanaryIsConvictedToo() {
     for seed in 1...5 as ClosedRange<UInt64> {
       let story = [

@@ -158,9 +158,10 @@ struct JudgeVerdictTests {
     check(
       "the control fails less", canary: bad, control: RequestCounts(requests: 45, errors: 1),
       expecting: .bad(.errorRate))
-    check(
-      "the control hardly has traffic left", bins: 20, canary: bad, control: RequestCounts(requests: 1, errors: 1),
-      expecting: .bad(.errorRate))
+    let one = RequestCounts(requests: 1)
+    let failing = RequestCounts(requests: 1, errors: 1)
+    check("a control with little traffic fails too", bins: 20, canary: bad, control: failing, expecting: .notEnough)
+    check("a control with little traffic is clean", bins: 60, canary: bad, control: one, expecting: .bad(.errorRate))
     check(
       "both are slow", canary: RequestCounts(requests: 5, slow: 2), control: RequestCounts(requests: 45, slow: 18),
       expecting: .notEnough)

@@ -33,7 +33,7 @@ private struct RolloutExplorer {
       switch input {
       case .configure, .rollBack, .lift, .approve, .freeze, .thaw, .drill, .setFloor: break
       case .offer, .sealed, .baselineMeasured, .ready, .instanceEnded, .routed, .judged, .aftermath, .woke, .retired,
-        .announced, .exhausted, .unconfigure, .closed, .served:
+        .announced, .exhausted, .unconfigure, .closed, .served, .budgetLooked:
         faults.append("the observation \(input) was refused: \(error)")
       }
       return
@@ -108,7 +108,7 @@ private struct RolloutExplorer {
             holdback: [0, 5][roll(2)], preview: roll(3) == 0 ? .header(name: "X-Next", value: "1") : nil,
             drill: roll(4) == 0, judged: roll(3) > 0,
             scarcity: [.hold, .advance(after: .seconds(20)), .ask(after: .seconds(20))][roll(3)], keep: 1 + roll(3),
-            announceTargets: roll(3))))
+            announceTargets: roll(3), objectives: roll(3) == 0 ? [] : [Facts.objective])))
     default: if let old = given.randomElement(using: &chance) { give(old) }
     }
   }
@@ -185,6 +185,9 @@ private struct RolloutExplorer {
     case .countServed(let id, _, since: _, slowerThan: _): give(.served(id, RequestCounts(requests: 50)))
     case .retire(let deployment): give(.retired(deployment.id))
     case .close: give(.closed(at: now))
+    case .watchBudget(let order):
+      let errors = [0, 1, 1e9][roll(3)]
+      give(Facts.looked(order, errors: roll(4) == 0 ? nil : errors, at: now))
     case .announce(let announcement, let target): give(.announced(id: announcement.id, target: target))
     }
   }
@@ -216,12 +219,15 @@ private struct RolloutExplorer {
         case .collectAftermath(let order): give(.aftermath(order.rollout, Facts.aftermath))
         case .retire(let deployment): give(.retired(deployment.id))
         case .close: give(.closed(at: now))
+        case .watchBudget(let order): give(Facts.looked(order, errors: 0, at: now))
         case .announce(let announcement, let target): give(.announced(id: announcement.id, target: target))
         }
       }
       if events.count == before { break }
     }
-    let left = Rollout.effects(of: state).map(\.key.text).filter { !$0.hasPrefix("run/") && !$0.hasPrefix("route/") }
+    let left = Rollout.effects(of: state).map(\.key.text).filter { key in
+      !["run/", "route/", "budget/"].contains { key.hasPrefix($0) }
+    }
     if !left.isEmpty { faults.append("when calm, still wanted: \(left)") }
     if state.running != nil || state.pending != nil { faults.append("when calm, something still moves") }
     if state.routed == nil, !state.wantedShares.isEmpty { faults.append("when calm, the shares are not confirmed") }
@@ -278,7 +284,7 @@ private struct RolloutExplorer {
       #expect(world.faults.isEmpty, "seed \(seed): \(world.faults.prefix(3))")
       if !world.faults.isEmpty { break }
     }
-    #expect(seen.count == 38, "some events were never met: \(seen.keys.sorted())")
+    #expect(seen.count == 40, "some events were never met: \(seen.keys.sorted())")
     #expect(seen.filter { $0.value < 20 } == [:], "hardly ever met")
   }
 

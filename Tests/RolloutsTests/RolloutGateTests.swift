@@ -32,6 +32,39 @@ import Testing
     #expect(story.replayed == story.state)
   }
 
+  @Test("people are told of a gate, each gate once, with what they can do; not of one that is open")
+  func announced() {
+    var story = watching(
+      Facts.policy(steps: [Rollout.Step(10, approval: true), 50, 100], scarcity: .ask(after: .minutes(2))))
+    func told() -> [String] { story.state.announcements.map(\.id) }
+    let before = told()
+    story.pass(.seconds(10))
+    story.judge(Facts.good)
+    #expect(told() == before + ["harbor/production/2/gate-1-approval"])
+    #expect(story.keys.contains("announce/harbor/production/2/gate-1-approval/0"))
+    let first = story.state.announcements.last?.announcement
+    #expect(first?.kind == "gate" && first?.path == "/rollouts/harbor/production/2")
+    #expect(first?.headline == "harbor in production waits for a person: may 0002cccccc go on from 10 %?")
+    #expect(first?.facts.map(\.value).contains("plimsoll rollout approve harbor production --reason TEXT") == true)
+    story.pass(.seconds(20))
+    story.judge(Facts.scarce)
+    #expect(told() == before + ["harbor/production/2/gate-1-approval"], "not again while it stands")
+    #expect(story.give(.announced(id: "harbor/production/2/gate-1-approval", target: 0)) == ["announced"])
+    story.approve(0)
+    story.route()
+    story.wake()
+    #expect(told() == before + ["harbor/production/2/gate-2-evidence"])
+    let why = story.state.announcements.last?.announcement.reason
+    #expect(why?.hasPrefix("The time to wait for evidence is over at step 2 of rollout 2, 50 %: ") == true)
+    story.stumble()
+    #expect(told() == before, "the gate is closed: nobody is asked now")
+    story.wake()
+    #expect(told() == before + ["harbor/production/2/gate-2-evidence"])
+    story.judge(Facts.good)
+    #expect(told() == before, "it opened by itself")
+    #expect(story.replayed == story.state)
+  }
+
   @Test("the last step may ask too, before the holdback moves", arguments: [0, 5])
   func last(holdback: Int) {
     var story = watching(Facts.policy(steps: [50, Rollout.Step(100, approval: true)], holdback: holdback))

@@ -59,11 +59,21 @@ private let goldenEvents: [Rollout.Event] = {
     .frozen(Rollout.Freeze(reason: "the sale is on", actor: "ada", until: at + .minutes(60)), at: at),
     .thawed(actor: "plimsoll", reason: "the freeze was for so long", at: at),
     .floorRaised(Rollout.Floor(digest: old.digest, reason: "the table is new", actor: "ada"), ordinal: 1, at: at),
+    .budgetNoted(
+      [
+        BudgetStanding(
+          objective: "orders", gate: .burning, since: at, left: 0.75, sentence: "It burns.",
+          missing: BudgetStanding.Missing(reason: "the server is away", since: at + .minutes(1)))
+      ], at: at),
+    .troubleEnded(EffectKey("run/harbor.production.aaaaaaaaaaaa.ffffffff")),
   ]
 }()
 
 /// Cases whose payload has more shapes than the one above.
 private let goldenShapes: [Rollout.Event] = [
+  .configured(Facts.policy(objectives: [Facts.objective])),
+  .budgetNoted(
+    [BudgetStanding(objective: "orders", gate: .open, since: nil, left: nil, sentence: nil, missing: nil)], at: at),
   .configured(
     Facts.policy(
       strategy: .blueGreen,

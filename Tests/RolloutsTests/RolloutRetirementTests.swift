@@ -61,6 +61,42 @@ import Testing
     #expect(story.keys == ["route/\(a)=100", "run/\(a)"])
   }
 
+  @Test("named again before the router confirmed, with nothing known good: what may still get requests runs on")
+  func backEarlyWithoutKnownGood() {
+    for next in ["nothing", "another", "one that never starts"] {
+      var story = RolloutStory()
+      story.place("a", 1)
+      story.route()
+      story.give(.unconfigure)
+      #expect(story.keys == ["close"])
+      story.give(.configure(Facts.policy()))
+      #expect(story.keys == ["route/\(a)=0"], "and the router is told that it gets nothing")
+      if next != "nothing" {
+        story.offer("b", 2)
+        story.seal(2)
+        #expect(story.shares == "a=0")
+      }
+      if next == "another" {
+        story.ready()
+        #expect(story.shares == "b=100")
+      }
+      if next == "one that never starts" {
+        #expect(story.crash().contains("condemned"))
+        #expect(story.phase == "restoring" && story.shares == "a=0")
+      }
+      #expect(!story.keys.contains("retire/\(a)"), "\(next)")
+      story.route()
+      if next == "one that never starts" {
+        #expect(story.shares == "a=0 b=0", "it is to be stopped too")
+        story.route()
+      }
+      #expect(story.keys.contains("retire/\(a)"), "\(next)")
+      story.retireAll()
+      #expect(!story.keys.contains { $0.hasPrefix("retire/") }, "\(next)")
+      #expect(story.replayed == story.state)
+    }
+  }
+
   @Test("a running rollout ends unfinished, and neither of its versions goes on running", arguments: 0..<4)
   func running(stage: Int) {
     var story = serving()

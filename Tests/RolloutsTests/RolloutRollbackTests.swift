@@ -73,8 +73,9 @@ import Testing
       return
     }
     #expect(announcement.headline.contains("taken out of traffic: there is no known-good version yet"))
-    #expect(story.shares == "")
+    #expect(story.shares == "a=0", "until it is stopped")
     story.retireAll()
+    #expect(story.shares == "")
     story.deliver("b", 2)
     #expect(story.shares == "b=100")
   }
@@ -171,6 +172,56 @@ import Testing
         == ["instanceEnded", "condemned"])
     #expect(story.state.condemned.first?.sentence.contains("ended 4 times at this step") == true)
     #expect(story.shares == "a=100 b=0")
+  }
+
+  @Test("ends that the old version's instances share do not count, and more of the new one's do")
+  func sharedEnds() {
+    var story = delivered(["a"])
+    story.place("b", 2)
+    story.route()
+    let (old, canary) = (Facts.deployment("a", 1).id, Facts.deployment("b", 2).id)
+    func end(_ deployment: DeploymentID, inRow: Int = 1) -> [String] {
+      story.give(.instanceEnded(deployment, instance: 0, end: .signalled(number: 9), inRow: inRow, at: story.now))
+    }
+    // A machine restarts both, three times; two instances and a crash limit of 3 allow three ends of the canary's own.
+    for inRow in 1...3 {
+      #expect(end(old, inRow: inRow) == ["instanceEnded"])
+      #expect(end(canary, inRow: inRow) == ["instanceEnded"])
+    }
+    for _ in 1...3 { #expect(end(canary) == ["instanceEnded"]) }
+    #expect(end(canary) == ["instanceEnded", "condemned"])
+    #expect(story.state.condemned.first?.sentence.contains("and the old version's 3 times") == true)
+  }
+
+  @Test("a crash loop is not excused by the old version's ends of hours ago, nor for ever by those of now")
+  func excuseLapses() {
+    func looping(_ deployment: DeploymentID, _ inRow: Int, _ story: inout RolloutStory) -> [String] {
+      story.give(.instanceEnded(deployment, instance: 0, end: .exited(code: 1), inRow: inRow, at: story.now))
+    }
+    let (old, canary) = (Facts.deployment("a", 1).id, Facts.deployment("b", 2).id)
+    var late = delivered(["a"])
+    late.place("b", 2)
+    late.route()
+    #expect(late.state.live?.oldEndpoints == 2, "as many as were ready when it was new")
+    for inRow in 1...9 { #expect(looping(old, inRow, &late) == ["instanceEnded"]) }
+    late.pass(.minutes(120))
+    let ends = (1...3).map { looping(canary, $0, &late) }
+    #expect(ends.last == ["instanceEnded", "condemned"])
+    let sentence = late.state.condemned.first?.sentence ?? "it was not condemned"
+    #expect(sentence.contains("ended 3 times in a row") && !sentence.contains("the old version"), "\(sentence)")
+
+    // Starting, only ends in a row count.
+    var both = delivered(["a"])
+    both.offer("b", 2)
+    both.seal(2)
+    var condemnedAt: Int?
+    for inRow in 1...20 where condemnedAt == nil {
+      _ = looping(old, inRow, &both)
+      if looping(canary, inRow, &both).contains("condemned") { condemnedAt = inRow }
+      both.pass(.seconds(2))
+    }
+    #expect(condemnedAt == 15)
+    #expect(both.state.condemned.first?.sentence.contains("and one of the old version's 12 times") == true)
   }
 
   @Test("after a single end a canary passes once it ran as long as its step asks for")
@@ -454,13 +505,17 @@ import Testing
     #expect(story.state.history.count == Rollout.historyLimit)
   }
 
-  @Test("the serving version's folder was changed: said, nothing moves")
+  @Test("the serving version's folder was changed: said until it is right again, nothing moves")
   func changedFolder() {
     var story = RolloutStory()
     story.deliver("a", 1)
     let serving = Facts.deployment("a", 1).id
     #expect(story.give(.ready(serving, digest: Facts.digest("9"), endpoints: 2)) == ["troubled"])
-    #expect(story.give(.ready(serving, digest: Facts.digest("a"), endpoints: 2)) == [])
+    #expect(Rollout.waitReason(story.state)?.contains("someone changed it") == true)
+    #expect(story.give(.ready(serving, digest: Facts.digest("a"), endpoints: 2)) == ["troubleEnded"])
+    #expect(Rollout.waitReason(story.state) == nil)
+    #expect(story.give(.ready(serving, digest: Facts.digest("a"), endpoints: 2)) == [], "once")
     #expect(story.shares == "a=100")
+    #expect(story.replayed == story.state)
   }
 }

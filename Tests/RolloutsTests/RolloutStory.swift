@@ -1,4 +1,5 @@
 import Kernel
+import Statistics
 import Testing
 
 @testable import Rollouts
@@ -39,13 +40,30 @@ enum RolloutFacts {
   static func policy(
     strategy: Rollout.Strategy = .canary, steps: [Rollout.Step] = [10, 50, 100], holdback: Int = 0,
     preview: PreviewMatch? = nil, drill: Bool = false, judged: Bool = true, scarcity: Rollout.WhenScarce = .hold,
-    keep: Int = 3, announceTargets: Int = 1
+    keep: Int = 3, announceTargets: Int = 1, objectives: [Objective] = []
   ) -> Rollout.Policy {
     Rollout.Policy(
       service: service, environment: environment, strategy: strategy, steps: steps, stepMinimum: .seconds(10),
       finalWatch: .seconds(30), holdback: holdback, preview: preview, drill: drill, judged: judged,
       judge: JudgePolicy(sloP99: .seconds(0.2)), scarcity: scarcity, startLimit: .seconds(60),
-      crashLimit: 3, keep: keep, announceTargets: announceTargets)
+      crashLimit: 3, keep: keep, announceTargets: announceTargets, objectives: objectives)
+  }
+
+  static let objective = Objective(
+    name: "orders", title: "Orders are taken", service: "shop", target: 0.999, window: .minutes(30 * 1440),
+    indicator: .bad(query: "bad", total: "all", areCounters: true))
+  /// As many errors, at most all requests, in each window of a request a second; nil for no evidence.
+  static func looked(_ order: Rollout.BudgetOrder, errors: Double?, at: Instant) -> Rollout.Input {
+    .budgetLooked(
+      number: order.number,
+      order.objectives.map { objective in
+        let windows = BurnRate.windows(objectiveWindow: objective.window)
+        let counts = errors.map { errors in
+          windows.map { WindowRatio(window: $0, requests: $0.seconds, errors: min(errors, $0.seconds)) }
+        }
+        return BudgetReading(
+          objective: objective.name, answer: counts.map { .counts($0) } ?? .unknown("the server is away"))
+      }, at: at)
   }
 
   static let good = Verdict.good(

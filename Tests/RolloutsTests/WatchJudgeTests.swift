@@ -13,7 +13,7 @@ struct WatchJudgeTests {
     every: .seconds(10))
 
   private func watch(
-    _ policy: JudgePolicy = GuardWorld.policy(checks: [orders]), resuming: JudgeCheckpoint? = nil
+    _ policy: JudgePolicy = GuardWorld.policy([], checks: [orders]), resuming: JudgeCheckpoint? = nil
   ) -> WatchJudge {
     WatchJudge(
       policy: policy, baseline: Baseline(requests: 100_000, errors: 10, slow: 10), canary: JudgeWorld.canary,
@@ -130,6 +130,37 @@ struct WatchJudgeTests {
     #expect(kind(other.verdict) == "bad: throughput")
     for second in 40..<60 as Range<Int64> { _ = other.absorb(bin(second, errors: 30)) }
     #expect(kind(other.verdict) == "bad: throughput")
+  }
+
+  @Test("a guard that is told nothing is inconclusive and says of what, since when")
+  func blind() throws {
+    /// - Parameter seen: versions whose instances are looked at.
+    func sentence(
+      _ rules: [Rule], _ seen: [DeploymentID], seconds: Int64 = 60, limit: Int64? = GuardWorld.limit
+    ) -> String? {
+      var judge = watch(GuardWorld.policy(rules))
+      for second in 0..<seconds {
+        let at = Instant(milliseconds: second * 1000)
+        let usages = seen.map {
+          InstanceUsage(deployment: $0, instance: 0, run: 1, residentBytes: 200_000_000, processorSeconds: 0)
+        }
+        judge.measured(usages, limit: limit, at: at)
+        _ = judge.absorb(bin(second))
+      }
+      guard case .notEnoughEvidence(let scarcity) = judge.verdict else { return nil }
+      return scarcity.sentence
+    }
+    let both = [JudgeWorld.canary, JudgeWorld.control]
+    #expect(sentence(Rule.guards, both) == nil, "all figures come")
+    #expect(sentence(Rule.guards, [], seconds: 25) == nil, "two windows have not passed")
+    #expect(sentence([.throughput], []) == nil, "it needs none")
+    #expect(sentence([.memory], [], limit: nil) == nil, "without a limit it has nothing to say")
+    #expect(sentence([.memory], [])?.contains("the guard 'memory' cannot judge") == true, "a limit and no figures")
+    #expect(
+      sentence(Rule.guards, [])
+        == "The platform has told nothing of what the new version's instances use for 50 s: the guards 'memory' and "
+        + "'processor' cannot judge. Turn them off under 'guards' where it never does.")
+    #expect(sentence([.memory], [JudgeWorld.canary])?.contains("the old version's instances") == true)
   }
 
   @Test("a broken source is no evidence for guards either")

@@ -18,6 +18,7 @@ final class Bench: Sendable {
   let blobs = ScriptedBlobStore()
   let sealer = ScriptedSealer()
   let queries = ScriptedQueries()
+  let history = ScriptedHistory()
   let folder = TemporaryFolder()
   let posted = Letterbox()
   let noticed = Noticeboard()
@@ -28,7 +29,7 @@ final class Bench: Sendable {
       ports: Ports(
         forge: forge, runner: runner, artifacts: artifacts, platform: platform, router: router, telemetry: telemetry,
         announcer: ScriptedAnnouncer(), blobs: blobs, sealer: sealer, catalog: ScriptedCatalog(),
-        queries: queries),
+        queries: queries, history: history),
       evidence: try EvidenceBook(folder: folder.path))
     performer.attach { [posted] parcel in
       posted.take(parcel)

@@ -38,7 +38,8 @@ enum Facts {
 
   static let test = StreamEffect.queue(
     .test(
-      entry: 3, commit: commit("c"), command: "./test", timeLimit: .minutes(15), repository: repository, recipe: 7))
+      build: 3, run: 1, commit: commit("c"), command: "./test", timeLimit: .minutes(15), repository: repository,
+      recipe: 7))
   static let buildIt = StreamEffect.build(
     .build(
       service: harbor, repository: repository, commit: commit("c"),

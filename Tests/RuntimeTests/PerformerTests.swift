@@ -118,7 +118,7 @@ struct RunTests {
       inputs == [
         .queue(
           .tested(
-            entry: 3, commit: Facts.commit("c"),
+            build: 3, run: 1, commit: Facts.commit("c"),
             report: MergeQueue.TestReport(
               end: .exited(code: code), log: Facts.digest("f"), summary: "12 tests, 1 wrong", startedAt: Facts.start,
               endedAt: Facts.start + .seconds(2), recipe: 7)))

@@ -85,6 +85,37 @@ struct RouteTests {
     await bench.performer.stopAll()
   }
 
+  @Test("a receiver that is known to have no instance is not waited for: the others lose their shares at once")
+  func knownToHaveNone() async throws {
+    let bench = try Bench()
+    try await bench.place(old, ports: 1)
+    try await bench.place(new, ports: 2)
+    await bench.platform.say(.endpoints([]), of: old)
+    let began = ContinuousClock.now
+    bench.start(Facts.route((old, 100), (new, 0)), of: Facts.delivery)
+    try await eventually("the router is asked") { !bench.router.apply.asked.isEmpty }
+    #expect(bench.router.apply.askedAt[0] - began < .milliseconds(Performer.adoptionPatience.milliseconds))
+    #expect(bench.router.apply.asked[0].routes.map(\.percent) == [100, 0])
+    #expect(!bench.posted.inputs.contains { if case .delivery(.routed) = $0 { true } else { false } })
+    await bench.performer.stopAll()
+  }
+
+  @Test("an instance that ended tells nothing of the others: they may not have been found yet")
+  func endedFirst() async throws {
+    let bench = try Bench()
+    bench.start(.delivery(.run(old, limit: nil)), of: Facts.delivery)
+    try await eventually("it is supervised") { bench.platform.supervises(old) }
+    let began = ContinuousClock.now
+    bench.start(Facts.route((old, 100), (new, 0)), of: Facts.delivery)
+    await bench.platform.say(
+      .ended(instance: 0, end: .exited(code: 1), inRow: 1, logTail: "", at: Facts.start), of: old)
+    try await eventually("the router is asked") { !bench.router.apply.asked.isEmpty }
+    // The performer reads a clock of whole milliseconds.
+    let patience = Duration.milliseconds(Performer.adoptionPatience.milliseconds) - .milliseconds(50)
+    #expect(bench.router.apply.askedAt[0] - began > patience)
+    await bench.performer.stopAll()
+  }
+
   @Test("one receiver still starting does not hold up the shares of the other, but nothing is confirmed")
   func half() async throws {
     let bench = try Bench()

@@ -25,6 +25,16 @@ struct ScriptedForge: Forge {
   func checkOut(_ commit: CommitID, of repository: RepositoryName, into folder: String) async throws(Outage) {
     throw unscripted("checkOut")
   }
+  func move(from old: CommitID, to new: CommitID, in repository: RepositoryName) async throws(Outage) -> HeadMove {
+    throw unscripted("move")
+  }
+  func states(of branches: [BranchName], in repository: RepositoryName) async throws(Outage) -> [ChangeState] {
+    throw unscripted("states")
+  }
+  func changedPaths(
+    from base: CommitID, to head: CommitID, in repository: RepositoryName
+  ) async throws(Outage) -> ChangedPaths { throw unscripted("changedPaths") }
+  func comment(_ note: ChangeNote, in repository: RepositoryName) async throws(Outage) { throw unscripted("comment") }
 }
 
 struct ScriptedRunner: Runner {
@@ -32,6 +42,9 @@ struct ScriptedRunner: Runner {
   let release = Script<String, Void>(.gives(()))
   func run(_ order: RunOrder) async throws(Outage) -> RunReport { try await run.answer(order) }
   func release(key: String) async { _ = try? await release.ask(key) }
+  func health() async -> RunnerHealth {
+    RunnerHealth(running: 0, slots: nil, queued: 0, lastSeenAt: Facts.start, problem: nil)
+  }
 }
 
 struct ScriptedArtifactStore: ArtifactStore {
@@ -90,6 +103,17 @@ struct ScriptedQueries: QuerySource {
   func outcome(of check: QueryCheck) async -> QueryCheck.Outcome {
     (try? await outcome.ask(check)) ?? .unknown("the script failed")
   }
+}
+
+struct ScriptedHistory: HistorySource {
+  let counts = Script<[Span], WindowAnswer>(.gives(.unknown("nobody scripted counts")))
+  let baseline = Script<Span, HistoryAnswer?>(.gives(nil))
+  func counts(of indicator: Objective.Indicator, over windows: [Span]) async -> WindowAnswer {
+    (try? await counts.ask(windows)) ?? .unknown("the script failed")
+  }
+  func baseline(
+    of service: ServiceName, in environment: EnvironmentName, slowerThan: Span
+  ) async -> HistoryAnswer? { (try? await baseline.ask(slowerThan)) ?? nil }
 }
 
 struct ScriptedRouter: Router {

@@ -54,7 +54,8 @@ struct Harbor: Sendable {
   /// - Parameter steps: of production, the only place that is judged.
   init(
     steps: [Rollout.Step] = [10, 50, 100], holdback: Int = 0, preview: PreviewMatch? = nil,
-    scarcity: Rollout.WhenScarce = .advance(after: .seconds(20)), requestsPerSecond: Int = 100
+    scarcity: Rollout.WhenScarce = .advance(after: .seconds(20)), requestsPerSecond: Int = 100,
+    objectives: [Objective] = []
   ) {
     rate = requestsPerSecond
     let checks = [
@@ -71,7 +72,8 @@ struct Harbor: Sendable {
           service: Self.service, environment: name, strategy: judged ? .canary : .allAtOnce,
           steps: judged ? steps : [100], stepMinimum: .seconds(10), finalWatch: .seconds(judged ? 30 : 2),
           holdback: judged ? holdback : 0, preview: judged ? preview : nil, judged: judged,
-          judge: JudgePolicy(sloP99: .seconds(0.2)), scarcity: scarcity, startLimit: .seconds(60), announceTargets: 0))
+          judge: JudgePolicy(sloP99: .seconds(0.2)), scarcity: scarcity, startLimit: .seconds(60), announceTargets: 0,
+          objectives: judged ? objectives : []))
     }
     topology = Topology(
       queues: [
@@ -94,14 +96,20 @@ struct Harbor: Sendable {
     try settle()
   }
 
-  mutating func submit(_ branch: String, _ title: String, author: String = "Ada Lovelace") throws {
+  mutating func submit(
+    _ branch: String, _ title: String, author: String = "Ada Lovelace", priority: MergeQueue.Priority = .normal,
+    team: String? = nil, after: [Int] = []
+  ) throws {
     pass(.seconds(4))
     let name = Self.parsed(BranchName(rawValue: branch))
     branches.append(ResolvedBranch(branch: name, head: Self.commit(branch), author: author, title: title))
     try tell(
       Self.queue,
       .queue(
-        .submit(MergeQueue.Submission(branch: name, head: Self.commit(branch), author: author, title: title))))
+        .submit(
+          MergeQueue.Submission(
+            branch: name, head: Self.commit(branch), author: author, title: title, priority: priority, team: team,
+            after: after))))
   }
 
   mutating func pass(_ span: Span) { now = now + span }
@@ -168,24 +176,26 @@ struct Harbor: Sendable {
   private mutating func answer(_ effect: MergeQueue.Effect) -> MergeQueue.Input? {
     let began = now
     switch effect {
-    case .watchTrunk: return nil
+    case .watchTrunk, .watchChanges, .watchClock: return nil
+    case .plan(let order): return .planned(Planner.plan(order.situation(at: now)), version: order.version)
+    case .survey(let entry, _, _, _): return .surveyed(entry: entry, paths: ChangedPaths(bounding: []))
     case .prepare(let order, let recipe):
       pass(.seconds(0.3))
       let commit = Self.commit("\(order.base)+\(order.head)")
       return .prepared(
         entry: order.entry, base: order.base,
         outcome: .prepared(commit: commit, tree: Self.parsed(TreeID(rawValue: commit.rawValue))), recipe: recipe)
-    case .test(let entry, let commit, _, _, _, let recipe):
+    case .test(let build, let run, let commit, _, _, _, let recipe):
       pass(.seconds(7))
-      let branch = queueState.entry(entry)?.facts.branch
-      let fails = branch.map(failing.contains) ?? false
+      let members = queueState.build(build)?.members ?? []
+      let fails = members.contains { queueState.entry($0).map { failing.contains($0.facts.branch) } ?? false }
       return .tested(
-        entry: entry, commit: commit,
+        build: build, run: run, commit: commit,
         report: MergeQueue.TestReport(
           end: .exited(code: fails ? 1 : 0), log: Self.digest("log"),
           summary: fails ? "FAIL: test_tariff_of_the_new_berth" : "Ran 12 tests: OK", startedAt: began, endedAt: now,
           recipe: recipe))
-    case .land(let entry, let commit, _, _, _): return .landed(entry: entry, commit: commit)
+    case .land(let build, let commit, _, _, _): return .landed(build: build, commit: commit)
     }
   }
 
@@ -246,6 +256,8 @@ struct Harbor: Sendable {
       return .served(id, RequestCounts(requests: Int(max(now - since, .zero).seconds * Double(rate)) / 10))
     case .retire(let deployment): return .retired(deployment.id)
     case .close: return .closed(at: now)
+    // Looks never end: stories look when they want to.
+    case .watchBudget: return nil
     case .announce(let announcement, let target): return .announced(id: announcement.id, target: target)
     }
   }

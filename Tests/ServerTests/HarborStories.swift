@@ -61,6 +61,37 @@ extension Harbor {
     return harbor
   }
 
+  /// Two objectives: one is spent, or known no more; nobody has ever seen the other. A version waits.
+  static func spent(thenUnknown: Bool = false) throws -> Harbor {
+    let month = Span.minutes(30 * 1440)
+    let objectives = ["orders", "quays"].map {
+      Objective(
+        name: $0, title: "All \($0) are taken", service: "shop", target: 0.999, window: month,
+        indicator: .bad(query: "bad", total: "all", areCounters: true))
+    }
+    var harbor = Harbor(objectives: objectives)
+    try harbor.open()
+    let counts = [5, 30, 60, 120, 360, 1440, 4320, 43_200].map { minutes in
+      WindowRatio(window: .minutes(minutes), requests: minutes * 60, errors: minutes == 43_200 ? 5_184 : 0)
+    }
+    func look(_ answer: WindowAnswer) throws {
+      harbor.pass(.minutes(5))
+      try harbor.ask(
+        .budgetLooked(
+          number: 1,
+          [
+            BudgetReading(objective: "orders", answer: answer),
+            BudgetReading(objective: "quays", answer: .unknown("the query 'all' found no series")),
+          ], at: harbor.now), actor: "plimsoll")
+    }
+    try look(.counts(counts))
+    try harbor.submit("tide-table", "Show the tide table on the quay page")
+    try harbor.settle()
+    if thenUnknown { try look(.unknown("prometheus: it answered 503")) }
+    harbor.pass(.minutes(1))
+    return harbor
+  }
+
   /// Two good versions, and a drill of the way back.
   static func drilled() throws -> Harbor {
     var harbor = Harbor()

@@ -178,6 +178,45 @@ import Testing
     }
   }
 
+  @Test func aSpentBudgetIsShownWithWhatIsMissing() async throws {
+    let spent = try Harbor.spent()
+    let words = "the error budget of orders (99.9 % over 30 days): it is overspent by 100.0 %."
+    for path in ["/", "/services/harbor/production"] {
+      try await see(
+        spent, path, ["Frozen by error budget", words, "nknown since", "query &#39;all&#39; found no series"])
+    }
+    try await see(
+      spent, "/services/harbor/production",
+      ["All orders are taken", "spent", "Nothing closes and nothing opens for want of evidence."])
+    try await withServer(try Harbor.spent(thenUnknown: true)) { wire, _ in
+      let view = try await wire.send("GET", "/v1/services/harbor/production").json()
+      let budgets = try #require(view["budgets"] as? [[String: Any]])
+      #expect(budgets.map { $0["gate"] as? String } == ["spent", "open"])
+      #expect((budgets.first?["left"] as? Double).map { abs($0 + 1) < 1e-9 } == true)
+      let missing = budgets.map { ($0["inconclusive"] as? [String: Any])?["missing"] as? String }
+      #expect(missing == ["Prometheus: it answered 503.", "The query 'all' found no series."])
+      let since = budgets.map { ($0["inconclusive"] as? [String: Any])?["sinceMs"] as? Int64 }
+      #expect(since.first.flatMap(\.self) ?? 0 > since.last.flatMap(\.self) ?? .max)
+      #expect((view["freeze"] as? [String: Any])?["actor"] as? String == "error budget")
+      #expect((view["sentence"] as? String)?.contains("waits, because this place is frozen (error budget") == true)
+    }
+  }
+
+  @Test func whatTheEvidenceCannotTellIsShown() async throws {
+    try await withServer(try Harbor.rich()) { wire, backend in
+      await backend.count(
+        by: EvidenceOrigin("requests on its instances' metrics pages", caveats: ["no histogram says how long"]))
+      let page = try await wire.send("GET", "/rollouts/harbor/production/4").body
+      #expect(page.contains("metrics pages") && page.contains("No histogram says how long."))
+      let view = try await wire.send("GET", "/v1/rollouts/harbor/production/4").json()
+      #expect(view["caveats"] as? [String] == ["No histogram says how long."])
+      #expect(
+        (view["inconclusive"] as? [String: Any])?["source"] as? String == "requests on its instances' metrics pages")
+      let ended = try await wire.send("GET", "/v1/rollouts/harbor/production/3").json()
+      #expect(ended["caveats"] as? [String] == [])
+    }
+  }
+
   @Test func aDrillIsNoDeployment() async throws {
     let story = try Harbor.drilled()
     try await see(story, "/services/harbor/production", ["drilled", "went there in"], not: ["Never drilled"])

@@ -17,7 +17,7 @@ import Testing
       }
       let digest = Harbor.digest("artifact of \(Harbor.commit("first"))")
       try await check("/", ["What is where", "production", "watching at 10 %", "#7", "Skip to the content"])
-      try await check("/changes/harbor/2", ["Cache the tide table", "Grace Hopper", "halted", "The test of #2"])
+      try await check("/changes/harbor/2", ["Cache the tide table", "Grace Hopper", "halted", "test of build 2"])
       try await check("/changes/harbor/3", ["ejected", "test_tariff_of_the_new_berth", "/logs/sha256:"])
       try await check("/artifacts/\(digest)", ["in-toto.io/Statement/v1", "harbor in production", "kept to return to"])
       try await check(

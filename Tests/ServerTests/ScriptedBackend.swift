@@ -36,6 +36,9 @@ actor ScriptedBackend: Backend {
     ProcessTroubles(outage: outage, checkpointFailure: checkpointFailure)
   }
   func address(_ service: ServiceName, _ environment: EnvironmentName) -> Int? { 18_080 }
+  private var counting = EvidenceOrigin.log
+  func count(by origin: EvidenceOrigin) { counting = origin }
+  func origin(_ service: ServiceName, _ environment: EnvironmentName, slowerThan: Span) -> EvidenceOrigin { counting }
 
   func request(_ input: StreamInput, to stream: StreamID, actor: String, id: String, lane: Lane) -> Outcome {
     asked = (actor, id, lane)
@@ -97,6 +100,14 @@ actor ScriptedBackend: Backend {
       ?? Array(#"{"_type":"https://in-toto.io/Statement/v1","subject":[{"name":"harbor"}]}"#.utf8)
   }
   func report(window: Range<Instant>, service: ServiceName?, environment: EnvironmentName?) -> Report {
+    book().report(window: window, service: service, environment: environment)
+  }
+
+  func waits(window: Range<Instant>, queue: StreamID) -> WaitReport {
+    book().waits(window: window, queue: queue)
+  }
+
+  private func book() -> Book {
     var book = Book()
     for event in harbor.events {
       switch event.event {
@@ -107,7 +118,7 @@ actor ScriptedBackend: Backend {
         book.record(.delivery(event.stream, happened), position: event.position, at: event.at)
       }
     }
-    return book.report(window: window, service: service, environment: environment)
+    return book
   }
 
   /// Without an outage of drawing: the signature alone, which is enough to see it arrive.

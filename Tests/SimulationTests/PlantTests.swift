@@ -20,12 +20,13 @@ import Testing
     (.ledgerAltersEvent, .replayIsState, 10),
     (.ledgerLosesTail, .recordedStays, 40),
     (.condemnedReturns, .condemnedStaysOut, 10),
-    (.ledgerLosesTail, .machinesHold, 100),
+    (.ledgerLosesTail, .machinesHold, 400),
     (.stoppingAcknowledgedOnly, .leftPlaceIsEmpty, 60),
     (.routerConfirmsTooEarly, .trafficFirst, 40),
     (.drillStaysThere, .drillsComeBack, 60),
     (.gateOpensItself, .gatesHold, 40),
     (.freezeLost, .frozenHolds, 200),
+    (.landingsToldTwice, .eachLeavesOnce, 5),
   ]
 
   @Test("a planted defect is seen by its checker", arguments: expectations.indices)

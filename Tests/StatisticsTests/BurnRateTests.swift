@@ -79,6 +79,41 @@ private func minutes(_ count: Double) -> Span { .minutes(count) }
     #expect(nothing.budgetLeft == nil && !nothing.isBudgetSpent && nothing.burning == nil)
   }
 
+  @Test("a gate opens again when a share is left and the short windows of both pages are calm") func recovered() {
+    func recovered(spent: Double, fast: Double, slow: Double) -> Bool {
+      BurnRate.finding(
+        target: 0.99, objectiveWindow: month,
+        counts: [
+          BudgetWindow(window: month, requests: 1e6, errors: 1e4 * spent),
+          BudgetWindow(window: minutes(5), requests: 1e4, errors: 100 * fast),
+          BudgetWindow(window: minutes(30), requests: 1e4, errors: 100 * slow),
+        ]
+      ).isRecovered
+    }
+    #expect(BurnRate.recoveredShare == 0.02)
+    #expect(recovered(spent: 0.97, fast: 7.1, slow: 2.9))
+    #expect(!recovered(spent: 0.985, fast: 0, slow: 0))
+    #expect(!recovered(spent: 0.5, fast: 7.3, slow: 0))
+    #expect(!recovered(spent: 0.5, fast: 0, slow: 3.1))
+    let silent = BurnRate.finding(
+      target: 0.99, objectiveWindow: month, counts: [BudgetWindow(window: month, requests: 10, errors: 0)])
+    #expect(!silent.isRecovered, "without a request nobody knows")
+  }
+
+  @Test("fewer than ten errors spend nothing and burn nothing, however few requests there were") func few() throws {
+    func finding(_ errors: Double) -> BurnRate.Finding {
+      BurnRate.finding(
+        target: 0.999, objectiveWindow: month,
+        counts: BurnRate.windows(objectiveWindow: month).map {
+          BudgetWindow(window: $0, requests: 400, errors: errors)
+        })
+    }
+    #expect(abs(try #require(finding(1).budgetLeft) + 1.5) < 1e-9, "the figure is what it is")
+    #expect(!finding(9).isBudgetSpent && finding(9).burning == nil)
+    #expect(finding(10).isBudgetSpent && finding(10).paging?.pair == BurnRate.pairs[0])
+    #expect(!finding(9).isRecovered, "what was closed waits for a share of the budget")
+  }
+
   @Test("odd counts are read as the nearest possible ones") func oddCounts() throws {
     let over = BudgetWindow(window: month, requests: 10, errors: 20)
     #expect(over.errors == 10)

@@ -69,6 +69,20 @@ struct RegressionTestTests {
     #expect(counted(600, 60_000).logEvidence(events: 50, trials: 1000) > 20)
   }
 
+  /// One client's run in a history of ten errors: a spread of 15. A version that then fails in every window is not what
+  /// has become usual.
+  @Test func windowsThatAllFailDoNotBecomeTheUsualRate() {
+    let test = counted(10, 60_000, spread: 15)
+    var course = RegressionTest.Course()
+    var evidence: [Double] = []
+    for window in 1...12 {
+      test.close(&course, events: 10 * window, trials: 1000 * window)
+      evidence.append(test.logEvidence(after: course, events: 10 * window, trials: 1000 * window))
+    }
+    #expect(zip(evidence, evidence.dropFirst()).allSatisfy { $0 < $1 }, "\(evidence)")
+    #expect(evidence[11] > 10, "\(evidence)")
+  }
+
   @Test func moreErrorsNeverHelpACanaryAndMoreRequestsNeverHurtIt() {
     for test in [counted(5, 6000), counted(5, 6000, spread: 0.7)] {
       for trials in [20, 200, 2000, 50_000] {

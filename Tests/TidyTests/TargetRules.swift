@@ -6,7 +6,7 @@ enum TargetRules {
   /// No Foundation, clock, chance, task, I/O, global or log.
   static let pure: Set = [
     "Kernel", "Statistics", "MergeQueues", "Promotions", "Rollouts", "Measures", "ControlPlane", "Simulator",
-    "JudgeTrials",
+    "JudgeTrials", "QueueTrials",
   ]
   private static let kernel: Set = ["Kernel", "Statistics"]
   private static let collections: Set = ["OrderedCollections"]
@@ -21,13 +21,14 @@ enum TargetRules {
   static let imports: [String: Set<String>] = [
     "Kernel": [],
     "Statistics": ["Kernel", "RealModule"],
-    "MergeQueues": kernel.union(collections),
+    "MergeQueues": kernel.union(collections).union(["RealModule"]),
     "Promotions": kernel.union(collections),
     "Rollouts": kernel.union(collections),
     "Measures": kernel.union(domains).union(collections),
     "ControlPlane": kernel.union(domains).union(collections).union(["Measures"]),
     "Simulator": kernel.union(domains).union(collections).union(["Measures", "ControlPlane"]),
     "JudgeTrials": kernel.union(["Rollouts", "RealModule"]),
+    "QueueTrials": kernel.union(["MergeQueues", "RealModule"]),
     "Replay": kernel.union(["Rollouts", "Foundation"]),
     "Runtime": kernel.union(domains).union(world).union(["ControlPlane"]),
     "Ledger": world.union(system).union(["Kernel", "GRDB", "Crypto"]),

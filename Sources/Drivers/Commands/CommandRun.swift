@@ -13,7 +13,8 @@ struct CommandWorkshop: Sendable {
   let searchPath: String
   let diskFloorBytes: Int64
   let diskAmpleBytes: Int64
-  let fills = DiskFills()
+  let fills = Mishaps()
+  let vanishings = Mishaps()
   let now: @Sendable () -> Instant
 
   /// The run's folder: sixteen digits of the key's hash, so that any key is a short and legal name.
@@ -52,6 +53,15 @@ struct CommandWorkshop: Sendable {
       }
       log.append(note("\(own), \(CommandRunner.diskFillLimit) times: that is its failure"))
     }
+    if end != .exited(code: 0), end != .cancelled, !FileManager.default.fileExists(atPath: place) {
+      guard vanishings.count(order) >= CommandRunner.vanishedLimit else {
+        throw Outage(
+          "runner",
+          "a run's folder in \(folder) was removed while its command ran, so its failure proves nothing; keep cleaners "
+            + "of old files away from there")
+      }
+      log.append(note("its folder was removed, \(CommandRunner.vanishedLimit) times: that is its failure"))
+    }
     var outputFolder: String?
     if let named = order.output, end == .exited(code: 0) {
       outputFolder = filled(named, in: place + "/work")
@@ -72,6 +82,22 @@ struct CommandWorkshop: Sendable {
 
   private func note(_ text: String) -> ArraySlice<UInt8> { Array("\n[plimsoll: \(text)]\n".utf8)[...] }
 
+  /// Why no command can be run now, in words; nil when one can.
+  var problem: String? {
+    let files = FileManager.default
+    var isFolder: ObjCBool = false
+    guard files.fileExists(atPath: folder, isDirectory: &isFolder), isFolder.boolValue, access(folder, W_OK) == 0 else {
+      return "the folder \(folder) for runs cannot be written; make it writable"
+    }
+    guard freeBytes(at: folder) >= leastBytes else {
+      return "the disk of \(folder) is full, so no command can be run; free space"
+    }
+    return access("/bin/sh", X_OK) == 0 ? nil : "/bin/sh cannot be run; install it"
+  }
+
+  /// Free bytes without which no command is begun.
+  private var leastBytes: Int64 { min(diskFloorBytes, CommandRunner.diskFloorBytes) }
+
   private func prepare(_ place: String) throws(Outage) {
     do {
       try removeTree(at: place)
@@ -81,7 +107,7 @@ struct CommandWorkshop: Sendable {
     } catch {
       throw Outage("disk", "the folder \(place) for a run cannot be made; free or permit space", sources: ["\(error)"])
     }
-    guard freeBytes(at: place) >= min(diskFloorBytes, CommandRunner.diskFloorBytes) else {
+    guard freeBytes(at: place) >= leastBytes else {
       throw Outage("disk", "the disk of \(folder) is full, so no command can be run; free space")
     }
   }
@@ -245,9 +271,9 @@ private final class LeastSpace: Sendable {
   }
 }
 
-/// How often each command filled the disk by itself, the last `CommandRunner.rememberedRuns` of them. Forgotten with
-/// the process: then it is tried as often again.
-final class DiskFills: Sendable {
+/// How often the same mishap befell each command, for the last `CommandRunner.rememberedRuns` commands that it befell.
+/// Forgotten with the process: then it is tried as often again.
+final class Mishaps: Sendable {
   private struct Command: Hashable {
     let repository: RepositoryName
     let commit: CommitID

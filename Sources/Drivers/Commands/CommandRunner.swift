@@ -72,6 +72,10 @@ package actor CommandRunner: Runner {
   /// hold its change, and everybody behind it, up for ever.
   package static let diskFillLimit = 3
 
+  /// A command whose folder is gone at its end is tried so often: a cleaner of old files takes it once, and a command that
+  /// removes it itself takes it every time.
+  package static let vanishedLimit = 3
+
   package func run(_ order: RunOrder) async throws(Outage) -> RunReport {
     try await join(order)
   }
@@ -87,6 +91,12 @@ package actor CommandRunner: Runner {
       ended.removeAll { $0 == key }
     }
     workshop.remove(key)
+  }
+
+  package func health() async -> RunnerHealth {
+    let running = slots.values.count { if case .underway = $0 { true } else { false } }
+    return RunnerHealth(
+      running: running, slots: nil, queued: 0, lastSeenAt: workshop.now(), problem: workshop.problem)
   }
 
   private func join(_ order: RunOrder) async throws(Outage) -> RunReport {

@@ -7,13 +7,12 @@ import Kernel
 extension GitForge {
   package func prepare(_ order: CandidateOrder) async throws(Outage) -> CandidateOutcome {
     let mirror = try mirror(of: order.repository)
-    try await mirror.ensure(order.base)
-    try await mirror.ensure(order.head)
-    if try await mirror.isAncestor(order.head, of: order.base) { return .alreadyContained }
-    let common = try await mirror.run(["merge-base", order.base.rawValue, order.head.rawValue])
-    guard common.code == 0 else {
+    let common = try await mirror.mergeBases(order.base, order.head)
+    if common == [order.head] { return .alreadyContained }
+    if common.isEmpty {
       return .conflicted(
-        paths: [], detail: "\(order.branch) shares no history with the commit it is to be merged onto.")
+        paths: [],
+        detail: "\(order.branch) shares no history with the commit it is to be merged onto; begin it anew from there.")
     }
     let made: Made
     switch order.method {
@@ -24,15 +23,15 @@ extension GitForge {
     switch made {
     case .conflict(let paths, let detail): return .conflicted(paths: paths, detail: detail)
     case .nothing: return .alreadyContained
-    case .commit(let commit):
+    case .commit(let commit, let tree):
       // Keeps the candidate alive until it lands or for ever: no branch of the remote leads to it.
       try await mirror.text(["update-ref", "refs/plimsoll/candidates/\(commit)", commit.rawValue])
-      return .prepared(commit: commit, tree: try await mirror.tree(of: commit))
+      return .prepared(commit: commit, tree: tree)
     }
   }
 
   private enum Made {
-    case commit(CommitID)
+    case commit(CommitID, TreeID)
     /// All of the change is in the base already, though under other commit ids.
     case nothing
     case conflict(paths: [String], detail: String)
@@ -47,7 +46,8 @@ extension GitForge {
       return .commit(
         try await mirror.commit(
           tree: tree, parents: [order.base, order.head], author: .init(mirror.committer, at: order.at), at: order.at,
-          message: message))
+          message: message),
+        tree)
     }
   }
 
@@ -61,7 +61,8 @@ extension GitForge {
       let facts = try await mirror.facts(of: order.head)
       return .commit(
         try await mirror.commit(
-          tree: tree, parents: [order.base], author: facts.author, at: order.at, message: message))
+          tree: tree, parents: [order.base], author: facts.author, at: order.at, message: message),
+        tree)
     }
   }
 
@@ -101,7 +102,7 @@ extension GitForge {
           tree: tree, parents: [tip], author: facts.author, at: order.at, message: facts.message)
       }
     }
-    return tip == order.base ? .nothing : .commit(tip)
+    return tip == order.base ? .nothing : .commit(tip, try await mirror.tree(of: tip))
   }
 
   /// The template with its placeholders filled in one pass: a title that holds `{body}` stays as it is.

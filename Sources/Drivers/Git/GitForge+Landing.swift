@@ -6,8 +6,7 @@ extension GitForge {
     _ commit: CommitID, on branch: BranchName, in repository: RepositoryName, expecting: CommitID
   ) async throws(Outage) -> LandOutcome {
     let mirror = try mirror(of: repository)
-    try await mirror.ensure(commit)
-    try await mirror.ensure(expecting)
+    try await mirror.ensure(commit, expecting)
     // The lease makes git force the push, so that it is a fast-forward must be known before.
     guard try await mirror.isAncestor(expecting, of: commit) else {
       throw Outage(

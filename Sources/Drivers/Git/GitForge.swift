@@ -5,11 +5,13 @@ import Kernel
 ///
 /// Each repository has a bare mirror under one folder. Candidates are made there without a work tree and kept alive by
 /// `refs/plimsoll/candidates/<commit>`; nothing is ever pruned but remote branches that are gone. The user's
-/// repository is only read, and written by the one push of `land`.
+/// repository is only read, and written by the pushes of `land` and `comment`.
 ///
 /// - `GitForge.swift`: the port's lookups and the checkout
 /// - `GitForge+Candidates.swift`: merge, squash and rebase by `git merge-tree`
 /// - `GitForge+Landing.swift`: the push with lease
+/// - `GitForge+Changes.swift`: where branches stand and what they touch
+/// - `GitForge+Notes.swift`: what Plimsoll says on a change
 /// - `GitMirror.swift`: one mirror and the git process
 /// - `ConcealedAddress.swift`: keeps URLs, which may hold tokens, out of git's words
 package struct GitForge: Forge {
@@ -55,7 +57,8 @@ package struct GitForge: Forge {
     let branches = listed.split(separator: "\n").map {
       $0.split(separator: "\0", omittingEmptySubsequences: false).map(String.init)
     }
-    guard let found = branches.first(where: { $0.count == 4 && $0[0] == branch.rawValue }),
+    // By bytes: two spellings of one letter are one `String` and two branches.
+    guard let found = branches.first(where: { $0.count == 4 && $0[0].utf8.elementsEqual(branch.rawValue.utf8) }),
       let head = CommitID(rawValue: found[1])
     else {
       let near = nearestMatch(to: branch.rawValue, among: branches.map { $0[0] })

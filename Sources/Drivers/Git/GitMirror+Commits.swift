@@ -43,26 +43,32 @@ extension GitMirror {
     if finished.code == 0 { return .tree(tree) }
     let paths = lines.dropFirst().prefix { !$0.isEmpty }
     let detail = lines.dropFirst(1 + paths.count).filter { !$0.isEmpty }.joined(separator: "\n")
-    return .conflict(paths: Set(paths).sorted(), detail: detail)
+    return .conflict(
+      paths: Array(Set(paths).sorted().prefix(CandidateOutcome.pathLimit)),
+      detail: String(detail.prefix(CandidateOutcome.detailLimit)))
   }
 
   /// By content: equal arguments give the equal commit.
   nonisolated func commit(
     tree: TreeID, parents: [CommitID], author: Signature, at instant: Instant, message: String
   ) async throws(Outage) -> CommitID {
-    let committed = Signature(committer, at: instant)
-    let environment = [
-      ("GIT_AUTHOR_NAME", author.name), ("GIT_AUTHOR_EMAIL", author.email), ("GIT_AUTHOR_DATE", author.date),
-      ("GIT_COMMITTER_NAME", committed.name), ("GIT_COMMITTER_EMAIL", committed.email),
-      ("GIT_COMMITTER_DATE", committed.date),
-    ].map { EnvironmentVariable(name: $0.0, value: $0.1) }
     let made = try await line(
       ["commit-tree", "--no-gpg-sign", tree.rawValue] + parents.flatMap { ["-p", $0.rawValue] },
-      environment: environment, input: Array((message + "\n").utf8))
+      environment: signing(author, at: instant), input: Array((message + "\n").utf8))
     guard let commit = CommitID(rawValue: made) else {
       throw Outage("git", "git commit-tree answered '\(made)', which is no commit id")
     }
     return commit
+  }
+
+  /// The variables by which git writes commits of this author, committed by us at the instant.
+  nonisolated func signing(_ author: Signature, at instant: Instant) -> [EnvironmentVariable] {
+    let committed = Signature(committer, at: instant)
+    return [
+      ("GIT_AUTHOR_NAME", author.name), ("GIT_AUTHOR_EMAIL", author.email), ("GIT_AUTHOR_DATE", author.date),
+      ("GIT_COMMITTER_NAME", committed.name), ("GIT_COMMITTER_EMAIL", committed.email),
+      ("GIT_COMMITTER_DATE", committed.date),
+    ].map { EnvironmentVariable(name: $0.0, value: $0.1) }
   }
 
   nonisolated func tree(of commit: CommitID) async throws(Outage) -> TreeID {

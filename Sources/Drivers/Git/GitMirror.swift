@@ -27,6 +27,7 @@ actor GitMirror {
   private nonisolated let baseEnvironment: [EnvironmentVariable]
   private nonisolated let fetches = Turnstile()
   private nonisolated let openings = Turnstile()
+  nonisolated let notes = Turnstile()
   private var isOpen = false
 
   init(
@@ -53,6 +54,19 @@ actor GitMirror {
   nonisolated func run(
     _ arguments: [String], environment: [EnvironmentVariable] = [], workTree: String? = nil, input: [UInt8] = []
   ) async throws(Outage) -> ProcessExecution.Finished {
+    let deed = deed(arguments)
+    guard
+      let finished = try await runWithinLimit(arguments, environment: environment, workTree: workTree, input: input)
+    else {
+      throw Outage("git", "\(deed) said more than \(ProcessExecution.outputLimitBytes >> 20) MiB and was cut off")
+    }
+    return finished
+  }
+
+  /// As `run`, but nil when git said more than `ProcessExecution.outputLimitBytes`.
+  nonisolated func runWithinLimit(
+    _ arguments: [String], environment: [EnvironmentVariable] = [], workTree: String? = nil, input: [UInt8] = []
+  ) async throws(Outage) -> ProcessExecution.Finished? {
     try await open()
     let fixed = [
       "--git-dir=\(folder)", "-c", "core.hooksPath=/dev/null", "-c", "core.quotePath=false", "-c", "gc.auto=0",
@@ -62,7 +76,12 @@ actor GitMirror {
       environment.isEmpty && workTree == nil
       ? process
       : ProcessExecution("git", environment: baseEnvironment + environment, workingDirectory: workTree)
-    return try await called.run(fixed + arguments, input: input, timeLimit: Self.timeLimit)
+    return try await called.runWithinLimit(
+      fixed + arguments, input: input, timeLimit: Self.timeLimit, for: deed(arguments))
+  }
+
+  private nonisolated func deed(_ arguments: [String]) -> String {
+    "git \(arguments.first { !$0.hasPrefix("-") } ?? "") on repository \(name)"
   }
 
   /// What git said, for a person, without the repository's URL: the words reach the ledger and the pages.
@@ -77,9 +96,8 @@ actor GitMirror {
   ) async throws(Outage) -> String {
     let finished = try await run(arguments, environment: environment, workTree: workTree, input: input)
     guard finished.code == 0 else {
-      let verb = arguments.first { !$0.hasPrefix("-") } ?? ""
       throw Outage(
-        "git", "git \(verb) on repository \(name) failed with code \(finished.code); see git's words",
+        "git", "\(deed(arguments)) failed with code \(finished.code); see git's words",
         sources: [words(of: finished)])
     }
     return finished.text
@@ -103,29 +121,62 @@ actor GitMirror {
     }
   }
 
-  /// Fetches when the mirror lacks the commit.
-  nonisolated func ensure(_ commit: CommitID) async throws(Outage) {
-    if try await has(commit) { return }
+  /// Fetches when the mirror lacks one of the commits.
+  nonisolated func ensure(_ commits: CommitID...) async throws(Outage) {
+    if try await lacking(commits).isEmpty { return }
     try await fetch()
-    if try await has(commit) { return }
+    guard let lacking = try await lacking(commits).first else { return }
     throw Outage(
-      "git", "repository \(name) has no commit \(commit.short) on any branch; push it there and try again")
+      "git", "repository \(name) has no commit \(lacking.short) on any branch; push it there and try again")
   }
 
-  private nonisolated func has(_ commit: CommitID) async throws(Outage) -> Bool {
-    try await run(["cat-file", "-e", "\(commit)^{commit}"]).code == 0
+  nonisolated func has(_ commit: CommitID) async throws(Outage) -> Bool { try await lacking([commit]).isEmpty }
+
+  /// Those that the mirror lacks. One process for all.
+  private nonisolated func lacking(_ commits: [CommitID]) async throws(Outage) -> [CommitID] {
+    let asked = commits.map { "\($0)^{commit}\n" }.joined()
+    let rows = try await text(["cat-file", "--batch-check=%(objectname)"], input: Array(asked.utf8))
+      .split(separator: "\n")
+    guard rows.count == commits.count else {
+      throw Outage("git", "git cat-file answered \(rows.count) lines for \(commits.count) commits; try again")
+    }
+    return zip(commits, rows).filter { CommitID(rawValue: String($1)) == nil }.map(\.0)
   }
 
   /// The branch's commit on the remote now; nil when it has no such branch.
   nonisolated func remoteHead(of branch: BranchName) async throws(Outage) -> CommitID? {
     let reference = "refs/heads/\(branch)"
-    let listed = try await text(["ls-remote", "--quiet", "--", url, reference])
-    // `ls-remote` matches trailing components too, so `refs/heads/a/refs/heads/main` may be listed.
+    return try await remoteReferences(matching: [reference])[Array(reference.utf8)]
+  }
+
+  /// The remote's references that match, by the bytes of their full names: two spellings of one letter are one `String`
+  /// and two references. `ls-remote` matches trailing components too, so for `refs/heads/main` there may be
+  /// `refs/heads/a/refs/heads/main` as well.
+  nonisolated func remoteReferences(matching patterns: [String]) async throws(Outage) -> [[UInt8]: CommitID] {
+    let listed = try await text(["ls-remote", "--quiet", "--", url] + patterns)
+    var found: [[UInt8]: CommitID] = [:]
     for row in listed.split(separator: "\n") {
       let fields = row.split(separator: "\t")
-      if fields.count == 2, fields[1] == reference { return CommitID(rawValue: String(fields[0])) }
+      if fields.count == 2 { found[Array(fields[1].utf8)] = CommitID(rawValue: String(fields[0])) }
     }
-    return nil
+    return found
+  }
+
+  /// The best common ancestors, of which criss-cross merges have several; none for unrelated histories. Fetches when the
+  /// mirror lacks one of the commits.
+  nonisolated func mergeBases(_ left: CommitID, _ right: CommitID) async throws(Outage) -> [CommitID] {
+    let asked = ["merge-base", "--all", left.rawValue, right.rawValue]
+    var finished = try await run(asked)
+    // Asked first and fetched afterwards: a queue's commits are nearly always here, and each process takes 3 ms.
+    if finished.code > 1 {
+      try await ensure(left, right)
+      finished = try await run(asked)
+    }
+    guard finished.code <= 1 else {
+      throw Outage(
+        "git", "git finds no common ancestor of \(left.short) and \(right.short)", sources: [words(of: finished)])
+    }
+    return finished.text.split(separator: "\n").compactMap { CommitID(rawValue: String($0)) }
   }
 
   /// True when `ancestor` is reachable from `descendant`. Both must be in the mirror.

@@ -42,6 +42,11 @@ enum HAProxyConfiguration {
   ///   On loopback a connect costs about 50 µs.
   /// - `idle-close-on-response`: a HAProxy that is being replaced ends kept client connections with a response that
   ///   says so, never while a request may be on its way.
+  /// - `stopping` (configuration manual §7.3.2): a HAProxy that was replaced still gets one request from each client whose
+  ///   connection was kept, up to `keepAliveSeconds` later, and takes no command for its servers any more ("Proxy is
+  ///   disabled"). It hands such requests on to the port, where its successor listens: they follow the weights of now,
+  ///   not of then, so no request reaches a version that was rolled back meanwhile. Its log tells of them under a
+  ///   backend that is nobody's evidence; its successor's tells where they went.
   /// - `use_backend`: previews begin and end by the map's one line and the preview backend's weights, both set at run
   ///   time. `nbsrv` counts servers that may be given a request, so without one a preview request goes the ordinary way,
   ///   and without a preview no request is compared with anything.
@@ -65,8 +70,9 @@ enum HAProxyConfiguration {
     for (name, port) in services {
       let routes = routes[name] ?? ServiceRoutes()
       let previews = HAProxyFolder.previewBackend(name)
+      let successor = HAProxyFolder.successorBackend(name)
       lines += [
-        frontend(name, port: port)
+        frontend(name, port: port) + "  use_backend \(successor) if { stopping }\n"
           + "  use_backend \(previews) if { nbsrv(\(previews)) gt 0 }"
           + " { \"req.hdrs,map_reg('\(folder.previews(name))')\" -m found }",
         "  default_backend \(HAProxyFolder.backend(name))", "backend \(HAProxyFolder.backend(name))",
@@ -74,6 +80,7 @@ enum HAProxyConfiguration {
       lines += routes.servers.map(server)
       lines.append("backend \(previews)")
       lines += routes.previewServers.map(server)
+      lines += ["backend \(successor)", server(RoutedServer(name: "successor", port: port, weight: 1))]
     }
     return lines.joined(separator: "\n") + "\n"
   }

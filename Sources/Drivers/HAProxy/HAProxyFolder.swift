@@ -49,8 +49,10 @@ package struct HAProxyFolder: Sendable {
   static func backend(_ service: ServiceName) -> String { "b-\(service)" }
   /// Where preview requests go. A backend of its own, so that its requests are told apart: they are nobody's evidence.
   static func previewBackend(_ service: ServiceName) -> String { "p-\(service)" }
+  /// Where a HAProxy that was replaced sends what it still gets.
+  static func successorBackend(_ service: ServiceName) -> String { "n-\(service)" }
   static func frontend(_ service: ServiceName) -> String { "f-\(service)" }
-  /// The service whose shares a backend spreads; nil for one that serves previews.
+  /// The service whose shares a backend spreads; nil for one that serves previews or hands on.
   static func service(ofBackend name: Substring) -> ServiceName? {
     name.hasPrefix("b-") ? ServiceName(rawValue: String(name.dropFirst(2))) : nil
   }

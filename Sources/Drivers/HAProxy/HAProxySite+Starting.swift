@@ -22,6 +22,7 @@ extension HAProxySite {
     if let current, current.isAlive { return current }
     process = nil
     current = nil
+    unanswered = 0
     try folder.checkLength()
     do {
       try FileManager.default.createDirectory(

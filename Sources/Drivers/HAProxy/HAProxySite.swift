@@ -34,6 +34,9 @@ actor HAProxySite {
   var wanted: [ServiceName: ServiceRoutes] = [:]
   /// The process that had a service's routes when they were last known to be right.
   var holds: [ServiceName: HAProxyProcess] = [:]
+  /// Questions in a row that nobody answered in time. From the first on nobody asks just to look: a rollback would have
+  /// to wait for each look's end.
+  var unanswered = 0
   /// Services whose routes were read back as wanted and not written since: only these can be altered by someone else.
   private var confirmed: Set<ServiceName> = []
   /// Replaced processes that finish their last requests; our children until they are asked for.
@@ -70,38 +73,46 @@ actor HAProxySite {
     wanted[service] = routes
     confirmed.remove(service)
     let running = try router(for: service)
+    let held: HeldRoutes
     do {
-      try write(routes, for: service)
+      held = try write(routes, for: service)
     } catch {
-      // Dead, or alive without an admin socket: the next call clears it away and starts another, because a router that
+      // Dead, or alive without an admin socket, and twice in a row: the next call starts another, because a router that
       // cannot be told of a rollback is worse than the requests that its end breaks off.
-      if HAProxyProcess.answering(folder) == nil {
-        process = nil
-        current = nil
-      }
+      if unanswered > 1 || unanswered == 1 && HAProxyProcess.answering(folder) == nil { clearAway() }
       throw error
     }
     holds[service] = running
     confirmed.insert(service)
-    sweep(service)
+    sweep(service, held)
     return .applied(at: .now)
   }
 
+  private func clearAway() {
+    HAProxyProcess.clearAway(folder)
+    (process, current) = (nil, nil)
+    unanswered = 0
+  }
+
   /// Replaces HAProxy by one without the service, or ends it when that was the last: it stops listening at once and
-  /// goes when its last request has ended. The port stays remembered.
+  /// goes when its last request has ended. One that cannot be replaced now shuts the service's frontend instead. The
+  /// port stays remembered.
   func close(_ service: ServiceName, fence: Fence) async throws(Outage) {
     guard fence >= fences[service] ?? fence else { return }
     fences[service] = fence
     closed.insert(service)
     (wanted[service], holds[service]) = (nil, nil)
     confirmed.remove(service)
-    guard let running = HAProxyProcess.answering(folder) else {
-      (process, current) = (nil, nil)
-      return
-    }
+    // Asked twice: one that is alive and silent is ended, because what waits in it would go to what is stopped next.
+    guard let running = HAProxyProcess.answering(folder) ?? HAProxyProcess.answering(folder) else { return clearAway() }
     current = nil
     guard offered.isEmpty else {
-      _ = try ensureRunning()
+      do {
+        _ = try ensureRunning()
+      } catch {
+        // Another service's taken port must not keep this one offered.
+        try shut(service)
+      }
       return
     }
     process = nil
@@ -135,8 +146,9 @@ actor HAProxySite {
     guard holds[service] == process else { return .gone }
     guard closely else { return nil }
     leaving.removeAll { !$0.isAlive }
-    // One that does not answer is noticed by the next route.
-    if confirmed.contains(service), let wanted = wanted[service], let held = try? held(service) {
+    // A route applied now asks once more, and then has another take its place.
+    guard unanswered == 0, let held = try? held(service) else { return .gone }
+    if confirmed.contains(service), let wanted = wanted[service] {
       let differences = held.differences(from: wanted, of: service)
       guard differences.isEmpty else {
         // Told once; confirmed again when it was put right.
@@ -144,7 +156,7 @@ actor HAProxySite {
         return .altered(Self.sentence(differences, service, environment))
       }
     }
-    sweep(service)
+    sweep(service, held)
     return nil
   }
 

@@ -133,7 +133,11 @@ extension LocalPlatform {
       if .now >= release.nextLook || instances.contains(where: \.isDue) {
         let (looked, change) = await look(at: release, id, order.generation)
         release = looked
-        if let change { await report(change) }
+        if let change {
+          await report(change)
+          // Who was told of a change is told when the folder is right again.
+          saidReady = false
+        }
       }
       guard isCurrent(id, order.generation), !Task.isCancelled else { return }
       var ends: [PlatformReport] = []

@@ -44,10 +44,23 @@ package struct ProcessExecution: Sendable {
 
   /// Runs the tool to its end. A non-zero exit code is an answer, not an error.
   ///
+  /// - Parameter deed: what the tool is asked to do, for the words of an outage; nil names the tool and its first argument.
   /// - Throws: `Outage` when it cannot be started, does not end within `timeLimit`, says more than
   ///   `outputLimitBytes`, or the calling task is cancelled.
-  package func run(_ arguments: [String], input: [UInt8] = [], timeLimit: Span) async throws(Outage) -> Finished {
-    let name = executable.split(separator: "/").last.map(String.init) ?? executable
+  package func run(
+    _ arguments: [String], input: [UInt8] = [], timeLimit: Span, for deed: String? = nil
+  ) async throws(Outage) -> Finished {
+    if let finished = try await runWithinLimit(arguments, input: input, timeLimit: timeLimit, for: deed) {
+      return finished
+    }
+    throw Outage(name, "\(deed ?? said(arguments)) said more than \(Self.outputLimitBytes >> 20) MiB and was cut off")
+  }
+
+  /// As `run`, but nil when it said more than `outputLimitBytes` and was killed for it.
+  package func runWithinLimit(
+    _ arguments: [String], input: [UInt8] = [], timeLimit: Span, for deed: String? = nil
+  ) async throws(Outage) -> Finished? {
+    let deed = deed ?? said(arguments)
     do {
       return try await withThrowingTaskGroup(of: Finished?.self) { group in
         group.addTask { try await launch(arguments, input: input) }
@@ -57,24 +70,29 @@ package struct ProcessExecution: Sendable {
         }
         defer { group.cancelAll() }
         guard let first = try await group.next(), let finished = first else {
-          throw Outage(
-            name, "\(name) \(arguments.first ?? "") did not end within \(timeLimit.seconds) s and was killed; try again"
-          )
+          throw Outage(name, "\(deed) did not end within \(timeLimit.seconds) s and was killed; try again")
         }
         return finished
       }
     } catch let outage as Outage {
       throw outage
     } catch is CancellationError {
-      throw Outage(name, "\(name) \(arguments.first ?? "") was cancelled before it ended")
+      throw Outage(name, "\(deed) was cancelled before it ended")
+    } catch let error as SubprocessError where error.code == .outputLimitExceeded {
+      return nil
     } catch {
-      throw Outage(
-        name, "\(name) \(arguments.first ?? "") could not be run; check that \(name) is installed",
-        sources: ["\(error)"])
+      throw Outage(name, "\(deed) could not be run; check that \(name) is installed", sources: ["\(error)"])
     }
   }
 
+  private var name: String { executable.split(separator: "/").last.map(String.init) ?? executable }
+  private func said(_ arguments: [String]) -> String { "\(name) \(arguments.first ?? "")" }
+
+  /// A tool that ends before it has read its input must cost this call, not the whole process.
+  private static let outlivesBrokenPipes: Void = { _ = signal(SIGPIPE, SIG_IGN) }()
+
   private func launch(_ arguments: [String], input: [UInt8]) async throws -> Finished {
+    Self.outlivesBrokenPipes
     var platform = PlatformOptions()
     platform.processGroupID = 0
     platform.teardownSequence = [

@@ -7,10 +7,13 @@ struct MetricsSurvey: Equatable, Sendable {
   private(set) var labels: [String: Set<String>] = [:]
 
   /// Only what could be a service's requests or durations is kept.
-  mutating func take(_ sample: SampleLine) {
-    let name = sample.name
-    guard MetricsConventions.couldMatter(name), labels[name] != nil || labels.count < Self.mostNames else { return }
-    labels[name, default: []].formUnion(sample.labels.map(\.name))
+  mutating func take(_ sample: SampleLine) { take(sample.name, sample.labels.map(\.name)) }
+
+  mutating func take(_ name: String, _ labels: [String]) {
+    guard MetricsConventions.couldMatter(name), self.labels[name] != nil || self.labels.count < Self.mostNames else {
+      return
+    }
+    self.labels[name, default: []].formUnion(labels)
   }
 
   static func + (left: MetricsSurvey, right: MetricsSurvey) -> MetricsSurvey {
@@ -35,6 +38,15 @@ package enum MetricsConventions {
   static let anyHistogram = "_duration_seconds"
   /// What a service asks of others, and what its metrics library says of itself, is not how it answers.
   static let foreign = ["client", "promhttp", "grpc_"]
+
+  /// What a Prometheus server is asked to see the same that a page shows: names, and which of the labels they have.
+  static func surveyQuery(of selector: [MetricLabel]) -> String {
+    let names = counters + histograms.flatMap { ["\($0)_bucket", "\($0)_count"] }
+    let pattern = (names + [".*\(anyHistogram)_(bucket|count)"]).joined(separator: "|")
+    let matchers = ["__name__=~\"\(pattern)\""] + selector.map(\.description)
+    let labels = (["__name__"] + statusLabels + routeLabels).joined(separator: ",")
+    return "count by (\(labels)) ({\(matchers.joined(separator: ","))})"
+  }
 
   static func couldMatter(_ name: String) -> Bool {
     if counters.contains(name) { return true }

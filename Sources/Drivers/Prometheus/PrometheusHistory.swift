@@ -20,11 +20,7 @@ extension PrometheusServer {
     _ mapping: MetricsMapping, of selector: [MetricLabel], slowerThan: Span, window: Span
   ) async throws -> HistoryFinding {
     let queries = HistoryQueries(mapping: mapping, selector: selector, window: window)
-    // All queries look from one instant of the server's own clock, so that its skew from ours does not matter.
-    guard case .scalar(let now) = try await query("time()").value, abs(now) < 1e12 else {
-      throw Outage("prometheus", "\(address) does not tell its time; the query is asked again")
-    }
-    let at = Instant(milliseconds: Int64(now * 1000))
+    let at = try await time()
     var doubts: [String] = []
     func number(_ query: String) async throws -> Double? {
       switch try await finding(query, at: at, lookback: nil) {
@@ -44,10 +40,8 @@ extension PrometheusServer {
     var slow = 0.0
     if let bound = try await bound(for: slowerThan, queries, at: at), let query = queries.slow(above: bound) {
       slow = try await number(query) ?? 0
-      var tellErrors = false
-      if let query = queries.durationsThatTellErrors { tellErrors = try await number(query) != nil }
       // Any of the slow ones may be an error that is already counted.
-      if !tellErrors { slow -= errors }
+      if try await !tellsErrors(queries, at: at) { slow -= errors }
     }
     func whole(_ number: Double, _ rule: FloatingPointRoundingRule) -> Int {
       Int(min(max(number, 0), 1e15).rounded(rule))
@@ -58,8 +52,24 @@ extension PrometheusServer {
       RequestCounts(requests: total, errors: bad, slow: min(whole(slow, .up), total - bad)), doubts: doubts)
   }
 
+  /// All queries of a history look from one instant of the server's own clock, so that its skew from ours does not
+  /// matter.
+  func time() async throws -> Instant {
+    guard case .scalar(let now) = try await query("time()").value, abs(now) < 1e12 else {
+      throw Outage("prometheus", "\(address) does not tell its time; the query is asked again")
+    }
+    return Instant(milliseconds: Int64(now * 1000))
+  }
+
+  /// Whether the durations leave errors out.
+  func tellsErrors(_ queries: HistoryQueries, at: Instant) async throws -> Bool {
+    guard let query = queries.durationsThatTellErrors else { return false }
+    if case .noEvidence = try await finding(query, at: at, lookback: nil) { return false }
+    return true
+  }
+
   /// The text of the `le` that stands for a threshold: its own bound, else the next lower one.
-  private func bound(for threshold: Span, _ queries: HistoryQueries, at: Instant) async throws -> String? {
+  func bound(for threshold: Span, _ queries: HistoryQueries, at: Instant) async throws -> String? {
     guard let query = queries.bounds, let unit = queries.mapping.durations?.unit,
       case .vector(let series) = try await self.query(query, at: at).value
     else { return nil }

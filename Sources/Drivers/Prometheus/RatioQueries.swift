@@ -94,18 +94,6 @@ package struct RatioQueries: Codable, Equatable, Sendable {
   }
 }
 
-/// Good and bad over one window, not rounded.
-package struct WindowRatio: Equatable, Sendable {
-  package let window: Span
-  package let requests: Double
-  package let errors: Double
-  package init(window: Span, requests: Double, errors: Double) {
-    self.window = window
-    self.requests = requests
-    self.errors = errors
-  }
-}
-
 /// What the windows of an objective hold.
 package enum WindowFinding: Equatable, Sendable {
   /// One for each window asked, in the same order; `doubts` is what the server warned of.
@@ -114,32 +102,45 @@ package enum WindowFinding: Equatable, Sendable {
 }
 
 extension PrometheusServer {
-  /// Requests and errors over each window before the server's now.
+  /// Requests and errors over each window before the server's now. A bad part without series is no bad request where
+  /// the total has some; a good part or a total without series is no evidence.
   ///
   /// - Throws: `Refusal` when a query is at fault, `Outage` when the server is.
   package func ratios(_ queries: RatioQueries, over windows: [Span]) async throws -> WindowFinding {
     var ratios: [WindowRatio] = []
     var doubts: [String] = []
     for window in windows {
-      var numbers: [Double?] = []
+      var numbers: [Double] = []
       for query in [queries.totalQuery, queries.partQuery] {
         let asked = RatioQueries.counted(query, over: window, isCounter: queries.areCounters)
-        switch try await finding(asked, lookback: nil) {
+        let answer = try await self.query(asked)
+        // Many services have no series of errors before the first one. One without good requests, whose query is
+        // perhaps misspelt, would fail all of them.
+        if numbers.count == 1, queries.part == .bad, answer.isEmpty {
+          numbers.append(0)
+          continue
+        }
+        switch try QueryFinding(answer, query: asked) {
         case .value(let value): numbers.append(value)
         case .degraded(let value, let warnings):
           numbers.append(value)
           doubts += warnings.filter { !doubts.contains($0) }
-        case .noEvidence(let reason):
-          // A part without series counted nothing; a total without series is no evidence.
-          guard numbers.count == 1 else { return .noEvidence(reason: reason) }
-          numbers.append(nil)
+        case .noEvidence(let reason): return .noEvidence(reason: reason)
         }
       }
-      let total = max(numbers[0] ?? 0, 0)
-      let part = min(max((numbers[1] ?? 0), 0), total)
+      let total = max(numbers[0], 0)
+      let part = min(max(numbers[1], 0), total)
       ratios.append(WindowRatio(window: window, requests: total, errors: queries.part == .bad ? part : total - part))
     }
     return .counts(ratios, doubts: doubts)
+  }
+}
+
+extension QueryAnswer {
+  /// No series, and no doubt that there is none.
+  fileprivate var isEmpty: Bool {
+    guard case .vector(let series) = value else { return false }
+    return series.isEmpty && warnings.isEmpty && infos.isEmpty
   }
 }
 

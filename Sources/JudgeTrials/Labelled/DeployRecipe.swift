@@ -1,4 +1,5 @@
 import RealModule
+import Statistics
 
 /// What one labelled deploy is made of, drawn from its seed; what its requests do is drawn afterwards.
 struct DeployRecipe {

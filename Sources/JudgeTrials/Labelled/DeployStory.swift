@@ -1,3 +1,5 @@
+import Statistics
+
 /// What the requests of one labelled deploy did, drawn second by second from its recipe.
 ///
 /// Requests that end well, fail and are slow are independent Poisson streams, whose means follow the traffic, the

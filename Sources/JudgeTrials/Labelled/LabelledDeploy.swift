@@ -1,5 +1,6 @@
 import RealModule
 import Rollouts
+import Statistics
 
 /// A deploy from its seed, second by second, with its label: ten minutes of the old version, then ten minutes of both.
 ///

@@ -54,10 +54,14 @@ package struct CandidateOrder: Codable, Equatable, Sendable {
 
 package enum CandidateOutcome: Codable, Equatable, Sendable {
   case prepared(commit: CommitID, tree: TreeID)
-  /// `paths` sorted; `detail` is what git said.
+  /// `paths` sorted, at most `pathLimit`; `detail` is what git said, at most `detailLimit` characters.
   case conflicted(paths: [String], detail: String)
   /// The base already contains the head: nothing to land.
   case alreadyContained
+
+  /// More conflicting paths than this tell a person nothing more.
+  package static let pathLimit = 100
+  package static let detailLimit = 4_000
 }
 
 package enum LandOutcome: Codable, Equatable, Sendable {
@@ -81,13 +85,31 @@ package struct CommitFacts: Codable, Equatable, Sendable {
   }
 }
 
-/// Where changes live. Implementations keep their own mirror and never touch the user's work tree.
+/// Where changes live: plain git, or a forge with change requests (GitHub, GitLab, Gitea, Gerrit). Implementations keep
+/// their own mirror and never touch the user's work tree.
+///
+/// A change that is no branch of the repository (a request from a fork, a Gerrit change) has a name that its driver
+/// makes, such as `pull/12` or `changes/1234`.
+///
+/// Every method is one idempotent call. A forge's web hooks only say when to look again: nothing is believed that a
+/// lookup did not show.
 package protocol Forge: Sendable {
   /// By lookup. - Throws: `Refusal.unknown` with the nearest branch name when there is none.
   func resolve(_ branch: BranchName, in repository: RepositoryName) async throws -> ResolvedBranch
-  /// By lookup: the trunk's head now.
+  /// By lookup: the trunk's head now. - Throws: `Outage` also when there is no such branch: the trunk comes back.
   func head(of branch: BranchName, in repository: RepositoryName) async throws(Outage) -> CommitID
-  /// By content: the same order gives the same commit, however often it is called.
+  /// By lookup: how `new` came from `old`, of which the repository need not know anything any more.
+  func move(from old: CommitID, to new: CommitID, in repository: RepositoryName) async throws(Outage) -> HeadMove
+  /// By lookup: each branch as it is now, in the order asked; one call to the peer, however many they are. The trunk may
+  /// be among them.
+  func states(of branches: [BranchName], in repository: RepositoryName) async throws(Outage) -> [ChangeState]
+  /// By lookup: what `head` changes since it left `base` (`git diff base...head`). With several merge bases, what it
+  /// changes since any of them; with none, all of its files. From a base to a candidate on it: exactly the paths that
+  /// landing it changes, where a base renamed folders too.
+  func changedPaths(from base: CommitID, to head: CommitID, in repository: RepositoryName)
+    async throws(Outage) -> ChangedPaths
+  /// By content: the same order gives the same commit, however often it is called. The base may itself be a candidate.
+  /// Changes that touch nothing in common give the equal tree in any order.
   func prepare(_ order: CandidateOrder) async throws(Outage) -> CandidateOutcome
   /// By content: fast-forward push with lease. The fence lives in the ref's lease (`expecting`).
   func land(_ commit: CommitID, on branch: BranchName, in repository: RepositoryName, expecting: CommitID)
@@ -95,6 +117,10 @@ package protocol Forge: Sendable {
   /// By lookup: commits reachable from `new` and not from `old`, oldest first, at most `limit`.
   func commits(from old: CommitID?, to new: CommitID, in repository: RepositoryName, limit: Int)
     async throws(Outage) -> [CommitFacts]
-  /// By content: an empty folder becomes the commit's files, without `.git`.
+  /// By content: an empty folder becomes the commit's files, without `.git`. A submodule is an empty folder, an LFS file
+  /// its pointer.
   func checkOut(_ commit: CommitID, of repository: RepositoryName, into folder: String) async throws(Outage)
+  /// By content: the change has this one note of ours; a later one takes its place. The fence lives in the note itself:
+  /// one with a lower fence than what is there changes nothing. Nobody waits for a note, so its outage holds nothing up.
+  func comment(_ note: ChangeNote, in repository: RepositoryName) async throws(Outage)
 }

@@ -118,10 +118,8 @@ package protocol Platform: Sendable {
   /// Stops all instances (SIGTERM, limit, SIGKILL to the group) and removes the release folder. Safe to repeat.
   func retire(_ deployment: Deployment, fence: Fence) async throws(Outage)
   /// What the deployments' instances use; an instance that cannot be looked at is absent. Kind: *by lookup*.
+  ///
+  /// A platform that cannot tell answers with none. The guards of memory and processor time are then blind: while they
+  /// are on, no judged step beside the old version passes until someone turns them off.
   func usage(of deployments: [DeploymentID]) async -> [InstanceUsage]
-}
-
-extension Platform {
-  /// A platform that cannot tell: memory and processor time are then not watched.
-  package func usage(of deployments: [DeploymentID]) async -> [InstanceUsage] { [] }
 }

@@ -65,10 +65,39 @@ package struct RunReport: Codable, Equatable, Sendable {
   package var passed: Bool { end == .exited(code: 0) }
 }
 
-/// Runs CI, builds and checks. Kind: *by key*. Cancelling the calling task kills the whole process group.
+/// Whether runs can start now: for a watchdog that has to tell a slow run from a runner that is gone.
+package struct RunnerHealth: Codable, Equatable, Sendable {
+  /// Runs under way.
+  package let running: Int
+  /// Runs at once; nil where the runner has no limit of its own, as the local one: the queue's slots are the limit.
+  package let slots: Int?
+  /// Runs that were accepted and wait for a slot; always 0 where there is no limit.
+  package let queued: Int
+  /// When the runner last gave a sign of life; for the local one, now.
+  package let lastSeenAt: Instant
+  /// Why no run can start, in words; nil when one can.
+  package let problem: String?
+  package init(running: Int, slots: Int?, queued: Int, lastSeenAt: Instant, problem: String?) {
+    self.running = running
+    self.slots = slots
+    self.queued = queued
+    self.lastSeenAt = lastSeenAt
+    self.problem = problem
+  }
+}
+
+/// Runs CI, builds and checks, here or on other machines. Kind: *by key*. Cancelling the calling task kills the whole
+/// process group, or asks the peer to; a run that nobody waits for may be ended by whoever runs it.
+///
+/// A report is what the command did: a failure of the change's content. Everything else is an `Outage`: the command could
+/// not be begun (disk full, checkout failed, no runner), or the runner was lost in the middle. The key is free again
+/// after an outage and after a cancellation: the next call runs the command anew, from its start.
 package protocol Runner: Sendable {
-  /// - Throws: `Outage` when the command could not be run at all (disk full, checkout failed), never for its failure.
+  /// - Throws: `Outage` when the command was not run to an end of its own, never for its failure.
   func run(_ order: RunOrder) async throws(Outage) -> RunReport
-  /// Removes the run's folders. Safe to repeat.
+  /// Removes the run's folders, and ends it first when it is under way. Safe to repeat, and for a key never seen.
   func release(key: String) async
+  /// By lookup. Never waits for a run. A runner that cannot be reached is a problem in the answer, not an error: its
+  /// `lastSeenAt` says since when.
+  func health() async -> RunnerHealth
 }

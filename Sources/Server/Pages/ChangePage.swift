@@ -13,6 +13,21 @@ struct ChangePage: Sendable {
   let badge: Badge
   let sentence: String
   let commit: String?
+  let priority: String?
+  let team: String?
+  let lanes: String?
+  let unit: String?
+  let wait: WaitBar
+  /// What its waits were, or are so far.
+  let waitHeading: String
+  let forecast: String?
+  let stall: QueuePage.Stall?
+  let approvals: String?
+  let checks: [Check]
+  let hasChecks: Bool
+  let missing: [String]
+  let isMissing: Bool
+  let queue: String
   let history: [Row]
   let promotions: [PromotionBlock]
   let hasPromotions: Bool
@@ -23,6 +38,13 @@ struct ChangePage: Sendable {
     let sentence: String
     let log: String?
     let ledger: String
+  }
+
+  struct Check: Sendable {
+    let name: String
+    let badge: Badge
+    /// Who says so of which commit.
+    let words: String
   }
 
   init(_ view: ChangeView, now: Instant) {
@@ -36,6 +58,27 @@ struct ChangePage: Sendable {
     badge = OverviewPage.badge(outcome: view.outcome)
     sentence = view.sentence
     commit = view.commit.map(Short.commit)
+    priority = view.priority == "normal" ? nil : view.priority
+    team = view.team
+    let standing = view.standing
+    lanes = standing.flatMap { $0.lanes.isEmpty ? nil : $0.lanes.joined(separator: ", ") }
+    unit = standing.flatMap { $0.unit.isEmpty ? nil : $0.unit.map { "#\($0)" }.joined(separator: ", ") }
+    wait = WaitBar(view.waits)
+    waitHeading = standing == nil ? "Where its time went" : "Where its time went so far"
+    forecast = standing?.forecast.map { QueuePage.words($0, now: now) }
+    stall = standing?.stall.map { QueuePage.Stall($0) }
+    approvals = view.approvals.isEmpty ? nil : view.approvals.joined(separator: ", ")
+    checks = view.checks.map { check in
+      let tone = ["passed": "good", "failed": "bad"][check.state, default: "moving"]
+      let elsewhere = check.commit == view.head ? "" : ", which is not what was submitted"
+      return Check(
+        name: check.name, badge: Badge(words: check.state, tone: tone),
+        words: "by \(check.reporter) on \(Short.commit(check.commit))\(elsewhere)")
+    }
+    hasChecks = !checks.isEmpty
+    missing = view.missing.map(Words.sentence)
+    isMissing = !missing.isEmpty
+    queue = "/queues/\(Short.part(view.repository))"
     history = view.history.map { row in
       Row(
         at: Moment(row.atMs, now: now), sentence: row.sentence, log: row.log.map { "/logs/\($0)" },

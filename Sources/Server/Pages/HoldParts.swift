@@ -52,6 +52,35 @@ struct InconclusivePart: Sendable {
   }
 }
 
+/// An error budget that closed the place, or of which nothing is known; the open ones need no card.
+struct BudgetPart: Sendable {
+  let objective: String
+  let title: String
+  let sentence: String?
+  let badge: Badge
+  let since: Moment?
+  let inconclusive: InconclusivePart?
+  /// Who let new versions through all the same.
+  let passedBy: String?
+  let isQuiet: Bool
+
+  init(_ view: BudgetView, now: Instant) {
+    objective = view.objective
+    title = view.title
+    sentence = view.sentence
+    badge =
+      switch view.gate {
+      case "spent": Badge(words: "spent", tone: "bad")
+      case "burning": Badge(words: "burning", tone: "bad")
+      default: view.sentence == nil ? Badge(words: "unknown", tone: "waiting") : Badge(words: "open", tone: "good")
+      }
+    since = view.sinceMs.map { Moment($0, now: now) }
+    inconclusive = view.inconclusive.map { InconclusivePart($0, now: now) }
+    passedBy = view.passedBy
+    isQuiet = view.gate == "open" && view.inconclusive == nil
+  }
+}
+
 /// A step of the plan, and where the rollout stands.
 struct StepRow: Sendable {
   let number: Int

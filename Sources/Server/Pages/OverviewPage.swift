@@ -17,12 +17,15 @@ struct OverviewPage: Sendable {
   }
 
   struct QueueBlock: Sendable {
+    let address: String
     let repository: String
     let trunk: String
     let headline: String
     let queueTroubles: [String]
     let isEmpty: Bool
     let hasFinished: Bool
+    /// Those that are not shown, in words.
+    let beyond: String?
     let entries: [EntryRow]
     let finished: [FinishedRow]
   }
@@ -50,6 +53,8 @@ struct OverviewPage: Sendable {
     let at: Moment
   }
 
+  /// Who waits in each queue; its page has more.
+  static let entriesShown = 20
   /// Finished changes under each queue; the ledger has them all.
   static let finishedShown = 6
 
@@ -67,9 +72,11 @@ struct OverviewPage: Sendable {
 
   private static func block(_ queue: QueueView, now: Instant) -> QueueBlock {
     QueueBlock(
-      repository: queue.repository, trunk: queue.trunk, headline: queue.headline, queueTroubles: queue.troubles,
+      address: "/queues/\(Short.part(queue.repository))", repository: queue.repository, trunk: queue.trunk,
+      headline: queue.headline, queueTroubles: queue.troubles,
       isEmpty: queue.entries.isEmpty, hasFinished: !queue.finished.isEmpty,
-      entries: queue.entries.map { entry in
+      beyond: queue.entries.count > entriesShown ? "\(queue.entries.count - entriesShown) more wait" : nil,
+      entries: queue.entries.prefix(entriesShown).map { entry in
         EntryRow(
           entry: entry.entry, address: "/changes/\(Short.part(queue.repository))/\(entry.entry)", place: entry.place,
           subject: entry.title, branch: entry.branch, author: entry.author, badge: badge(activity: entry.activity),
@@ -87,6 +94,7 @@ struct OverviewPage: Sendable {
     switch activity {
     case "testing", "merging", "landing": Badge(words: activity, tone: "moving")
     case "passed": Badge(words: "passed", tone: "good")
+    case "missing": Badge(words: "lacks something", tone: "waiting")
     case "awaitingSlot": Badge(words: "awaits a slot", tone: "waiting")
     case "undecided": Badge(words: "undecided", tone: "bad")
     default: Badge(words: activity, tone: "waiting")
@@ -115,6 +123,10 @@ struct PlaceCard: Sendable {
   let rollout: Link?
   let ask: AskPart?
   let freeze: FreezePart?
+  let budgets: [BudgetPart]
+  let hasBudgets: Bool
+  /// Those that people must hear of.
+  let loudBudgets: [BudgetPart]
   let hasShares: Bool
   let shares: [Share]
   /// In words, for those who do not see the bar.
@@ -153,6 +165,9 @@ struct PlaceCard: Sendable {
     freeze = view.freeze.map {
       FreezePart($0, service: view.service, environment: view.environment, now: now)
     }
+    budgets = view.budgets.map { BudgetPart($0, now: now) }
+    hasBudgets = !budgets.isEmpty
+    loudBudgets = budgets.filter { !$0.isQuiet }
     shares = Self.shares(view)
     hasShares = shares.contains { $0.percent > 0 }
     sharesWords = shares.filter { $0.percent > 0 }.map(\.words).joined(separator: ", ")

@@ -29,6 +29,12 @@ struct Pages: Sendable {
       let change = try await reader.change(query.path("repository"), query.path("entry"))
       return try page("#\(change.entry) \(change.title)", "change", ChangePage(change, now: reader.now()))
     }
+    router.get("queues/:repository") { request, context in
+      let queue = try await reader.queue(Query(request, context).path("repository"))
+      // Who waits now is of use without who waited before.
+      let waits = try? await reader.waits(queue.repository)
+      return try page("Queue of \(queue.repository)", "queue", QueuePage(queue, waits: waits, now: reader.now()))
+    }
     router.get("artifacts/:digest") { request, context in
       let artifact = try await reader.artifact(Query(request, context).path("digest"))
       // A page about an artifact without its statement is still of use, so an outage is shown in its place.
@@ -67,7 +73,7 @@ struct Pages: Sendable {
         response.headers[.contentSecurityPolicy] = "default-src 'none'; style-src 'unsafe-inline'"
         return response
       }
-      let rollout = Views.rollout(record, in: state, series)
+      let rollout = Views.rollout(record, in: state, series, await reader.origin(record, in: state))
       let content = RolloutPage(
         rollout, record, picture, freeze: state.frozen.map(Views.freeze), now: reader.now())
       return try page("Rollout \(rollout.id) of \(rollout.service) in \(rollout.environment)", "rollout", content)

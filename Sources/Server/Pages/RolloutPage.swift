@@ -18,6 +18,8 @@ struct RolloutPage: Sendable {
   let ask: AskPart?
   let freeze: FreezePart?
   let inconclusive: InconclusivePart?
+  let caveats: [String]
+  let hasCaveats: Bool
   /// What a drill found.
   let drill: String?
   let guarantee: String?
@@ -49,7 +51,8 @@ struct RolloutPage: Sendable {
     let requests: String
     let minutes: String
     let cause: String
-    let restoredIn: String
+    /// Nil when the place was closed before.
+    let restoredIn: String?
   }
   struct ChainRow: Sendable {
     let what: String
@@ -78,6 +81,8 @@ struct RolloutPage: Sendable {
       isHeld ? FreezePart(freeze, service: view.service, environment: view.environment, now: now) : nil
     }
     inconclusive = view.inconclusive.map { InconclusivePart($0, now: now) }
+    caveats = view.caveats
+    hasCaveats = !caveats.isEmpty
     drill = view.drill?.sentence
     guarantee = view.guarantee
     plan = StepRow.rows(view)
@@ -111,7 +116,9 @@ struct RolloutPage: Sendable {
   private static func harm(_ report: RollbackReportView) -> Harm {
     Harm(
       requests: "\(report.requestsHurt)", minutes: "\(report.clientMinutesHurt)", cause: report.cause,
-      restoredIn: Span(milliseconds: report.restoredAtMs - (report.firstBadAtMs ?? report.detectedAtMs)).words)
+      restoredIn: report.restoredAtMs.map {
+        Span(milliseconds: $0 - (report.firstBadAtMs ?? report.detectedAtMs)).words
+      })
   }
 
   /// In the order of time; each with how long after the one before.
@@ -119,6 +126,7 @@ struct RolloutPage: Sendable {
     let links: [(String, Int64?)] = [
       ("First bad response", report.firstBadAtMs), ("Detected", report.detectedAtMs),
       ("Decided", report.decidedAtMs), ("Last bad response", report.lastBadAtMs), ("Restored", report.restoredAtMs),
+      ("Closed", report.closedAtMs),
     ]
     let known = links.compactMap { what, at in at.map { (what: what, at: $0) } }
       .enumerated().sorted { ($0.element.at, $0.offset) < ($1.element.at, $1.offset) }.map(\.element)

@@ -19,7 +19,8 @@ enum TemplateLibrary {
     [
       ("head", PackageResources.head_mustache), ("foot", PackageResources.foot_mustache),
       ("moment", PackageResources.moment_mustache), ("stages", PackageResources.stages_mustache),
-      ("overview", PackageResources.overview_mustache), ("change", PackageResources.change_mustache),
+      ("overview", PackageResources.overview_mustache), ("queue", PackageResources.queue_mustache),
+      ("change", PackageResources.change_mustache),
       ("artifact", PackageResources.artifact_mustache), ("rollout", PackageResources.rollout_mustache),
       ("service", PackageResources.service_mustache), ("ledger", PackageResources.ledger_mustache),
       ("measures", PackageResources.measures_mustache), ("log", PackageResources.log_mustache),

@@ -23,44 +23,11 @@ struct ChangingRoutes: Sendable {
   static let headerLimit = 120
 
   func add(to router: some RouterMethods<BasicRequestContext>) {
-    router.post("changes") { request, _ in try await submit(request) }
-    router.delete("changes/:repository/:entry") { request, context in
-      try await withdraw(request, Query(request, context))
-    }
     router.post("promotions/:service/:commit") { request, context in
       try await promote(request, Query(request, context))
     }
+    addQueues(to: router)
     addRollouts(to: router)
-  }
-
-  private func submit(_ request: Request) async throws -> Response {
-    let wish = try await Answer.body(SubmitRequest.self, of: request)
-    let (policy, stream) = try await lookup.queue(wish.repository)
-    guard let branch = BranchName(rawValue: wish.branch) else {
-      throw Refusal(.malformed, "The field 'branch' is '\(Lookup.shown(wish.branch))', which is no branch name of git.")
-    }
-    let events = try await decide(request, wish, stream, lane: .progress) {
-      let found = try await backend.resolve(branch: branch, in: policy.repository)
-      return .queue(
-        .submit(
-          MergeQueue.Submission(branch: found.branch, head: found.head, author: found.author, title: found.title)))
-    }
-    let entry = events.lazy.compactMap { event -> Int? in
-      if case .queue(.submitted(let facts)) = event.event { facts.id } else { nil }
-    }.first
-    return try receipt(events, entry: entry)
-  }
-
-  private func withdraw(_ request: Request, _ query: Query) async throws -> Response {
-    let wish = try await Answer.body(WithdrawRequest.self, of: request)
-    let (_, stream) = try await lookup.queue(query.path("repository"))
-    guard let entry = Int(query.path("entry")) else {
-      throw Refusal(.malformed, "'\(Lookup.shown(query.path("entry")))' is no entry: give its number.")
-    }
-    let events = try await decide(request, wish, stream, lane: .progress) {
-      .queue(.withdraw(entry: entry, reason: wish.reason))
-    }
-    return try receipt(events, entry: entry)
   }
 
   private func promote(_ request: Request, _ query: Query) async throws -> Response {

@@ -20,6 +20,11 @@ struct ReadingRoutes: Sendable {
     router.get("queues/:repository") { request, context in
       try Answer.json(try await reader.queue(Query(request, context).path("repository")))
     }
+    router.get("queues/:repository/waits") { request, context in
+      let query = Query(request, context)
+      let days = try Self.days(query)
+      return try Answer.json(try await reader.waits(query.path("repository"), days: days))
+    }
     router.get("changes/:repository/:entry") { request, context in
       let query = Query(request, context)
       return try Answer.json(try await reader.change(query.path("repository"), query.path("entry")))
@@ -73,12 +78,10 @@ struct ReadingRoutes: Sendable {
     let reader = reader
     router.get("measures") { request, context in
       let query = Query(request, context)
-      let days = try query.number(
-        "days", in: Int64(Reader.measureDays.lowerBound)...Int64(Reader.measureDays.upperBound),
-        otherwise: Int64(Reader.defaultMeasureDays))
+      let days = try Self.days(query)
       return try Answer.json(
         try await reader.measures(
-          service: query.text("service"), environment: query.text("environment"), days: Int(days)))
+          service: query.text("service"), environment: query.text("environment"), days: days))
     }
     router.get("events") { request, context in
       let query = Query(request, context)
@@ -110,6 +113,13 @@ struct ReadingRoutes: Sendable {
       return try Answer.json(health, health.well ? .ok : .serviceUnavailable)
     }
     router.get("openapi.yaml") { _, _ in Answer.text(OpenAPI.document, type: "application/yaml; charset=utf-8") }
+  }
+
+  private static func days(_ query: Query) throws -> Int {
+    Int(
+      try query.number(
+        "days", in: Int64(Reader.measureDays.lowerBound)...Int64(Reader.measureDays.upperBound),
+        otherwise: Int64(Reader.defaultMeasureDays)))
   }
 
   private static func position(_ text: String) throws -> Int64 {

@@ -91,18 +91,20 @@ extension Views {
   }
 
   /// Nil unless it is judged now and no verdict can be given.
-  static func inconclusive(_ course: Course, _ record: Chronicle.RolloutRecord) -> InconclusiveView? {
+  static func inconclusive(
+    _ course: Course, _ record: Chronicle.RolloutRecord, _ origin: EvidenceOrigin
+  ) -> InconclusiveView? {
     guard course.isJudged, course.exposedSince != nil else { return nil }
     let since = record.verdictSince ?? course.note?.at ?? course.exposedSince ?? course.start.at
     switch course.note?.verdict {
     case .good, .bad: return nil
     case nil:
       return InconclusiveView(
-        verdict: "notEnoughEvidence", missing: "No evidence has come yet.", source: source,
+        verdict: "notEnoughEvidence", missing: "No evidence has come yet.", source: origin.words,
         sinceMs: (course.exposedSince ?? course.start.at).milliseconds)
     case .notEnoughEvidence(let scarcity):
       return InconclusiveView(
-        verdict: "notEnoughEvidence", missing: scarcity.sentence, source: source, sinceMs: since.milliseconds)
+        verdict: "notEnoughEvidence", missing: scarcity.sentence, source: origin.words, sinceMs: since.milliseconds)
     case .sourceBroken(let reason):
       // The reason names the source.
       return InconclusiveView(
@@ -110,6 +112,24 @@ extension Views {
     }
   }
 
-  /// What tells the versions' requests apart.
-  private static let source = "requests in HAProxy's log"
+  static func caveats(_ record: Chronicle.RolloutRecord, _ found: [String]) -> [String] {
+    found.map(Words.sentence) + (record.baseline?.origin.map { ["The baseline: \(Words.sentence($0))"] } ?? [])
+  }
+
+  /// One for each objective that is watched, also before the first look.
+  static func budgets(_ state: Rollout.State) -> [BudgetView] {
+    (state.policy?.objectives ?? []).map { objective in
+      let standing = state.budget?.standings.first { $0.objective == objective.name }
+      return BudgetView(
+        objective: objective.name, title: objective.title, target: objective.target,
+        windowMs: objective.window.milliseconds, gate: standing?.gate.rawValue ?? BudgetStanding.Gate.open.rawValue,
+        sinceMs: standing?.since?.milliseconds, left: standing?.left,
+        sentence: standing?.sentence.map(Words.sentence),
+        inconclusive: standing?.missing.map { missing in
+          InconclusiveView(
+            verdict: "notEnoughEvidence", missing: Words.sentence(missing.reason), source: "Prometheus",
+            sinceMs: missing.since.milliseconds)
+        }, passedBy: standing?.isClosed == true ? state.budget?.passedBy : nil)
+    }
+  }
 }

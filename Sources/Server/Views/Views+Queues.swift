@@ -7,20 +7,109 @@ import MergeQueues
 enum Views {}
 
 extension Views {
-  static func queue(_ state: MergeQueue.State, of stream: StreamID) -> QueueView {
+  static func queue(_ state: MergeQueue.State, of stream: StreamID, now: Instant) -> QueueView {
     let explanation = MergeQueue.explanation(of: state)
     let parts = stream.name.split(separator: "/", maxSplits: 1).map(String.init)
-    let entries = zip(state.entries, explanation.entries).map { entry, line in
-      EntryView(
-        entry: entry.id, branch: entry.facts.branch.rawValue, head: entry.facts.head.rawValue,
-        author: entry.facts.author, title: entry.facts.title, place: line.place, activity: line.activity.rawValue,
-        submittedAtMs: entry.facts.submittedAt.milliseconds, sinceMs: line.since.milliseconds, reason: line.reason)
-    }
+    let stalls = Watchdog.stalls(in: state.sight(at: now), at: now)
     return QueueView(
       repository: state.policy?.repository.rawValue ?? parts.first ?? stream.name,
       trunk: state.policy?.trunk.rawValue ?? parts.last ?? "", head: state.trunk?.rawValue,
-      headline: explanation.headline, slots: state.policy?.slots ?? 0, entries: entries,
-      finished: state.finished.reversed().map(finished), troubles: explanation.troubles)
+      headline: Words.ended(explanation.headline), slots: state.policy?.slots ?? 0,
+      mode: (state.policy?.scheduling.mode ?? .auto).rawValue, hold: hold(state),
+      entries: zip(state.entries, explanation.entries).map { entry, line in
+        self.entry(entry, line, in: state, stalls.first { $0.entries.contains(entry.id) }, now: now)
+      },
+      builds: explanation.builds.map { build($0, in: state) },
+      finished: state.finished.reversed().map(finished),
+      troubles: explanation.troubles + stalls.filter(\.entries.isEmpty).map { "\($0.sentence) \($0.nextStep)" })
+  }
+
+  /// Nil when it is not in line. O(entries + builds · members).
+  private static func standing(of id: Int, in state: MergeQueue.State, now: Instant) -> EntryView? {
+    guard let entry = state.entry(id),
+      let line = MergeQueue.explanation(of: state).entries.first(where: { $0.entry == id })
+    else { return nil }
+    let stall = Watchdog.stalls(in: state.sight(at: now), at: now).first { $0.entries.contains(id) }
+    return self.entry(entry, line, in: state, stall, now: now)
+  }
+
+  private static func entry(
+    _ entry: MergeQueue.Entry, _ line: MergeQueue.Explanation.Line, in state: MergeQueue.State, _ stall: Stall?,
+    now: Instant
+  ) -> EntryView {
+    let parts = entry.waits.parts(at: now)
+    let isLong = entry.waits.whole(at: now) >= Levers.target
+    let levers = isLong ? Levers(parts: parts, slots: state.policy?.slots ?? 1).sentence : nil
+    let unit = state.entries.unit(of: entry.id).map(\.id)
+    return EntryView(
+      entry: entry.id, branch: entry.facts.branch.rawValue, head: entry.facts.head.rawValue,
+      author: entry.facts.author, title: entry.facts.title, place: line.place, priority: entry.priority.rawValue,
+      lanes: entry.lanes?.labels ?? [], unit: unit.count > 1 ? unit : [], activity: line.activity.rawValue,
+      submittedAtMs: entry.facts.submittedAt.milliseconds, sinceMs: line.since.milliseconds,
+      reason: Words.ended(line.reason),
+      waits: waits(parts), forecast: stall == nil ? forecast(entry, line, in: state, now: now) : nil,
+      stall: stall.map {
+        StallView(
+          cause: $0.cause.rawValue, sentence: "\($0.sentence) \($0.nextStep)", levers: [levers].compactMap { $0 })
+      } ?? levers.map { StallView(cause: "longWait", sentence: line.reason, levers: [$0]) })
+  }
+
+  /// Nil until a run has ended, and while the line is held: who stands still lands when somebody makes it.
+  private static func forecast(
+    _ entry: MergeQueue.Entry, _ line: MergeQueue.Explanation.Line, in state: MergeQueue.State, now: Instant
+  ) -> ForecastView? {
+    guard let median = state.durations.median, let policy = state.policy, state.hold == nil, state.freeze == nil,
+      line.activity != .missing
+    else { return nil }
+    let build = state.builds.first { $0.members.contains(entry.id) && $0.isRunning }
+    let forecast = ForecastBook().forecast(
+      ForecastGrounds(
+        ahead: line.place - 1, slots: policy.slots, duration: .seconds(median), rates: state.rates.rates,
+        running: build.map { max(now - $0.since, .zero) } ?? .zero, batch: build?.members.count ?? 1))
+    return ForecastView(
+      earliestMs: (now + forecast.earliest).milliseconds, likelyMs: (now + forecast.likely).milliseconds,
+      latestMs: (now + forecast.latest).milliseconds)
+  }
+
+  private static func hold(_ state: MergeQueue.State) -> QueueHoldView? {
+    if let hold = state.hold {
+      return QueueHoldView(
+        kind: hold.kind.rawValue, actor: hold.by, reason: hold.reason, sinceMs: hold.since.milliseconds, untilMs: nil)
+    }
+    return state.freeze.map {
+      QueueHoldView(
+        kind: "frozen", actor: "plimsoll.yaml", reason: $0.reason, sinceMs: $0.since.milliseconds,
+        untilMs: $0.until?.milliseconds)
+    }
+  }
+
+  private static func build(
+    _ line: MergeQueue.Explanation.BuildLine, in state: MergeQueue.State
+  ) -> QueueBuildView {
+    let build = state.builds.first { $0.id == line.build }
+    let last = line.members.last.flatMap { state.entries.place(of: $0) } ?? 0
+    return QueueBuildView(
+      build: line.build, members: line.members,
+      without: state.entries.prefix(last).map(\.id).filter { !line.members.contains($0) },
+      purpose: line.purpose.rawValue, state: word(for: line.activity, build), sinceMs: line.since.milliseconds,
+      log: build?.runs.last?.log.rawValue, sentence: line.assumes)
+  }
+
+  private static func word(for activity: MergeQueue.Explanation.Activity, _ build: MergeQueue.Build?) -> String {
+    switch activity {
+    case .merging: "merging"
+    case .awaitingSlot, .waiting, .missing, .held: "waiting"
+    case .testing: "running"
+    case .passed, .landing: "passed"
+    case .undecided: build?.isStuck == true ? "conflicted" : "failed"
+    }
+  }
+
+  /// Longest first.
+  static func waits(_ parts: [WaitPart]) -> [WaitView] {
+    parts.sorted { $0.span > $1.span }.map {
+      WaitView(cause: $0.cause.rawValue, words: $0.cause.words, ms: $0.span.milliseconds)
+    }
   }
 
   static func finished(_ entry: MergeQueue.FinishedEntry) -> FinishedView {
@@ -33,20 +122,30 @@ extension Views {
     return FinishedView(
       entry: entry.facts.id, branch: entry.facts.branch.rawValue, author: entry.facts.author,
       title: entry.facts.title, outcome: outcome, sentence: entry.sentence, commit: commit?.rawValue,
-      log: log?.rawValue, submittedAtMs: entry.facts.submittedAt.milliseconds, atMs: entry.at.milliseconds)
+      log: log?.rawValue, submittedAtMs: entry.facts.submittedAt.milliseconds, atMs: entry.at.milliseconds,
+      waits: waits(entry.waits))
   }
 
   static func change(
     _ record: Chronicle.ChangeRecord, in state: MergeQueue.State, repository: RepositoryName,
-    promotions: [PromotionView]
+    promotions: [PromotionView], now: Instant
   ) -> ChangeView {
-    let end = record.outcome.map(finished)
+    // Of those that left otherwise than by landing only the queue itself knows where their time went.
+    let end = (state.finished.last { $0.facts.id == record.facts.id } ?? record.outcome).map(finished)
+    let entry = state.entry(record.facts.id)
+    let standing = standing(of: record.facts.id, in: state, now: now)
     return ChangeView(
       repository: repository.rawValue, entry: record.facts.id, branch: record.facts.branch.rawValue,
       head: record.facts.head.rawValue, author: record.facts.author, title: record.facts.title,
       submittedAtMs: record.facts.submittedAt.milliseconds, outcome: end?.outcome ?? "waiting",
       sentence: end?.sentence ?? MergeQueue.waitReason(of: record.facts.id, in: state) ?? "It left the queue.",
-      commit: end?.commit,
+      commit: end?.commit, priority: record.facts.priority.rawValue, team: record.facts.team, standing: standing,
+      waits: end?.waits ?? standing?.waits ?? [], approvals: record.approvals,
+      checks: record.checks.map {
+        ReportedCheckView(
+          name: $0.name, state: $0.state.rawValue, reporter: $0.reporter, commit: $0.commit.rawValue)
+      },
+      missing: entry.map { MergeQueue.lacks(of: $0, in: state, at: now) } ?? [],
       history: record.happenings.map {
         HappeningView(
           position: $0.position, atMs: $0.at.milliseconds, sentence: $0.sentence, log: $0.log?.rawValue)

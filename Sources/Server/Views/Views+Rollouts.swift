@@ -20,7 +20,8 @@ extension Views {
       },
       targets: state.knownGood.dropFirst().map(deployment), leaving: state.isRetired ? nil : state.leaving?.id.rawValue,
       freeze: state.isRetired ? nil : state.frozen.map(freeze), floor: state.floor.map(floor),
-      drill: drilled.flatMap { record in record.drill.map { drill($0.report, of: record, at: $0.at) } })
+      drill: drilled.flatMap { record in record.drill.map { drill($0.report, of: record, at: $0.at) } },
+      budgets: state.isRetired ? [] : budgets(state))
   }
 
   static func phase(_ state: Rollout.State) -> String {
@@ -62,9 +63,12 @@ extension Views {
       configuration: deployment.configuration.rawValue, title: title)
   }
 
-  /// - Parameter series: of this rollout, when it may be running.
+  /// - Parameters:
+  ///   - series: of this rollout, when it may be running.
+  ///   - origin: of its evidence, when it may be running.
   static func rollout(
-    _ record: Chronicle.RolloutRecord, in state: Rollout.State, _ series: EvidenceSeries? = nil
+    _ record: Chronicle.RolloutRecord, in state: Rollout.State, _ series: EvidenceSeries? = nil,
+    _ origin: EvidenceOrigin = .log
   ) -> RolloutView {
     let start = record.start
     let running = state.running?.id == start.id ? state.running : nil
@@ -83,7 +87,8 @@ extension Views {
       endedAtMs: (record.completedAt ?? record.restoredAt ?? record.abandonedAt)?.milliseconds,
       verdict: verdict.map(name), sentence: sentence(record, verdict, isRunning: running != nil, in: state),
       detectable: running.flatMap { Detectability.sentence(of: $0, series) },
-      gate: running == nil ? nil : gate(state), inconclusive: running.flatMap { inconclusive($0, record) },
+      gate: running == nil ? nil : gate(state), inconclusive: running.flatMap { inconclusive($0, record, origin) },
+      caveats: caveats(record, running?.isJudged == true ? origin.caveats : []),
       drill: record.drill.map { drill($0.report, of: record, at: $0.at) }, report: record.report.map(report))
   }
 
@@ -118,7 +123,8 @@ extension Views {
       cause: report.cause.rawValue, sentence: report.sentence, remedy: report.cause.remedy,
       firstBadAtMs: report.firstBadAt?.milliseconds,
       detectedAtMs: report.detectedAt.milliseconds, decidedAtMs: report.decidedAt.milliseconds,
-      lastBadAtMs: report.lastBadAt?.milliseconds, restoredAtMs: report.endedAt.milliseconds,
+      lastBadAtMs: report.lastBadAt?.milliseconds, restoredAtMs: report.restoredAt?.milliseconds,
+      closedAtMs: report.restoredAt == nil ? report.endedAt.milliseconds : nil,
       requestsHurt: report.requestsHurt, clientMinutesHurt: report.clientMinutesHurt,
       to: report.to?.digest.rawValue)
   }

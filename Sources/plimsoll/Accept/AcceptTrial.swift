@@ -158,13 +158,13 @@ final class AcceptTrial {
       report.rollbacks.append(
         AcceptReport.Rollback(
           firstBadToDetected: rollback.detectedAtMs - first,
-          decidedToRestored: rollback.restoredAtMs - rollback.decidedAtMs,
-          firstBadToRestored: rollback.restoredAtMs - first,
+          decidedToRestored: rollback.endedAtMs - rollback.decidedAtMs,
+          firstBadToRestored: rollback.endedAtMs - first,
           decidedToLastBad: max(0, (rollback.lastBadAtMs ?? 0) - rollback.decidedAtMs),
           requestsHurt: rollback.requestsHurt))
       let now = try await releases.production().serving?.digest
       if known != nil, rollback.to == known, now == known { returned += 1 }
-      releases.terminal.line("        restored \(rollback.restoredAtMs - first) ms after the first bad response")
+      releases.terminal.line("        restored \(rollback.endedAtMs - first) ms after the first bad response")
     }
     let restored = report.rollbacks.map(\.firstBadToRestored).sorted()
     let median = restored.isEmpty ? 0 : (restored[(restored.count - 1) / 2] + restored[restored.count / 2]) / 2

@@ -83,6 +83,30 @@ struct CheckCommand: ParsableCommand {
     let valid: Bool
     let findings: [Finding]
     var judged: [JudgedPlaceAnswer] = []
+    var levels: [LevelAnswer] = []
+  }
+
+  /// What was taken from an OpenSLO file for one place.
+  private struct LevelAnswer: Encodable {
+    let service: String
+    let environment: String
+    let file: String
+    let objectives: [String]
+    let availability: Double?
+    let p99Ms: Int64?
+    /// A Prometheus server is asked about the error budgets.
+    let watched: Bool
+    let sentences: [String]
+    init(_ place: PlimsollFile.PlaceLevel) {
+      service = place.service.rawValue
+      environment = place.environment.rawValue
+      file = place.imported.file
+      objectives = place.imported.objectives.map(\.name)
+      availability = place.imported.availability?.value
+      p99Ms = place.imported.p99?.value.milliseconds
+      watched = place.isWatched
+      sentences = place.sentences
+    }
   }
 
   func run() throws {
@@ -92,7 +116,7 @@ struct CheckCommand: ParsableCommand {
         return try printJSON(
           Answer(
             valid: true, findings: parsed.warnings.map(Answer.Finding.init),
-            judged: parsed.judged.map(JudgedPlaceAnswer.init)))
+            judged: parsed.judged.map(JudgedPlaceAnswer.init), levels: parsed.levels.map(LevelAnswer.init)))
       }
       for warning in parsed.warnings { Terminal.standard.line(Terminal.standard.paint("\(warning)", .warning)) }
       let services = parsed.topology.services.map(\.name.rawValue).joined(separator: ", ")
@@ -100,6 +124,10 @@ struct CheckCommand: ParsableCommand {
       let ours = services.isEmpty ? "nothing is deployed, only observed" : "\(services) through \(environments)"
       Terminal.standard.line("\(file) is right: \(ours)")
       for place in parsed.judged { show(place) }
+      for place in parsed.levels {
+        Terminal.standard.line("\n\(place.service) in \(place.environment), error budgets")
+        for sentence in place.sentences { Terminal.standard.line("  \(sentence)") }
+      }
       for place in parsed.observed { Terminal.standard.line("\n\(place.sentence)") }
     } catch let problems as Problems where json {
       try printJSON(Answer(valid: false, findings: problems.all.map(Answer.Finding.init)))

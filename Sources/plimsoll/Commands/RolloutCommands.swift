@@ -49,7 +49,10 @@ struct RolloutShowCommand: AsyncParsableCommand {
             Self.standing(view), view.sentence,
           ]
         })
-      for view in views { showAsked(view) }
+      for view in views {
+        showAsked(view)
+        showBudgets(view, all: environment != nil)
+      }
       if watch { try await Task.sleep(for: .seconds(1)) }
     } while watch
   }
@@ -92,6 +95,24 @@ struct RolloutShowCommand: AsyncParsableCommand {
     }
   }
 
+  /// - Parameter all: open ones too.
+  private func showBudgets(_ view: EnvironmentView, all: Bool) {
+    let terminal = Terminal.standard
+    let place = "\(view.service) in \(view.environment)"
+    for budget in view.budgets {
+      if let sentence = budget.sentence, all || budget.gate != "open" {
+        terminal.line(terminal.paint("\(place): \(sentence)", budget.gate == "open" ? .quiet : .warning))
+      }
+      if let actor = budget.passedBy { terminal.line("\(place): \(actor) lets new versions through all the same") }
+      if let inconclusive = budget.inconclusive {
+        let source = inconclusive.source.map { " (\($0))" } ?? ""
+        terminal.line(
+          "\(place): nothing is known of the error budget of \(budget.objective) since "
+            + "\(ago(inconclusive.sinceMs))\(source): \(inconclusive.missing)")
+      }
+    }
+  }
+
   private func showGate(_ gate: GateView, _ service: String, _ environment: String) {
     let terminal = Terminal.standard
     terminal.line("  asked \(ago(gate.sinceMs))")
@@ -113,6 +134,7 @@ struct RolloutShowCommand: AsyncParsableCommand {
       let source = inconclusive.source.map { " (\($0))" } ?? ""
       terminal.line("no verdict since \(ago(inconclusive.sinceMs))\(source): \(inconclusive.missing)")
     }
+    for caveat in rollout.caveats { terminal.line(terminal.paint(caveat, .quiet)) }
     if let drill = rollout.drill { terminal.line(drill.sentence) }
     if let gate = rollout.gate { showGate(gate, rollout.service, rollout.environment) }
     guard let report = rollout.report else { return }
@@ -126,6 +148,7 @@ struct RolloutShowCommand: AsyncParsableCommand {
     add("detection to decision", report.detectedAtMs, report.decidedAtMs)
     add("decision to last bad response", report.decidedAtMs, report.lastBadAtMs)
     add("first bad response to restored", report.firstBadAtMs, report.restoredAtMs)
+    add("decision to closed, not restored before", report.decidedAtMs, report.closedAtMs)
     rows.append(["requests hurt", "\(report.requestsHurt)"])
     printTable(["part", "time"], rows)
   }

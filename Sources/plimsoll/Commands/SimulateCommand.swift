@@ -3,9 +3,17 @@ import Foundation
 import Kernel
 import Simulator
 
+/// Has no options of its own: those of a parent are taken before its subcommands see theirs of the same name.
 struct SimulateCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "simulate", abstract: "Run the real machines and engine against a faulty world, from one seed.",
+    commandName: "simulate", abstract: "Run the machines against a faulty world, or a queue's history under any rule.",
+    subcommands: [SimulateMachinesCommand.self, SimulateQueueCommand.self],
+    defaultSubcommand: SimulateMachinesCommand.self)
+}
+
+struct SimulateMachinesCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "machines", abstract: "Run the real machines and engine against a faulty world, from one seed.",
     discussion: "Exit 0 when every promise held, 1 with the broken ones and the last turns when not.")
 
   @Option(name: .long, help: "The first seed; one drawn at random when left out.")

@@ -114,7 +114,7 @@ final class DemoStory {
     report.lastBadResponseAtMs = rollback.lastBadAtMs
     report.restoredAtMs = rollback.restoredAtMs
     report.requestsHurt = rollback.requestsHurt
-    if let first = rollback.firstBadAtMs { report.firstBadToRestoredMs = rollback.restoredAtMs - first }
+    if let first = rollback.firstBadAtMs { report.firstBadToRestoredMs = rollback.endedAtMs - first }
     let now = try await digests()["production"]
     report.claim(
       "a change that fails about 5 % of real requests is rolled back to the known-good digest by itself",

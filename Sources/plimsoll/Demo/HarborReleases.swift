@@ -128,3 +128,8 @@ final class HarborReleases {
     terminal.line(text)
   }
 }
+
+extension RollbackReportView {
+  /// When it was over, one way or the other.
+  var endedAtMs: Int64 { restoredAtMs ?? closedAtMs ?? decidedAtMs }
+}

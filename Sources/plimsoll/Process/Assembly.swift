@@ -24,6 +24,7 @@ struct Assembly {
   let records: LiveRecords
   let rasteriser = SVGRasteriser()
   let observed: PageTelemetry
+  let sources: ReadyInstances.Sources
   let performer: Performer
   let host: EngineHost<ProductLedger>
 
@@ -70,12 +71,14 @@ struct Assembly {
     }
     observed = PageTelemetry(try ObservedPages.all(of: file, catalog), fetcher: AsyncHTTPFetcher())
     let ready = ReadyInstances(file.runs)
+    sources = ReadyInstances.sources(file.runs, log: telemetry, ready: ready)
+    let (queries, history) = try Self.prometheus(catalog, file.runs)
     performer = Performer(
       ports: Ports(
         forge: forge, runner: runner, artifacts: artifacts, platform: platform, router: router,
-        telemetry: ReadyInstances.sources(file.runs, log: telemetry, ready: ready),
+        telemetry: sources.telemetry,
         observed: observed, announcer: announcer, blobs: blobs, sealer: sealer, catalog: catalog,
-        queries: try Self.queries(catalog)),
+        queries: queries, history: history),
       evidence: evidence)
     ready.follow(performer)
     host = EngineHost(store: ledger, performer: performer, checksInvariants: true) { notice in
@@ -108,12 +111,15 @@ struct Assembly {
     claim.release()
   }
 
-  /// Who answers queries; the token is looked up at each of them.
-  private static func queries(_ catalog: ServiceCatalog) throws -> any QuerySource {
-    guard let address = try catalog.prometheusAddress() else { return NoQuerySource() }
-    return try PrometheusServer(address, fetcher: AsyncHTTPFetcher()) { () throws(Outage) in
+  /// Who answers queries and remembers; the token is looked up at each of them.
+  private static func prometheus(
+    _ catalog: ServiceCatalog, _ runs: [PlimsollFile.Run]
+  ) throws -> (any QuerySource, any HistorySource) {
+    guard let address = try catalog.prometheusAddress() else { return (NoQuerySource(), NoHistorySource()) }
+    let server = try PrometheusServer(address, fetcher: AsyncHTTPFetcher()) { () throws(Outage) in
       try catalog.prometheusToken().map { [HTTPFetch.Header("authorization", "Bearer \($0)")] } ?? []
     }
+    return (server, PrometheusMemory(server, places: runs.compactMap { RecordedPlace($0) }))
   }
 
   /// HAProxy's sockets live two levels below this folder, and a socket's path must stay short.

@@ -41,6 +41,12 @@ struct LiveBackend: Backend {
     await assembly.router.port(of: service, in: environment)
   }
 
+  func origin(
+    _ service: ServiceName, _ environment: EnvironmentName, slowerThan: Span
+  ) async -> EvidenceOrigin {
+    await assembly.sources.origin(service, environment, slowerThan: slowerThan)
+  }
+
   func request(_ input: StreamInput, to stream: StreamID, actor: String, id: String, lane: Lane) async -> Outcome {
     await assembly.host.request(input, to: stream, actor: actor, id: id, lane: lane)
   }
@@ -83,6 +89,10 @@ struct LiveBackend: Backend {
     -> Report
   {
     try await measures.report(window: window, service: service, environment: environment)
+  }
+
+  func waits(window: Range<Instant>, queue: StreamID) async throws(Outage) -> WaitReport {
+    try await measures.waits(window: window, queue: queue)
   }
 
   func png(of svg: [UInt8]) async throws(Outage) -> [UInt8] { try await assembly.rasteriser.png(of: svg) }

@@ -15,7 +15,7 @@ actor MeasuresFollower {
   }
 
   /// Changes whenever `Book` or its folding does; an older file is then folded anew.
-  static let format = "1"
+  static let format = "2"
   /// The file is at most this many events behind.
   static let saveInterval: Position = 512
   /// More commits than this in one landing are a vendored history, not a change.
@@ -46,6 +46,11 @@ actor MeasuresFollower {
   {
     try await catchUp()
     return saved.book.report(window: window, service: service, environment: environment)
+  }
+
+  func waits(window: Range<Instant>, queue: StreamID) async throws(Outage) -> WaitReport {
+    try await catchUp()
+    return saved.book.waits(window: window, queue: queue)
   }
 
   private func catchUp() async throws(Outage) {

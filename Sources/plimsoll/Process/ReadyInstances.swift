@@ -2,6 +2,7 @@ import Drivers
 import Kernel
 import PlimsollFile
 import Runtime
+import Server
 import Synchronization
 
 /// Which instances' metrics pages to ask now: those that are ready, as the performer knows, which is made after the
@@ -30,10 +31,27 @@ final class ReadyInstances: Sendable {
     }
   }
 
+  /// What evidence is counted by; the pages themselves, too, which can say what they do not tell.
+  struct Sources {
+    let telemetry: any Telemetry
+    let pages: ScrapedTelemetry?
+    let scraped: [ScrapedService]
+
+    func origin(
+      _ service: ServiceName, _ environment: EnvironmentName, slowerThan: Span
+    ) async -> EvidenceOrigin {
+      guard let pages, scraped.contains(where: { $0.service == service && $0.environment == environment }) else {
+        return .log
+      }
+      let caveats = try? await pages.caveats(service: service, environment: environment, slowerThan: slowerThan)
+      return EvidenceOrigin("requests on its instances' metrics pages", caveats: caveats ?? [])
+    }
+  }
+
   /// The source of each place: its metrics pages where the file says so, else the router's log.
   static func sources(
     _ runs: [PlimsollFile.Run], log: any Telemetry, ready: ReadyInstances
-  ) -> any Telemetry {
+  ) -> Sources {
     let scraped = runs.compactMap { run in
       run.metrics.map { page in
         ScrapedService(
@@ -42,9 +60,11 @@ final class ReadyInstances: Sendable {
           excludedRoutes: page.excludedRoutes(of: run))
       }
     }
-    guard !scraped.isEmpty else { return log }
+    guard !scraped.isEmpty else { return Sources(telemetry: log, pages: nil, scraped: []) }
     let metrics = ScrapedTelemetry(scraped, fetcher: AsyncHTTPFetcher()) { await ready.targets($0, $1) }
-    return EvidenceSources(log: log, metrics: metrics, scraped: scraped.map { ($0.service, $0.environment) })
+    return Sources(
+      telemetry: EvidenceSources(log: log, metrics: metrics, scraped: scraped.map { ($0.service, $0.environment) }),
+      pages: metrics, scraped: scraped)
   }
 }
 
@@ -52,6 +72,19 @@ extension PlimsollFile.MetricsPage {
   /// Nobody's requests: probes, and our own looks.
   fileprivate func excludedRoutes(of run: PlimsollFile.Run) -> [String] {
     [run.specification.readinessPath, path] + ignoredRoutes
+  }
+}
+
+extension RecordedPlace {
+  /// Nil where the file asks for no history.
+  init?(_ run: PlimsollFile.Run) {
+    guard let history = run.baseline else { return nil }
+    let excluded = [run.specification.readinessPath] + history.ignoredRoutes + (run.metrics.map { [$0.path] } ?? [])
+    let mapping = history.mapping ?? run.metrics?.mapping
+    self.init(
+      run.service, run.environment, selector: history.selector.map { MetricLabel($0.name, $0.value) },
+      mapping: mapping.map { MetricsMapping($0, excluding: excluded) }, excludedRoutes: excluded,
+      window: history.window)
   }
 }
 

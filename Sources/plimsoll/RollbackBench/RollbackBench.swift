@@ -59,7 +59,7 @@ final class RollbackBench {
     }
     exposures.append(
       RollbackExposure(fault: fault, rollout: rollout.id, report: report, digest: digest, beganAtMs: began))
-    let took = Span(milliseconds: report.restoredAtMs - (report.firstBadAtMs ?? report.detectedAtMs))
+    let took = Span(milliseconds: report.endedAtMs - (report.firstBadAtMs ?? report.detectedAtMs))
     releases.say("        restored \(took.tenths) after the first bad response: \(report.sentence)")
   }
 

@@ -22,7 +22,7 @@ struct RollbackExposure {
     return RollbackBenchReport.Round(
       fault: fault.name, rollout: rollout, cause: report.cause, sentence: report.sentence,
       detectionMs: detected - firstBad, decisionMs: report.decidedAtMs - detected,
-      actuationMs: report.restoredAtMs - report.decidedAtMs, restoredMs: report.restoredAtMs - firstBad,
+      actuationMs: report.endedAtMs - report.decidedAtMs, restoredMs: report.endedAtMs - firstBad,
       verdictToLastRequestMs: max(lastSent - report.decidedAtMs, 0), requestsHurt: bad.count,
       requestsTaken: taken.count)
   }

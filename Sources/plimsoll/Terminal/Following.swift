@@ -18,7 +18,7 @@ struct Following {
           Terminal.standard.clearProgress()
           return finished
         }
-        if let waiting = queue.entries.first(where: { $0.entry == entry }), !quiet {
+        if let waiting = queue.entries.first(where: { $0.entry == entry && $0.branch == branch }), !quiet {
           Terminal.standard.progress("#\(entry) \(branch): \(waiting.reason)")
         }
       }

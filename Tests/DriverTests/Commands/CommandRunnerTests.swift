@@ -191,6 +191,20 @@ struct CommandRunnerTests {
     #expect(try await runner.run(order("c", "true")).passed)
   }
 
+  @Test("a command that removes its own folder has failed the third time")
+  func removesItself() async throws {
+    try await withRunner { runner, blobs, _ in
+      func run() async throws -> RunReport { try await runner.run(order("rm", "rm -rf \"$PLIMSOLL_RUN\"; exit 3")) }
+      for _ in 1..<CommandRunner.vanishedLimit {
+        let outage = await #expect(throws: Outage.self) { try await run() }
+        #expect(outage?.subject == "runner")
+      }
+      let report = try await run()
+      #expect(report.end == .exited(code: 3))
+      #expect(report.logTail.contains("that is its failure"))
+    }
+  }
+
   @Test("a new runner removes what a killed one left: folders and processes")
   func leftovers() async throws {
     try await withRunner { _, blobs, folder in
@@ -274,14 +288,14 @@ struct CommandRunnerTests {
   }
 }
 
-private func shortFolder() -> String { NSTemporaryDirectory() + "plr-\(UUID().uuidString.prefix(8))" }
+func shortFolder() -> String { NSTemporaryDirectory() + "plr-\(UUID().uuidString.prefix(8))" }
 
-private let wallClock: @Sendable () -> Instant = {
+let wallClock: @Sendable () -> Instant = {
   Instant(milliseconds: Int64(Date().timeIntervalSince1970 * 1000))
 }
 
 /// Living processes of runs under `folder`.
-private func marked(by folder: String) -> [Int] {
+func marked(by folder: String) -> [Int] {
   let listed = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
   return listed.compactMap { Int($0) }.filter { pid in
     guard let environment = FileManager.default.contents(atPath: "/proc/\(pid)/environ"), !environment.isEmpty,
@@ -305,7 +319,7 @@ private func until(_ what: String, _ holds: () -> Bool) async throws {
   }
 }
 
-private final class RunnerBlobs: BlobStore {
+final class RunnerBlobs: BlobStore {
   private let blobs = Mutex<[Digest: [UInt8]]>([:])
   func put(_ bytes: [UInt8]) throws(Outage) -> Digest {
     var hash: UInt64 = 14_695_981_039_346_656_037
@@ -323,7 +337,7 @@ private final class RunnerBlobs: BlobStore {
 }
 
 /// A forge whose every commit is one file, and whose first checkouts may fail.
-private final class OneFileForge: Forge {
+final class OneFileForge: Forge {
   private let failures: Mutex<Int>
   init(failures: Int = 0) { self.failures = Mutex(failures) }
   private let none = Outage("test", "not part of this test")
@@ -336,6 +350,16 @@ private final class OneFileForge: Forge {
   func commits(from old: CommitID?, to new: CommitID, in repository: RepositoryName, limit: Int)
     async throws(Outage) -> [CommitFacts]
   { throw none }
+  func move(from old: CommitID, to new: CommitID, in repository: RepositoryName) async throws(Outage) -> HeadMove {
+    throw none
+  }
+  func states(of branches: [BranchName], in repository: RepositoryName) async throws(Outage) -> [ChangeState] {
+    throw none
+  }
+  func changedPaths(
+    from base: CommitID, to head: CommitID, in repository: RepositoryName
+  ) async throws(Outage) -> ChangedPaths { throw none }
+  func comment(_ note: ChangeNote, in repository: RepositoryName) async throws(Outage) { throw none }
   func checkOut(_ commit: CommitID, of repository: RepositoryName, into folder: String) async throws(Outage) {
     let fails = failures.withLock { left in
       left -= 1

@@ -116,4 +116,7 @@ struct ModelPlatform: Platform {
       await Task.yield()
     }
   }
+
+  /// Pods of a model use nothing that could be measured.
+  func usage(of deployments: [DeploymentID]) async -> [InstanceUsage] { [] }
 }

@@ -4,6 +4,10 @@ import Testing
 
 @testable import Drivers
 
+#if canImport(Glibc)
+  import Glibc
+#endif
+
 private let shop = Site.shop
 private let production = Site.production
 private let other = ServiceName(rawValue: "other")!
@@ -83,5 +87,42 @@ struct HAProxyClosingTests {
     let (answers, failures) = await traffic.stop()
     #expect(failures == 0)
     #expect(answers.allSatisfy { $0.body == "b" })
+  }
+
+  @Test("another service's taken port keeps no service offered")
+  func taken() async throws {
+    let site = try await Site()
+    let both = restarted(site, [shop, other])
+    for service in [shop, other] {
+      _ = try await both.apply(
+        site.routes(100, 0), preview: nil, service: service, environment: production, fence: Fence(1))
+    }
+    let port = try #require(await both.port(of: shop, in: production))
+    let otherPort = try #require(await both.port(of: other, in: production))
+    let client = try #require(KeptConnection(port: port))
+    #expect(client.get("/")?.body == "a")
+    let third = ServiceName(rawValue: "third")!
+    let taken = try #require(LoopbackPort.free())
+    let taker = PortTaker(taken)
+    let blocked = HAProxyRouter(
+      folder: site.folder.path, program: "haproxy",
+      services: [PublicService(other, production, port: nil), PublicService(third, production, port: taken)])
+    for _ in 0..<2 {
+      try await blocked.close(service: shop, environment: production, fence: Fence(2))
+      #expect(ServiceFixture.get(port, "/") == nil)
+    }
+    #expect(client.get("/")?.status == 503, "also who kept a connection meets nobody there")
+    #expect(ServiceFixture.get(otherPort, "/")?.body == "a")
+    withExtendedLifetime(taker) {}
+  }
+
+  @Test("a HAProxy that hangs is ended, so that nothing it holds up goes to what is stopped next")
+  func hanging() async throws {
+    let site = try await Site()
+    try await site.apply(100, 0, fence: 1)
+    let before = try #require(HAProxyProcess.answering(site.haproxyFolder))
+    kill(before.pid, SIGSTOP)
+    try await site.router.close(service: shop, environment: production, fence: Fence(2))
+    #expect(!before.isAlive)
   }
 }

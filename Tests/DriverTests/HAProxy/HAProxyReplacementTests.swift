@@ -133,4 +133,52 @@ struct HAProxyReplacementTests {
     #expect(!before.isAlive)
     #expect(ServiceFixture.get(port, "/")?.body == "b")
   }
+
+  @Test("who kept a connection to a replaced HAProxy meets the weights of now: nobody gets what was rolled back")
+  func kept() async throws {
+    let site = try await Site()
+    try await site.apply(0, 100, fence: 1)
+    let port = try await site.port()
+    let before = try #require(HAProxyProcess.answering(site.haproxyFolder))
+    let clients = (0..<6).compactMap { _ in KeptConnection(port: port) }
+    #expect(clients.allSatisfy { $0.get("/")?.body == "b" })
+    let restarted = restarted(site, [(shop, nil), (other, nil)])
+    _ = try await restarted.apply(site.routes(0, 100), preview: nil, service: shop, fence: Fence(1))
+    #expect(HAProxyProcess.answering(site.haproxyFolder) != before)
+    #expect(before.isAlive, "for those who kept their connections")
+    #expect(clients[0].get("/")?.body == "b")
+    _ = try await restarted.apply(site.routes(100, 0), preview: nil, service: shop, fence: Fence(2))
+    #expect(clients[1...].map { $0.get("/")?.body } == Array(repeating: "a", count: 5))
+    #expect(!clients.contains { $0.goesOn }, "and is told to come anew")
+    await eventually("it has gone") { !before.isAlive }
+  }
+
+  @Test("a HAProxy that hangs is noticed, and holds up a rollback for seconds, however many services look at it")
+  func hanging() async throws {
+    let site = try await Site()
+    let names = (0..<6).compactMap { ServiceName(rawValue: "service\($0)") } + [shop]
+    let router = HAProxyRouter(
+      folder: site.folder.path, program: "haproxy",
+      services: names.map { PublicService($0, Site.production, port: nil) })
+    func apply(_ old: Int, _ new: Int, fence: Int64) async throws {
+      _ = try await router.apply(
+        site.routes(old, new), preview: nil, service: shop, environment: Site.production, fence: Fence(fence))
+    }
+    try await apply(100, 0, fence: 1)
+    let port = try #require(await router.port(of: shop, in: Site.production))
+    let before = try #require(HAProxyProcess.answering(site.haproxyFolder))
+    try await withThrowingTaskGroup(of: RouteLoss.self) { group in
+      for name in names { group.addTask { try await router.waitForLoss(service: name, environment: Site.production) } }
+      kill(before.pid, SIGSTOP)
+      #expect(try await group.next() == .gone)
+      let began = ContinuousClock.now
+      await #expect(throws: Outage.self) { try await apply(0, 100, fence: 2) }
+      try await apply(0, 100, fence: 2)
+      // Two silences of `HAProxyAdmin.limitSeconds`; the rest is for whatever else runs on the same cores.
+      #expect(ContinuousClock.now - began < .seconds(10))
+      group.cancelAll()
+    }
+    #expect(!before.isAlive)
+    #expect(ServiceFixture.get(port, "/")?.body == "b")
+  }
 }

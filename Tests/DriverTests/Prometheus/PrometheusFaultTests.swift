@@ -72,6 +72,36 @@ import Testing
         reason: "the query 'q' gives a value that is not a number, as 0 divided by 0 is without traffic"))
   }
 
+  /// A hundred requests in five minutes, and a part that gives what `part` says.
+  private func ratio(_ side: RatioQueries.Part, part: String, total: String? = nil) async throws -> WindowFinding {
+    let hundred = total ?? vector("100")
+    let server = ScriptedServer { $0.contains("every") ? .answer(200, hundred) : .answer(200, part) }
+    let prometheus = try PrometheusServer(server.address, fetcher: FoundationFetcher()) { () throws(Outage) in [] }
+    defer { withExtendedLifetime(server) {} }
+    return try await prometheus.ratios(
+      RatioQueries(side, "part", of: "every", areCounters: true), over: [.minutes(5)])
+  }
+
+  @Test("without a series of bad requests none was bad; without one of good requests nothing is known")
+  func missingParts() async throws {
+    func counted(_ errors: Double) -> WindowFinding {
+      .counts([WindowRatio(window: .minutes(5), requests: 100, errors: errors)], doubts: [])
+    }
+    #expect(try await ratio(.bad, part: vector()) == counted(0))
+    #expect(try await ratio(.bad, part: vector("3")) == counted(3))
+    #expect(try await ratio(.good, part: vector("97")) == counted(3))
+    for (side, part, total) in [
+      (RatioQueries.Part.good, vector(), vector("100")), (.bad, vector(), vector()),
+      (.bad, vector("NaN"), vector("100")),
+      (.bad, vector(more: #","warnings":["store is down"]"#), vector("100")),
+    ] {
+      guard case .noEvidence = try await ratio(side, part: part, total: total) else {
+        Issue.record("\(side) of \(part) of \(total) is evidence")
+        return
+      }
+    }
+  }
+
   @Test("what a query is to blame for is refused, with the next step") func refusals() async {
     await check(
       .answer(200, vector("1", "2", "3", "4")),
@@ -173,6 +203,79 @@ import Testing
     case .failure(let refusal):
       #expect(!isLegal)
       #expect(!refusal.sentence.contains("secret"))
+    }
+  }
+
+  @Test("windows and baselines are counts, or unknown: nothing, doubt, the query's fault, the server's")
+  func memory() async throws {
+    let place = RecordedPlace(
+      MetricsPages.shop, MetricsPages.production, selector: [MetricLabel("job", "shop")], mapping: MetricsPages.mapping,
+      excludedRoutes: [], window: .minutes(60))
+    func memory(_ server: ScriptedServer) throws -> PrometheusMemory {
+      let prometheus = try PrometheusServer(server.address, fetcher: FoundationFetcher(), timeLimit: .seconds(1)) {
+        () throws(Outage) in []
+      }
+      return PrometheusMemory(prometheus, places: [place])
+    }
+    let server = ScriptedServer { _ in .answer(200, "") }
+    let indicator = Objective.Indicator.good(query: "a", total: "b", areCounters: true)
+    server.answer { [one = vector("8")] _ in .answer(200, one) }
+    #expect(
+      try await memory(server).counts(of: indicator, over: [.minutes(5)])
+        == .counts([WindowRatio(window: .minutes(5), requests: 8, errors: 0)]))
+    for (reply, words) in [
+      (ScriptedServer.Reply.answer(200, vector()), "found no series"), (.answer(200, vector("NaN")), "not a number"),
+      (.answer(200, vector("1", "2")), "2 series"), (.answer(503, ""), "answered 503"),
+      (.answer(400, #"{"status":"error","error":"parse error"}"#), "parse error"),
+      (.hang(after: ""), "no whole answer"),
+      (.answer(200, vector("1", more: #","warnings":["store is down"]"#)), "store is down"),
+    ] {
+      server.answer { _ in reply }
+      guard case .unknown(let why) = try await memory(server).counts(of: indicator, over: [.minutes(5)]) else {
+        Issue.record("\(words) is evidence")
+        continue
+      }
+      #expect(why.contains(words), "\(why)")
+      guard
+        case .unknown = try await memory(server).baseline(
+          of: MetricsPages.shop, in: MetricsPages.production, slowerThan: .seconds(1))
+      else {
+        Issue.record("\(words) is a baseline")
+        continue
+      }
+    }
+    #expect(
+      try await memory(server).baseline(
+        of: ServiceName(rawValue: "other")!, in: MetricsPages.production, slowerThan: .seconds(1)) == nil,
+      "a place that does not ask")
+  }
+
+  @Test("what remembers, but has no sample of now, is old")
+  func old() async throws {
+    let one = vector("100")
+    let now = #"{"status":"success","data":{"resultType":"scalar","result":[1700000000,"1700000000"]}}"#
+    let track = { (last: Int) in
+      let points = stride(from: last - 3600, through: last, by: 120).map { "[\($0),\"50\"]" }.joined(separator: ",")
+      return #"{"status":"success","data":{"resultType":"matrix","result":[{"metric":{},"values":[\#(points)]}]}}"#
+    }
+    let place = RecordedPlace(
+      MetricsPages.shop, MetricsPages.production, selector: [MetricLabel("job", "shop")],
+      mapping: MetricsMapping(
+        requests: "calls", errors: .serverErrors(label: "code"), durations: nil, routes: nil), excludedRoutes: [],
+      window: .minutes(60))
+    for (last, isFresh) in [(1_700_000_000, true), (1_699_999_880, false)] {
+      let server = ScriptedServer { [tracked = track(last)] request in
+        if request.contains("query_range") { return .answer(200, tracked) }
+        return .answer(200, request.contains("query=time%28%29") ? now : one)
+      }
+      let prometheus = try PrometheusServer(server.address, fetcher: FoundationFetcher()) { () throws(Outage) in [] }
+      let found = try await prometheus.recorded(place, slowerThan: .seconds(1), step: .minutes(2))
+      switch found {
+      case .counts(let history):
+        #expect(isFresh && history.totals == RequestCounts(requests: 100, errors: 100), "\(history)")
+        #expect(history.windows.count == 31 && history.words == "the last 60 min in Prometheus")
+      case .unknown(let why): #expect(!isFresh && why.contains("what it remembers is old"), "\(why)")
+      }
     }
   }
 

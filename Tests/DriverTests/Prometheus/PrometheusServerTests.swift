@@ -218,6 +218,60 @@ private final class RealPrometheus: Sendable {
     }
   }
 
+  @Test("a baseline by the usual names, with its windows; objectives over their windows; nothing of another job")
+  func memory() async throws {
+    let prometheus = try await RealPrometheus()
+    defer { withExtendedLifetime(prometheus) {} }
+    func place(_ job: String, _ mapping: MetricsMapping?) -> RecordedPlace {
+      RecordedPlace(
+        MetricsPages.shop, MetricsPages.production, selector: [MetricLabel("job", job)], mapping: mapping,
+        excludedRoutes: ["/ready", "/metrics"], window: .minutes(1))
+    }
+    await prometheus.knows(looks: 20)
+    for mapping in [nil, MetricsPages.mapping] {
+      let memory = PrometheusMemory(prometheus.server, places: [place("shop", mapping)], step: .seconds(4))
+      let answer = await memory.baseline(
+        of: MetricsPages.shop, in: MetricsPages.production, slowerThan: .seconds(0.25))
+      guard case .counts(let history)? = answer else {
+        Issue.record("\(String(describing: answer))")
+        return
+      }
+      let (all, windows) = (history.totals, history.windows)
+      #expect(abs(Double(all.errors) / Double(all.requests) - 0.1) < 0.03, "\(all)")
+      #expect(abs(Double(all.slow) / Double(all.requests) - 0.2) < 0.05, "\(all)")
+      #expect((3...15).contains(windows.count), "\(windows)")
+      for window in windows.dropFirst(2) {
+        #expect(abs(Double(window.errors) / Double(window.requests) - 0.1) < 0.06, "\(window)")
+      }
+    }
+    let nobody = PrometheusMemory(prometheus.server, places: [place("nobody", nil)])
+    guard
+      case .unknown(let why)? = await nobody.baseline(
+        of: MetricsPages.shop, in: MetricsPages.production, slowerThan: .seconds(1))
+    else {
+      Issue.record("another job's history is a baseline")
+      return
+    }
+    #expect(why.contains("no metric of {job=\"nobody\"} that is known to count requests"))
+
+    let windows = [Span.minutes(5), .minutes(60), .minutes(43_200)]
+    let bad = Objective.Indicator.bad(
+      query: #"sum(http_requests_total{code="503",path="/"})"#, total: #"sum(http_requests_total{path="/"})"#,
+      areCounters: true)
+    guard case .counts(let counts) = await nobody.counts(of: bad, over: windows) else {
+      Issue.record("no counts")
+      return
+    }
+    #expect(counts.map(\.window) == windows)
+    for count in counts { #expect(abs(count.errors / count.requests - 0.1) < 0.03, "\(count)") }
+    let absent = Objective.Indicator.bad(query: "absent_one", total: "absent_two", areCounters: true)
+    guard case .unknown(let reason) = await nobody.counts(of: absent, over: windows) else {
+      Issue.record("absent series are evidence")
+      return
+    }
+    #expect(reason.contains("found no series"))
+  }
+
   @Test("a counter's selector is asked as the sum of each series' increase, anything else through a subquery")
   func windowQueries() {
     func check(

@@ -1,4 +1,4 @@
-import JudgeTrials
+import Statistics
 import Testing
 
 struct ChanceTests {

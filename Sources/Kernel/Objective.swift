@@ -1,5 +1,3 @@
-import Kernel
-
 /// A service-level objective: which share of what must be good over a window of time.
 package struct Objective: Codable, Equatable, Sendable {
   /// How it is measured.

@@ -1,6 +1,6 @@
 import RealModule
 
-/// Seeded chance: the same seed gives the same deploys on every machine. SplitMix64 (Steele, Lea, Flood, OOPSLA 2014).
+/// Seeded chance: the same seed gives the same trials on every machine. SplitMix64 (Steele, Lea, Flood, OOPSLA 2014).
 package struct Chance: Sendable {
   private var state: UInt64
   package init(seed: UInt64) { state = seed }
@@ -18,6 +18,12 @@ package struct Chance: Sendable {
 
   /// Mean 1; also the gamma distribution of shape 1.
   package mutating func exponential() -> Double { -Double.log(uniform()) }
+
+  /// Mean 0, deviation 1 (Box and Muller; the second of the pair is not kept).
+  package mutating func normal() -> Double {
+    let radius = (2 * exponential()).squareRoot()
+    return radius * Double.cos(2 * Double.pi * uniform())
+  }
 
   /// 1, 2, … with the given mean, which is above 1.
   package mutating func geometric(mean: Double) -> Int {

@@ -1,0 +1,128 @@
+import Kernel
+
+/// A planner proposes, the machine decides what of it may be built.
+extension MergeQueue {
+  static func planned(
+    _ plan: Plan, version: Int, under policy: Policy, in state: State, _ turn: TurnContext
+  ) -> [Event] {
+    // A proposal for an older state may be wrong in this one, and another is on its way.
+    guard version == state.planVersion, state.plannedVersion < version, !state.isPaused else { return [] }
+    var selection = Selection(state, policy, at: turn.now)
+    for proposal in plan.builds { selection.consider(proposal) }
+    selection.keepHeadGoing()
+    return settled([.planned(selection.taken(version: version, at: turn.now))], in: state, turn)
+  }
+
+  /// What is taken of a plan.
+  private struct Selection {
+    let state: State
+    let policy: Policy
+    /// Where each item that may be built stands among them.
+    private var ranks: [Int: Int] = [:]
+    private var units: [[Int]] = []
+    private var kept: [Int] = []
+    private var reruns: [Int] = []
+    private var builds: [PlannedBuild] = []
+    private var order: [Int] = []
+    private var free: Int
+    private var nextBuild: Int
+
+    init(_ state: State, _ policy: Policy, at now: Instant) {
+      self.state = state
+      self.policy = policy
+      nextBuild = state.nextBuild
+      free = policy.buildLimit
+      units = state.buildableUnits(at: now).map { $0.map(\.id) }
+      for (rank, unit) in units.enumerated() { ranks[unit[0]] = rank }
+    }
+
+    mutating func consider(_ proposal: Plan.Proposal) {
+      guard let members = members(of: proposal.members) else { return }
+      take(members, proposal.purpose, worth: proposal.worth)
+    }
+
+    /// Nil for what is not in line, not in its order, or stands on what is not among them.
+    private func members(of items: [Int]) -> [Int]? {
+      var last = -1
+      var members: [Int] = []
+      for item in items {
+        guard let rank = ranks[item], rank > last else { return nil }
+        last = rank
+        members += units[rank]
+      }
+      for member in members {
+        for parent in state.entries[id: member]?.facts.after ?? [] where state.entries.contains(parent) {
+          guard members.contains(parent) else { return nil }
+        }
+      }
+      return members.isEmpty ? nil : members
+    }
+
+    private mutating func take(_ members: [Int], _ purpose: Plan.Purpose, worth: Double) {
+      if builds.contains(where: { $0.members == members }) { return }
+      if let known = state.builds.first(where: { $0.members == members && !$0.isStuck }) {
+        guard !kept.contains(known.id), !reruns.contains(known.id) else { return }
+        switch known.phase {
+        case .waiting, .running: kept.append(known.id)
+        case .failed:
+          guard free > active else { return }
+          reruns.append(known.id)
+        case .passed, .stuck: return
+        }
+        order.append(known.id)
+        return
+      }
+      guard free > active else { return }
+      builds.append(PlannedBuild(id: nextBuild, members: members, purpose: purpose, worth: min(max(worth, 0), 1)))
+      order.append(nextBuild)
+      nextBuild += 1
+    }
+
+    private var active: Int { kept.count + reruns.count + builds.count }
+
+    /// Whatever a planner does, no line stalls: who may go first is in a build that can land if it is green and was never
+    /// red, or is built alone, which says in the end whether it lands or leaves.
+    mutating func keepHeadGoing() {
+      // While something lands, nothing else can; afterwards there is another plan.
+      guard let head = units.first, state.push == nil else { return }
+      if builds.contains(where: { $0.members == head || goesOn($0.members, from: head) }) { return }
+      for build in state.builds {
+        let isActive = kept.contains(build.id) || reruns.contains(build.id)
+        if isActive, build.members == head { return }
+        if isActive || (build.hasPassed && !build.isAssembled), build.redRuns == 0, goesOn(build.members, from: head) {
+          return
+        }
+      }
+      free = max(free, active + 1)
+      take(head, .head, worth: 1)
+    }
+
+    /// Whether it holds the head and passes over nobody who could affect its members.
+    private func goesOn(_ members: [Int], from head: [Int]) -> Bool {
+      guard members.starts(with: head), let last = members.last else { return false }
+      let present = Set(members)
+      for unit in units {
+        if unit.contains(last) { return true }
+        if present.contains(unit[0]) { continue }
+        if policy.strict || members.contains(where: { overlaps($0, unit) }) { return false }
+      }
+      return true
+    }
+
+    private func overlaps(_ member: Int, _ unit: [Int]) -> Bool {
+      unit.contains { State.overlaps(state.entries[id: member]?.lanes, state.entries[id: $0]?.lanes) }
+    }
+
+    func taken(version: Int, at now: Instant) -> Event.Planned {
+      let dropped = state.builds.filter { build in
+        switch build.phase {
+        case .waiting, .running: !kept.contains(build.id)
+        case .stuck: true
+        case .passed, .failed: false
+        }
+      }
+      return Event.Planned(
+        version: version, builds: builds, dropped: dropped.map(\.id), reruns: reruns, order: order, at: now)
+    }
+  }
+}

@@ -1,0 +1,63 @@
+import Kernel
+
+extension MergeQueue.State {
+  /// What the queue waits for in the world, for `Watchdog`. O(entries that may be built + builds).
+  package func sight(at now: Instant) -> WatchdogSight {
+    let usual = durations.seconds(deviations: Self.usualDeviations).map(Span.seconds)
+    let runs = builds.filter(\.isRunning).map { build in
+      WatchdogSight.Run(
+        build: build.id, entries: build.members, check: policy?.repository.rawValue ?? "", startedAt: build.since,
+        aliveAt: nil, usual: usual)
+    }
+    let landing = push.map { EffectKey("land/\($0.tip)") }
+    let refusal = troubles.first { $0.key == landing }
+    let stuck = push.flatMap { push in
+      refusal.map { trouble in
+        WatchdogSight.Push(
+          entry: push.members.last ?? 0, firstTriedAt: push.since, refusals: Watchdog.refusals, why: trouble.why)
+      }
+    }
+    return WatchdogSight(
+      runs: runs, checks: awaitedChecks(at: now), push: stuck,
+      troubles: troubles.filter { $0.key != landing }.map {
+        WatchdogSight.Trouble(entry: $0.entry, why: $0.why, since: $0.since)
+      }, planWantedSince: planWantedSince, waiting: isPaused ? 0 : buildableUnits(at: now).reduce(0) { $0 + $1.count },
+      movedAt: movedAt)
+  }
+
+  /// 99 of 100 runs stay below so many standard deviations.
+  private static let usualDeviations = 2.33
+
+  /// Required checks that have not passed, of the entries that a planner would see.
+  private func awaitedChecks(at now: Instant) -> [WatchdogSight.Check] {
+    guard let names = policy?.requirements.checks, !names.isEmpty else { return [] }
+    return entries.prefix(MergeQueue.horizonLimit).flatMap { entry -> [WatchdogSight.Check] in
+      names.compactMap { name -> WatchdogSight.Check? in
+        switch entry.checks.standing(of: name, at: entry.facts.head) {
+        case .passed, .failed: return nil
+        case .missing:
+          return WatchdogSight.Check(name: name, entry: entry.id, awaitedSince: entry.facts.submittedAt)
+        // Reports say what is so, not since when: it began no later than the wait for it.
+        case .pending:
+          return WatchdogSight.Check(
+            name: name, entry: entry.id, awaitedSince: entry.facts.submittedAt, startedAt: entry.waits.since)
+        }
+      }
+    }
+  }
+
+  /// Keeps what the watchdog goes by: when something last moved, and since when a plan has been wanted.
+  mutating func noteMove(_ event: MergeQueue.Event) {
+    guard let at = event.at else { return }
+    switch event {
+    case .configured, .troubled, .recovered, .recalled, .reported, .treePassed, .surveyed, .targetsReported, .overdue,
+      .held, .flakeFound, .testPassed, .testFailed, .candidateDropped:
+      break
+    case .trunkMoved, .submitted, .withdrawn, .prepared, .conflicted, .contained, .landed, .ejected, .retired, .planned,
+      .runBegan, .runEnded, .runStopped, .recognised, .buildDropped, .buildCarried, .landingBegan, .stackLoosened,
+      .resumed, .frozen, .thawed:
+      movedAt = max(movedAt, at)
+    }
+    planWantedSince = wantsPlan ? planWantedSince ?? max(movedAt, at) : nil
+  }
+}

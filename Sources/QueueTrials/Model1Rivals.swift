@@ -1,0 +1,270 @@
+/// Knows every outcome, so builds only what is needed, once; lands in order.
+package struct OraclePolicy: TrialPolicy {
+  private var graph: ConflictGraph
+  private var waiting: [Int] = []
+  private var isBuilt: [Bool]
+
+  package init(changes: Int) {
+    graph = ConflictGraph(changes: changes)
+    isBuilt = Array(repeating: false, count: changes)
+  }
+
+  package mutating func arrived(_ change: Int, on farm: inout CIFarm) {
+    graph.arrived(change, on: farm)
+    waiting.append(change)
+  }
+  package mutating func ended(_ build: CIFarm.Ended, on farm: inout CIFarm) {
+    isBuilt[build.build.tip] = true
+    resolve(build.build.tip, on: &farm)
+  }
+  package mutating func settle(on farm: inout CIFarm) {
+    while farm.freeSlots > 0, let next = waiting.first {
+      waiting.removeFirst()
+      farm.start([next])
+    }
+  }
+
+  private mutating func resolve(_ change: Int, on farm: inout CIFarm) {
+    var due = [change]
+    while let next = due.popLast() {
+      guard farm.isPending(next), isBuilt[next], graph.ahead[next].isEmpty else { continue }
+      if farm.wouldPass(next) { farm.land(next) } else { farm.eject(next) }
+      due += graph.behind[next]
+      graph.left(next)
+    }
+  }
+}
+
+/// One at a time in each conflict lane: a change builds when all ahead of it have left.
+package struct SingleQueuePolicy: TrialPolicy {
+  private var graph: ConflictGraph
+  private var waiting: [Int] = []
+
+  package init(changes: Int) { graph = ConflictGraph(changes: changes) }
+
+  package mutating func arrived(_ change: Int, on farm: inout CIFarm) {
+    graph.arrived(change, on: farm)
+    if graph.ahead[change].isEmpty { waiting.append(change) }
+  }
+  package mutating func ended(_ build: CIFarm.Ended, on farm: inout CIFarm) {
+    let change = build.build.tip
+    if build.isGreen { farm.land(change) } else { farm.eject(change) }
+    let behind = graph.behind[change]
+    graph.left(change)
+    waiting += behind.filter { graph.ahead[$0].isEmpty }
+  }
+  package mutating func settle(on farm: inout CIFarm) {
+    while farm.freeSlots > 0, let next = waiting.min() {
+      waiting.removeAll { $0 == next }
+      farm.start([next])
+    }
+  }
+}
+
+/// Zuul's dependent pipeline: each change is built with all ahead of it that are not failing; when one fails, those
+/// behind it start anew without it (zuul/manager/dependent.py; research §2.1).
+package struct OptimisticPolicy: TrialPolicy {
+  /// How many of the line may be built at once.
+  package struct Window: Sendable {
+    package var size: Int
+    package let floor: Int
+    /// Zuul's defaults: 20, +1 for each that lands, halved for each that fails, never under 3.
+    package static let additive = Window(size: 20, floor: 3)
+    package init(size: Int, floor: Int) {
+      self.size = size
+      self.floor = floor
+    }
+  }
+  private enum Result { case none, running(Int), green, red }
+
+  private var graph: ConflictGraph
+  private var window: Window?
+  /// What the current build of each change assumes to land, those that landed since left out.
+  private var assumed: [[Int]]
+  private var results: [Result]
+
+  package init(changes: Int, window: Window?) {
+    graph = ConflictGraph(changes: changes)
+    self.window = window
+    assumed = Array(repeating: [], count: changes)
+    results = Array(repeating: .none, count: changes)
+  }
+
+  package mutating func arrived(_ change: Int, on farm: inout CIFarm) { graph.arrived(change, on: farm) }
+  package mutating func ended(_ build: CIFarm.Ended, on farm: inout CIFarm) {
+    results[build.build.tip] = build.isGreen ? .green : .red
+  }
+  package mutating func settle(on farm: inout CIFarm) {
+    while step(on: &farm) {}
+  }
+
+  /// Whether anything left, so that another look is due.
+  private mutating func step(on farm: inout CIFarm) -> Bool {
+    var didLeave = false
+    for (place, change) in farm.pending.enumerated() {
+      if let window, place >= window.size { break }
+      let base = graph.ahead[change].filter { if case .red = results[$0] { false } else { true } }
+      if case .none = results[change] {
+      } else if assumed[change] != base {
+        if case .running(let id) = results[change] { farm.stop(id) }
+        results[change] = .none
+      }
+      switch results[change] {
+      case .none:
+        guard farm.freeSlots > 0 else { continue }
+        assumed[change] = base
+        results[change] = .running(farm.start(base + [change]).id)
+      case .running: continue
+      case .green, .red:
+        guard graph.ahead[change].isEmpty else { continue }
+        leave(change, on: &farm)
+        didLeave = true
+      }
+    }
+    return didLeave
+  }
+
+  private mutating func leave(_ change: Int, on farm: inout CIFarm) {
+    if case .green = results[change] {
+      farm.land(change)
+      for other in graph.behind[change] { assumed[other].removeAll { $0 == change } }
+      if let size = window?.size { window?.size = size + 1 }
+    } else {
+      farm.eject(change)
+      if let current = window { window?.size = max(current.floor, current.size / 2) }
+    }
+    graph.left(change)
+  }
+}
+
+/// SubmitQueue's speculation: builds in order of the probability that they are needed, each outcome ahead with the
+/// same constant probability until its own likeliest build has ended; a build ends only when it is refuted (research
+/// §2.3, §2.8).
+package struct BestFirstPolicy: TrialPolicy {
+  /// That each change ahead lands: .95 is best-first with a constant prior, .5 cannot tell, so speculates on all.
+  private let prior: Double
+  /// Other builds of a change than its best are made from here on; 0 is none refused.
+  private let threshold: Double
+  /// Research §2.8.
+  static let mostPaths = 8
+  /// Once the likeliest of its builds that ended was green, or red. A choice: the research does not say.
+  private static let seenGreen = 0.98
+  private static let seenRed = 0.05
+
+  private var graph: ConflictGraph
+  /// Of each change: the choices, and whether they must be made anew.
+  private var choices: [[Choice]]
+  private var isStale: [Bool]
+  private struct Choice {
+    let probability: Double
+    let without: [Int]
+  }
+  private var paths: [[Path]]
+
+  private struct Path {
+    /// Assumed to land, of those pending.
+    var with: [Int]
+    /// Assumed to be ejected, of those pending.
+    var without: [Int]
+    var id: Int
+    /// Nil while it runs.
+    var isGreen: Bool?
+  }
+
+  package init(changes: Int, prior: Double, threshold: Double) {
+    self.prior = prior
+    self.threshold = threshold
+    graph = ConflictGraph(changes: changes)
+    paths = Array(repeating: [], count: changes)
+    choices = Array(repeating: [], count: changes)
+    isStale = Array(repeating: true, count: changes)
+  }
+
+  package mutating func arrived(_ change: Int, on farm: inout CIFarm) { graph.arrived(change, on: farm) }
+  package mutating func ended(_ build: CIFarm.Ended, on farm: inout CIFarm) {
+    let tip = build.build.tip
+    if let index = paths[tip].firstIndex(where: { $0.id == build.build.id }) {
+      paths[tip][index].isGreen = build.isGreen
+      for other in graph.behind[tip] { isStale[other] = true }
+      resolve(tip, on: &farm)
+    }
+  }
+
+  private mutating func resolve(_ change: Int, on farm: inout CIFarm) {
+    var due = [change]
+    while let next = due.popLast() {
+      guard farm.isPending(next), graph.ahead[next].isEmpty,
+        let isGreen = paths[next].lazy.compactMap(\.isGreen).first
+      else { continue }
+      if isGreen { farm.land(next) } else { farm.eject(next) }
+      for path in paths[next] where path.isGreen == nil { farm.stop(path.id) }
+      for other in graph.behind[next] {
+        for path in paths[other] where path.isGreen == nil && (isGreen ? path.without : path.with).contains(next) {
+          farm.stop(path.id)
+        }
+        paths[other].removeAll { (isGreen ? $0.without : $0.with).contains(next) }
+        isStale[other] = true
+        for third in graph.behind[other] { isStale[third] = true }
+        for index in paths[other].indices {
+          paths[other][index].with.removeAll { $0 == next }
+          paths[other][index].without.removeAll { $0 == next }
+        }
+      }
+      due += graph.behind[next]
+      graph.left(next)
+    }
+  }
+
+  package mutating func settle(on farm: inout CIFarm) {
+    guard farm.freeSlots > 0 else { return }
+    var wanted: [(probability: Double, change: Int, flips: [Int])] = []
+    for change in farm.pending {
+      if isStale[change] {
+        choices[change] = likeliest(change)
+        isStale[change] = false
+      }
+      for choice in choices[change] where !paths[change].contains(where: { $0.without == choice.without }) {
+        wanted.append((choice.probability, change, choice.without))
+      }
+    }
+    wanted.sort { ($1.probability, $0.change, $0.flips.count) < ($0.probability, $1.change, $1.flips.count) }
+    for want in wanted.prefix(farm.freeSlots) {
+      let with = graph.ahead[want.change].filter { !want.flips.contains($0) }
+      let build = farm.start(with + [want.change])
+      paths[want.change].append(Path(with: with, without: want.flips, id: build.id, isGreen: nil))
+    }
+  }
+
+  private func lands(_ change: Int) -> Double {
+    if prior == 0.5 { return prior }
+    let ended = paths[change].filter { $0.isGreen != nil }.min { $0.without.count < $1.without.count }
+    guard let ended else { return prior }
+    return ended.isGreen == true ? Self.seenGreen : Self.seenRed
+  }
+
+  /// The likeliest paths of one change, each as those that it assumes to be ejected: as expected, then with one, then
+  /// with two otherwise.
+  private func likeliest(_ change: Int) -> [Choice] {
+    let ahead = graph.ahead[change]
+    let chances = ahead.map(lands)
+    let expected = chances.map { $0 >= 0.5 }
+    var all = 1.0
+    for chance in chances { all *= max(chance, 1 - chance) }
+    let odds = chances.map { min($0, 1 - $0) / max($0, 1 - $0) }
+    func without(_ flips: [Int]) -> [Int] {
+      ahead.indices.filter { expected[$0] == flips.contains($0) }.map { ahead[$0] }
+    }
+    var result = [Choice(probability: all, without: without([]))]
+    let order = ahead.indices.sorted { (odds[$1], $1) < (odds[$0], $0) }.prefix(Self.mostPaths)
+    for one in order where all * odds[one] >= threshold {
+      result.append(Choice(probability: all * odds[one], without: without([one])))
+    }
+    for (index, one) in order.enumerated() where result.count < 2 * Self.mostPaths {
+      for other in order.dropFirst(index + 1) where all * odds[one] * odds[other] >= threshold {
+        result.append(Choice(probability: all * odds[one] * odds[other], without: without([one, other])))
+      }
+    }
+    result.sort { $0.probability > $1.probability }
+    return Array(result.prefix(Self.mostPaths))
+  }
+}
