@@ -88,11 +88,35 @@ package struct ProcessExecution: Sendable {
   private var name: String { executable.split(separator: "/").last.map(String.init) ?? executable }
   private func said(_ arguments: [String]) -> String { "\(name) \(arguments.first ?? "")" }
 
-  /// A tool that ends before it has read its input must cost this call, not the whole process.
-  private static let outlivesBrokenPipes: Void = { _ = signal(SIGPIPE, SIG_IGN) }()
-
   private func launch(_ arguments: [String], input: [UInt8]) async throws -> Finished {
-    Self.outlivesBrokenPipes
+    if input.isEmpty { return try await launch(arguments, from: .none) }
+    // From a file, not through a pipe of ours: a tool that ends before it has read all costs this call only, where a
+    // broken pipe would end the process (swift-subprocess 1.0.2 traps on it).
+    let file = try Self.unnamedFile(holding: input)
+    return try await launch(arguments, from: .fileDescriptor(.init(rawValue: file), closeAfterSpawningProcess: true))
+  }
+
+  /// A file that nobody else can open, gone with its descriptor, at its beginning.
+  private static func unnamedFile(holding bytes: [UInt8]) throws(Outage) -> Int32 {
+    var path = Array((NSTemporaryDirectory() + "/plimsoll-input-XXXXXX").utf8CString)
+    let file = mkstemp(&path)
+    guard file >= 0 else { throw Outage("disk", "no temporary file can be made: \(String(cString: strerror(errno)))") }
+    unlink(path)
+    var written = 0
+    while written < bytes.count {
+      let count = bytes.withUnsafeBytes { write(file, $0.baseAddress?.advanced(by: written), bytes.count - written) }
+      guard count > 0 || (count < 0 && errno == EINTR) else {
+        let why = String(cString: strerror(errno))
+        close(file)
+        throw Outage("disk", "a temporary file cannot be written: \(why); make room and try again")
+      }
+      written += max(count, 0)
+    }
+    lseek(file, 0, SEEK_SET)
+    return file
+  }
+
+  private func launch(_ arguments: [String], from input: some InputProtocol) async throws -> Finished {
     var platform = PlatformOptions()
     platform.processGroupID = 0
     platform.teardownSequence = [
@@ -106,7 +130,7 @@ package struct ProcessExecution: Sendable {
       environment: .custom(environment.map { rawEntry($0) }),
       workingDirectory: workingDirectory.map { .init($0) },
       platformOptions: platform,
-      input: .array(input),
+      input: input,
       output: .bytes(limit: Self.outputLimitBytes),
       error: .bytes(limit: Self.outputLimitBytes))
     try Task.checkCancellation()
