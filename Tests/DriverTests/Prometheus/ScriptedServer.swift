@@ -140,7 +140,9 @@ struct FoundationFetcher: HTTPFetcher {
     settings.timeoutIntervalForRequest = request.timeLimit.seconds
     settings.timeoutIntervalForResource = request.timeLimit.seconds
     let session = URLSession(configuration: settings)
-    defer { session.invalidateAndCancel() }
+    // Not `invalidateAndCancel`: it walks the tasks while the last one takes itself out, and traps now and then. Each ends
+    // by its time limit.
+    defer { session.finishTasksAndInvalidate() }
     var asked = URLRequest(url: url)
     asked.httpMethod = request.method.rawValue
     for header in request.headers { asked.setValue(header.value, forHTTPHeaderField: header.name) }
