@@ -31,6 +31,7 @@ package struct Judge: Sendable {
   package private(set) var path: [EvidencePoint] = []
 
   private let plan: JudgePlan
+  /// Requests that *good* needs if the rate is steady; also those of a window of recent time.
   private let needed: Int
   /// The same for a verdict that rests on one window of recent time, whose share of the budget is smaller.
   private let neededRecently: Int
@@ -46,6 +47,7 @@ package struct Judge: Sendable {
   private var suspectedAt: Instant?
   /// What `verdict` says of the smallest worsening seen, as long as the requests are the same in round numbers.
   private var sight = Sight()
+  private var need = Need()
   private var pending = EvidencePath()
 
   /// Long enough to see a slow failure of one request in a few at 10 requests/s, short enough that calm does not
@@ -147,10 +149,12 @@ package struct Judge: Sendable {
     let views = views(at: through ?? Instant(milliseconds: 0))
     let isCalm = views.allSatisfy { $0.isCalm || $0.isCalmSinceIncident } && !isWaiting(at: through)
     guard let incident = views.first(where: { !$0.isCalm && $0.isWholeExplained }) else {
+      let needed = needed(MixtureWindows.wholeCost, ifSteady: needed)
       return verdict(views, isCalm: isCalm, restingOn: whole.canary.requests, of: needed, since: nil)
     }
     let requests = max(recent.canary.requests, calmBefore ?? 0)
-    return verdict(views, isCalm: isCalm, restingOn: requests, of: neededRecently, since: incident.line.rule)
+    let needed = needed(JudgePlan.recentCost, ifSteady: neededRecently)
+    return verdict(views, isCalm: isCalm, restingOn: requests, of: needed, since: incident.line.rule)
   }
 
   /// - Parameter incident: the rule by which an incident of both arms was seen, when `requests` came after it.
@@ -177,6 +181,22 @@ package struct Judge: Sendable {
 
   private mutating func lookAgain() {
     sight.look(within: whole.canary.requests, in: windows(whole), MixtureWindows.wholeCost, plan)
+    guard plan.lines.contains(where: \.isFluctuating) else { return }
+    need.look(toSee: policy.mustDetectRatio, perWindow: requestsAWindow, MixtureWindows.wholeCost, plan)
+  }
+
+  /// Where the rate fluctuates, a worsening hides in windows that are bad by themselves: at the canary's pace so far it
+  /// takes more requests to show it.
+  private func needed(_ viewCost: Double, ifSteady needed: Int) -> Int {
+    guard plan.lines.contains(where: \.isFluctuating) else { return needed }
+    let ratio = policy.mustDetectRatio
+    return max(needed, need.requests(toSee: ratio, perWindow: requestsAWindow, viewCost, plan) ?? 0)
+  }
+
+  private var requestsAWindow: Double {
+    guard let since = whole.since, let through else { return 0 }
+    let windows = (through - since).seconds / Judge.window.seconds
+    return Double(whole.canary.requests) / max(windows, 1)
   }
 
   /// How many windows of a fluctuating rate a stretch of time has; 1 where none fluctuates, which spares looking anew.

@@ -70,7 +70,13 @@ package struct JudgePlan: Equatable, Sendable {
         min(max(policy.ceiling, JudgePolicy.ceilings.lowerBound), JudgePolicy.ceilings.upperBound)
       }
     let tolerance = min(max(policy.tolerance, JudgePolicy.tolerances.lowerBound), JudgePolicy.tolerances.upperBound)
-    var tests = [RegressionTest(knownRate: tolerated, spread: usual.spread, alternatives: alternatives)]
+    // The spread was learnt at the usual rate. Crowds as large as the history's, and more of them, make a rate of
+    // `tolerated` fluctuate less by the same factor: gamma variables of one scale grow with their shape, so a history
+    // that keeps below `tolerated` is dominated by windows of that mean and its own scale. With the whole spread one
+    // second of slow requests in the history hid a version that was slow for minutes.
+    let counted = usual.requests > 0 ? usual.events / usual.requests : 0
+    let spread = usual.spread * min(counted / tolerated, 1)
+    var tests = [RegressionTest(knownRate: tolerated, spread: spread, alternatives: alternatives)]
     if rule != .ceiling, usual.requests > 0 {
       tests.append(
         RegressionTest(
@@ -118,12 +124,16 @@ package struct JudgePlan: Equatable, Sendable {
     return most
   }
 
-  /// Requests that *good* needs. Where the history is too short to show a worsening by `ratio` ever, as many as would
-  /// if it were exactly known: waiting longer tells no more. A worsening of less than `errorRatio` is not looked for.
-  func requestsForGood(toSee ratio: Double, viewCost: Double) -> Int? {
+  /// Requests that *good* needs. Where the history fluctuates too much to show a worsening by `ratio` ever, as many as
+  /// would if it were steady, and where it is too short, as many as would if it were exactly known: waiting longer tells
+  /// no more. A worsening of less than `errorRatio` is not looked for.
+  ///
+  /// - Parameter requestsPerSecond: as of `requests(toSee:)`.
+  func requestsForGood(toSee ratio: Double, viewCost: Double, requestsPerSecond: Double? = nil) -> Int? {
     guard let planned else { return nil }
     let ratio = max(ratio, planned.smallestRatio)
-    return requests(toSee: ratio, planned, planned.tests.map(\.asIfSteady), viewCost)
+    return requests(toSee: ratio, viewCost: viewCost, requestsPerSecond: requestsPerSecond)
+      ?? requests(toSee: ratio, planned, planned.tests.map(\.asIfSteady), viewCost)
       ?? requests(toSee: ratio, planned, planned.tests.map(\.asIfKnown), viewCost)
   }
 

@@ -94,4 +94,56 @@ struct JudgePlanTests {
       #expect(scarcity.needed > 20_000)
     }
   }
+
+  /// Until *good* is first said of calm traffic.
+  private static func firstGood(
+    after history: Baseline, requestsPerSecond: Int, _ policy: JudgePolicy
+  ) throws -> Power {
+    var judge = Judge(policy: policy, baseline: history, canary: JudgeWorld.canary, control: nil)
+    for second in 0..<Int64(1800) {
+      let bin = JudgeWorld.bin(
+        fromMs: second * 1000, toMs: (second + 1) * 1000, canary: RequestCounts(requests: requestsPerSecond))
+      if case .good(let power) = judge.absorb(bin) { return power }
+    }
+    throw NeverGood()
+  }
+  private struct NeverGood: Error {}
+
+  private static func history(_ errors: (Int) -> Int) -> Baseline {
+    Baseline(windows: (0..<60).map { RequestCounts(requests: 2000, errors: errors($0)) })
+  }
+
+  /// A worsening hides in windows that are bad by themselves.
+  @Test(arguments: [(3.0, 100), (5, 20), (5, 100), (5, 500), (20, 100), (20, 500)])
+  func goodTakesLongerWhereErrorsCrowd(ratio: Double, requestsPerSecond: Int) throws {
+    let policy = JudgePolicy(sloP99: .seconds(0.3), mustDetectRatio: ratio)
+    let crowded = Self.history { $0.isMultiple(of: 2) ? 4 : 0 }
+    let ifSteady = try #require(JudgePlan(policy: policy, baseline: crowded).requests(toSee: ratio))
+    let power = try Self.firstGood(after: crowded, requestsPerSecond: requestsPerSecond, policy)
+    #expect(power.requests >= power.needed && power.needed > ifSteady)
+    // What is said of the worsening that was seen is reckoned with requests rounded down by up to a twentieth.
+    #expect(try #require(power.detectableRatio) <= ratio * 1.1)
+  }
+
+  /// Nothing tells 2x from such a history, however long one waits; then it is waited as for a steady one.
+  @Test func goodDoesNotWaitForWhatIsNeverSeen() throws {
+    let policy = JudgePolicy(sloP99: .seconds(0.3), mustDetectRatio: 2)
+    let wild = Self.history { $0 == 7 ? 120 : 0 }
+    let power = try Self.firstGood(after: wild, requestsPerSecond: 100, policy)
+    #expect(power.detectableRatio.map { $0 > 2 } ?? true)
+  }
+
+  /// One crowded second in ten minutes of history, far below what is tolerated, is no licence to be slow for minutes.
+  @Test(arguments: [0, 5, 20])
+  func aHiccupInTheHistoryHidesNoSlowVersion(crowd: Int) {
+    let history = Baseline(
+      windows: (0..<60).map { RequestCounts(requests: 960, errors: 0, slow: $0 == 30 ? crowd : 0) })
+    var judge = Judge(policy: Self.policy, baseline: history, canary: JudgeWorld.canary, control: nil)
+    for second in 0..<Int64(120) {
+      let counts = RequestCounts(requests: 10, errors: 0, slow: 1)
+      let bin = JudgeWorld.bin(fromMs: second * 1000, toMs: (second + 1) * 1000, canary: counts)
+      if case .bad = judge.absorb(bin) { return }
+    }
+    Issue.record("10 % slow were not found in two minutes after a crowd of \(crowd)")
+  }
 }
