@@ -99,11 +99,13 @@ public struct ChangeView: Codable, Equatable, Sendable {
   public var history: [HappeningView]
   /// One per service that builds the commit it landed as.
   public var promotions: [PromotionView]
+  /// What was last said on the change itself; nil while nothing was.
+  public var note: NoteView?
   public init(
     repository: String, entry: Int, branch: String, head: String, author: String, title: String,
     submittedAtMs: Int64, outcome: String, sentence: String, commit: String?, priority: String, team: String?,
     standing: EntryView?, waits: [WaitView], approvals: [String], checks: [ReportedCheckView], missing: [String],
-    history: [HappeningView], promotions: [PromotionView]
+    history: [HappeningView], promotions: [PromotionView], note: NoteView? = nil
   ) {
     self.repository = repository
     self.entry = entry
@@ -124,6 +126,7 @@ public struct ChangeView: Codable, Equatable, Sendable {
     self.missing = missing
     self.history = history
     self.promotions = promotions
+    self.note = note
   }
 }
 

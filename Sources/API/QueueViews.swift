@@ -109,10 +109,12 @@ public struct EntryView: Codable, Equatable, Sendable {
   public var forecast: ForecastView?
   /// Nil while it moves as it should.
   public var stall: StallView?
+  /// What was last said on the change itself; nil while nothing was.
+  public var note: NoteView?
   public init(
     entry: Int, branch: String, head: String, author: String, title: String, place: Int, priority: String,
     lanes: [String], unit: [Int], activity: String, submittedAtMs: Int64, sinceMs: Int64, reason: String,
-    waits: [WaitView], forecast: ForecastView?, stall: StallView?
+    waits: [WaitView], forecast: ForecastView?, stall: StallView?, note: NoteView? = nil
   ) {
     self.entry = entry
     self.branch = branch
@@ -130,6 +132,7 @@ public struct EntryView: Codable, Equatable, Sendable {
     self.waits = waits
     self.forecast = forecast
     self.stall = stall
+    self.note = note
   }
 }
 
@@ -169,6 +172,26 @@ public struct StallView: Codable, Equatable, Sendable {
     self.cause = cause
     self.sentence = sentence
     self.levers = levers
+  }
+}
+
+/// What is said of a change on the change itself: on its forge's page, or in a git note on its head.
+public struct NoteView: Codable, Equatable, Sendable {
+  /// A few lines.
+  public var text: String
+  /// When this became so.
+  public var atMs: Int64
+  /// `waiting`, `written`, `abandoned`.
+  public var state: String
+  public var writtenAtMs: Int64?
+  /// Why it was given up.
+  public var why: String?
+  public init(text: String, atMs: Int64, state: String, writtenAtMs: Int64?, why: String?) {
+    self.text = text
+    self.atMs = atMs
+    self.state = state
+    self.writtenAtMs = writtenAtMs
+    self.why = why
   }
 }
 

@@ -14,7 +14,7 @@ package indirect enum StreamState: Codable, Equatable, Sendable {
   case observation(Observation.State)
 
   /// Names the shape of all states together. Change it with any `State` or `evolve`: older snapshots are then refolded.
-  package static let format = "4"
+  package static let format = "5"
 
   package static func initial(_ kind: StreamKind) -> StreamState {
     switch kind {

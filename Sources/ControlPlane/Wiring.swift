@@ -89,7 +89,8 @@ package enum Wiring {
     case .configured, .submitted, .withdrawn, .prepared, .conflicted, .contained, .testPassed, .testFailed,
       .candidateDropped, .ejected, .troubled, .recovered, .retired, .planned, .runBegan, .runEnded, .runStopped,
       .recognised, .buildDropped, .buildCarried, .landingBegan, .flakeFound, .stackLoosened, .reported, .treePassed,
-      .surveyed, .targetsReported, .held, .resumed, .frozen, .thawed, .overdue:
+      .surveyed, .targetsReported, .held, .resumed, .frozen, .thawed, .overdue, .noted, .noteWritten, .noteAbandoned,
+      .runnerLost, .runnerFound, .trunkSighted, .trunkTraced:
       []
     }
   }

@@ -10,7 +10,7 @@ extension MergeQueue {
   ///      └──▶ stuck (a member does not merge)                          │ another run
   ///                                    └───────────────────────────────┘
   /// ```
-  /// Dropped at any time: a member left without landing, the trunk moved, or nobody wants it.
+  /// Dropped at any time: a member left without landing, somebody else pushed to the trunk, or nobody wants it.
   package struct Build: Codable, Equatable, Sendable {
     package let id: Int
     package internal(set) var purpose: Plan.Purpose
@@ -18,7 +18,7 @@ extension MergeQueue {
     package internal(set) var worth: Double
     /// Entries in order of the line, those that landed since left out; never empty.
     package internal(set) var members: [Int]
-    /// The trunk that it stands on.
+    /// The trunk that it stands on; an older one when it is outdated.
     package internal(set) var base: CommitID
     /// One commit for each of the first members, each on the one before.
     package internal(set) var steps: [Step]
@@ -37,6 +37,8 @@ extension MergeQueue {
     package internal(set) var lanes: [Lanes?]
     /// Members landed in another order than it was merged: only an equal tree makes its runs count.
     package internal(set) var isReordered: Bool
+    /// We landed what it does not hold. What its runs say is evidence about its members, and nothing lands by it.
+    package internal(set) var isOutdated: Bool
     package let plannedAt: Instant
 
     package enum Phase: Codable, Equatable, Sendable {
@@ -67,9 +69,16 @@ extension MergeQueue {
       beside = []
       lanes = []
       isReordered = false
+      isOutdated = false
       plannedAt = at
     }
 
+    /// Evidence only: it has ended, and nothing can land by it.
+    package var isPast: Bool { isOutdated && !isRunning }
+    /// Whether it stays for what it tells of its members: where a later green may answer a red.
+    func isEvidence(under policy: Policy) -> Bool {
+      isOutdated && subject != nil && (isRunning || hasPassed || hasFailed) && policy.scheduling.isOptimistic
+    }
     /// Every member is merged: the tip is what would land.
     package var isAssembled: Bool { steps.count == members.count }
     package var tip: Step? { isAssembled ? steps.last : nil }
@@ -88,7 +97,7 @@ extension MergeQueue {
 
     /// The entry to merge next and the commit to merge it onto; nil when there is nothing to merge.
     var nextStep: (entry: Int, base: CommitID)? {
-      guard !isStuck, steps.count < members.count else { return nil }
+      guard !isStuck, !isOutdated, steps.count < members.count else { return nil }
       return (members[steps.count], steps.last?.commit ?? base)
     }
 
@@ -97,7 +106,7 @@ extension MergeQueue {
 
     /// Whether its tip may land: it stands on its own test, or differs from what was tested by disjoint landings only.
     var isProven: Bool {
-      guard hasPassed, let tip, let subject else { return false }
+      guard hasPassed, !isOutdated, let tip, let subject else { return false }
       return tip.tree == subject.tree || (!beside.isEmpty && !isReordered)
     }
   }

@@ -99,13 +99,18 @@ extension MergeQueue {
       var targets: [String]?
       var waits: WaitBook
       var isOverdue: Bool
+      var forecasts: [GivenForecast]
+      var begunChecks: [BegunCheck]
+      var note: Note?
+      var noteFate: Note.Fate?
     }
 
     init(_ facts: EntryFacts) {
       storage = Storage(
         Content(
           facts: facts, unit: facts.id, lanes: nil, approvals: [], checks: [], targets: nil,
-          waits: WaitBook(at: facts.submittedAt, cause: .waitingForSlot), isOverdue: false))
+          waits: WaitBook(at: facts.submittedAt, cause: .waitingForSlot), isOverdue: false,
+          forecasts: [], begunChecks: [], note: nil, noteFate: nil))
     }
 
     package init(from decoder: any Decoder) throws { storage = Storage(try Content(from: decoder)) }
@@ -122,6 +127,13 @@ extension MergeQueue {
     package var facts: EntryFacts { storage.content.facts }
     package var id: Int { storage.content.facts.id }
     package var priority: Priority { storage.content.facts.priority }
+    /// As in its facts, all of which are dear to copy for each of a long line.
+    var after: [Int] { storage.content.facts.after }
+
+    /// Whether its book is at this cause already.
+    func waits(for cause: WaitCause, detail: String?) -> Bool {
+      storage.content.waits.cause == cause && storage.content.waits.detail == detail
+    }
 
     /// The first member of its stack, which lands as a unit; itself when it stands alone.
     package internal(set) var unit: Int {
@@ -157,6 +169,26 @@ extension MergeQueue {
     package internal(set) var isOverdue: Bool {
       get { storage.content.isOverdue }
       set { set(\.isOverdue, newValue) }
+    }
+    /// What it could be told of its landing, at most one of each crowd.
+    package internal(set) var forecasts: [GivenForecast] {
+      get { storage.content.forecasts }
+      set { set(\.forecasts, newValue) }
+    }
+    /// Required checks of others that run now, in the order in which they began.
+    package internal(set) var begunChecks: [BegunCheck] {
+      get { storage.content.begunChecks }
+      set { set(\.begunChecks, newValue) }
+    }
+    /// The last note on it; nil before the first.
+    package internal(set) var note: Note? {
+      get { storage.content.note }
+      set { set(\.note, newValue) }
+    }
+    /// What became of that note; nil while the forge has not answered.
+    package internal(set) var noteFate: Note.Fate? {
+      get { storage.content.noteFate }
+      set { set(\.noteFate, newValue) }
     }
   }
 }

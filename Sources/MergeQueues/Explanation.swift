@@ -138,7 +138,9 @@ private struct View {
     let ranked = state.builds.enumerated().sorted { left, right in
       (-Self.rank(left.element), left.offset) < (-Self.rank(right.element), right.offset)
     }
-    for (_, build) in ranked { for member in build.members { byEntry[member, default: []].append(build) } }
+    for (_, build) in ranked where !build.isPast {
+      for member in build.members { byEntry[member, default: []].append(build) }
+    }
     now = state.freeze?.since ?? Instant(milliseconds: 0)
   }
 
@@ -225,7 +227,8 @@ private struct View {
     guard let policy = state.policy, let trunk = state.trunk else { return "The trunk has not been seen yet." }
     let best = builds(of: entry.id).first
     let base = best.map { ahead(of: entry.id, in: $0) } ?? []
-    let company = base.isEmpty ? "\(policy.trunk) at \(trunk.short)" : MergeQueue.list(base)
+    let place = best?.isOutdated == true ? "an older \(policy.trunk)" : "\(policy.trunk) at \(trunk.short)"
+    let company = base.isEmpty ? place : MergeQueue.list(base)
     let companions = best.map { $0.members.drop { $0 != entry.id }.dropFirst() } ?? []
     let together = companions.isEmpty ? "" : ", together with \(MergeQueue.list(Array(companions)))"
     let pause = together.isEmpty ? "" : ","
@@ -288,7 +291,7 @@ private struct View {
   // MARK: Builds
 
   var buildLines: [MergeQueue.Explanation.BuildLine] {
-    state.builds.filter { !$0.hasFailed && !$0.isStuck || state.push?.build == $0.id }
+    state.builds.filter { !$0.hasFailed && !$0.isStuck && !$0.isPast || state.push?.build == $0.id }
       .enumerated().sorted { left, right in
         (-Self.rank(left.element), left.offset) < (-Self.rank(right.element), right.offset)
       }.map { _, build in
@@ -303,6 +306,9 @@ private struct View {
       let end = state.entries.place(of: last)
     else { return "" }
     let without = state.entries[...end].map(\.id).filter { !build.members.contains($0) && !isApart($0, from: build) }
+    if build.isOutdated {
+      return "It stands on an older \(policy.trunk): it tells of \(named(build.members)), and another build lands them."
+    }
     let base = "It stands on \(policy.trunk)"
     let landing = build.members.count == 1 ? "" : " and holds \(named(build.members))"
     guard !without.isEmpty else { return "\(base)\(landing): nothing is assumed of others." }

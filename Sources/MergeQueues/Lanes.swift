@@ -136,6 +136,9 @@ package struct LaneIndex: Sendable {
 
   package init() {}
 
+  /// At the positions 0 and on.
+  init(_ line: [Lanes]) { for (position, lanes) in line.enumerated() { add(lanes, at: position) } }
+
   /// - Parameter position: above all that were added before.
   package mutating func add(_ lanes: Lanes, at position: Int) {
     if lanes.isEmpty { return }
@@ -166,6 +169,21 @@ package struct LaneIndex: Sendable {
         [folders[folder], below[folder]].compactMap(\.self) + Lanes.above(folder).compactMap { folders[$0] }
       }
       return Self.merged([unlimited, withNames] + near)
+    }
+  }
+
+  /// Whether any of those added affects `lanes`. O(lanes × depth).
+  func affects(_ lanes: Lanes) -> Bool {
+    if lanes.isEmpty { return false }
+    switch lanes {
+    case .all: return !everyone.isEmpty
+    case .names(let names):
+      return !unlimited.isEmpty || !withFolders.isEmpty || names.contains { named[$0] != nil }
+    case .folders(let own):
+      return !unlimited.isEmpty || !withNames.isEmpty
+        || own.contains { folder in
+          folders[folder] != nil || below[folder] != nil || Lanes.above(folder).contains { folders[$0] != nil }
+        }
     }
   }
 

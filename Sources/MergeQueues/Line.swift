@@ -35,20 +35,32 @@ extension MergeQueue {
       put(members)
     }
 
-    /// The whole unit goes by its most urgent member. Last among equals unless it was there before.
+    /// The whole unit goes by its most urgent member. Last among equals unless it was there before. Behind all that it
+    /// stands on and before all that stands on it, which a stack that was taken apart has elsewhere.
     private mutating func put(_ unit: [Entry]) {
       guard let first = unit.first else { return }
       let urgency = unit.map(\.priority).min() ?? .normal
-      var index = entries.count
-      while index > 0 {
+      let bounds = bounds(of: unit)
+      var index = bounds.upperBound
+      while index > bounds.lowerBound {
         let other = entries.values[index - 1]
         let rival = self.urgency(endingAt: index - 1)
-        if (rival.priority, other.unit) < (urgency, first.unit) { break }
+        if (rival.priority, other.unit) < (urgency, first.unit) || rival.start < bounds.lowerBound { break }
         index = rival.start
       }
       for (offset, member) in unit.enumerated() {
         entries.updateValue(member, forKey: member.id, insertingAt: index + offset)
       }
+    }
+
+    /// Where a unit may begin. O(entries) for one of several members; who comes alone stands on nobody in line.
+    private func bounds(of unit: [Entry]) -> ClosedRange<Int> {
+      guard unit.count > 1 else { return 0...entries.count }
+      let ids = Set(unit.map(\.id))
+      let parents = unit.flatMap(\.after).filter { !ids.contains($0) }.compactMap { entries.index(forKey: $0) }
+      let lowest = parents.max().map { $0 + 1 } ?? 0
+      let child = entries.values.firstIndex { $0.after.contains(where: ids.contains) }
+      return lowest...Swift.max(lowest, child.map { urgency(endingAt: $0).start } ?? entries.count)
     }
 
     /// The most urgent priority of the unit whose last member is at `index`, and where the unit starts.

@@ -49,6 +49,12 @@ extension MergeQueue {
       return survey(policy.lanes.lanes(of: paths, reported: reported), of: entry, in: state, turn)
     case (.ticked, .open(let policy, _)):
       return tick(policy, in: state, turn)
+    case (.runnerObserved(let health), .awaitingTrunk), (.runnerObserved(let health), .open):
+      return observe(health, in: state, turn)
+    case (.traced(let old, let new, let how, let paths), .open(let policy, _)):
+      return traced(from: old, to: new, how, paths, under: policy, in: state, turn)
+    case (.commented(let note), .awaitingTrunk), (.commented(let note), .open):
+      return commented(note, in: state, turn)
 
     case (.planned(let plan, let version), .open(let policy, _)):
       return planned(plan, version: version, under: policy, in: state, turn)
@@ -73,6 +79,8 @@ extension MergeQueue {
       (.trunkObserved, .unconfigured), (.trunkObserved, .retired), (.exhausted, .unconfigured), (.exhausted, .retired),
       (.changeObserved, .unconfigured), (.changeObserved, .retired), (.surveyed, .unconfigured),
       (.surveyed, .retired), (.ticked, .unconfigured), (.ticked, .awaitingTrunk), (.ticked, .retired),
+      (.runnerObserved, .unconfigured), (.runnerObserved, .retired), (.traced, .unconfigured),
+      (.traced, .awaitingTrunk), (.traced, .retired), (.commented, .unconfigured), (.commented, .retired),
       (.planned, .unconfigured), (.planned, .awaitingTrunk), (.planned, .retired),
       (.prepared, .unconfigured), (.prepared, .awaitingTrunk), (.prepared, .retired), (.tested, .unconfigured),
       (.tested, .awaitingTrunk), (.tested, .retired), (.landed, .unconfigured), (.landed, .awaitingTrunk),
@@ -99,12 +107,17 @@ extension MergeQueue {
   private static func observeTrunk(
     at commit: CommitID, from trunk: CommitID, in state: State, _ turn: TurnContext
   ) -> [Event] {
-    guard commit != trunk else { return [] }
+    guard commit != trunk else {
+      return state.sighted == nil ? [] : [.trunkSighted(to: trunk, at: turn.now)]
+    }
     // The push succeeded and its reply was lost, also when the push was given up since.
     for push in (state.push.map { [$0] } ?? []) + state.tried where push.tip == commit {
-      if let landings = landings(of: push, in: state, turn) { return settled(landings, in: state, turn) }
+      if let landings = landings(of: push, in: state, turn) {
+        let isBack: [Event] = state.sighted == nil ? [] : [.trunkSighted(to: commit, at: turn.now)]
+        return settled(landings + isBack, in: state, turn)
+      }
     }
-    return settled([.trunkMoved(from: trunk, to: commit, at: turn.now)], in: state, turn)
+    return overtaken(by: commit, from: trunk, in: state, turn)
   }
 
   /// Nil when one of its members has left since.
@@ -178,7 +191,9 @@ extension MergeQueue {
         }
       }
     }
-    return settled(events, in: state, turn)
+    let moves = settled(events, in: state, turn)
+    // What moves is looked at by the next tick.
+    return moves.isEmpty ? notes(in: state, at: turn.now) : moves
   }
 
   private static func exhausted(
@@ -186,6 +201,11 @@ extension MergeQueue {
   ) -> [Event] {
     guard let effect = effects(of: state).first(where: { $0.key == key }) else { return [] }
     let why = oneLine(why)
+    switch effect {
+    case .comment(let note, _): return [.noteAbandoned(note, why: why, at: turn.now)]
+    case .trace: return untraceable(in: state, turn)
+    case .watchTrunk, .watchChanges, .watchClock, .watchRunner, .plan, .survey, .prepare, .test, .land: break
+    }
     guard !state.troubles.contains(where: { $0.key == key && $0.why == why }) else { return [] }
     return [.troubled(entry: state.entry(servedBy: effect), key: key, why: why, at: turn.now)]
   }

@@ -8,6 +8,12 @@ extension MergeQueue {
     case watchChanges(ChangesOrder)
     /// Standing: say now and then that time has passed, for freezes and longest waits.
     case watchClock
+    /// Standing: say how the runner is, at each round.
+    case watchRunner
+    /// Look up what somebody else's move of the trunk changed.
+    case trace(from: CommitID, to: CommitID, repository: RepositoryName)
+    /// Say on a change where it stands. The fence lives in the note.
+    case comment(Note, repository: RepositoryName)
     /// Ask the planner which builds are worth a slot.
     case plan(PlanOrder)
     /// Look up what the entry's change touches since it left `base`.
@@ -26,6 +32,10 @@ extension MergeQueue {
       // Another line is other work: the round begins anew with those who are in it.
       case .watchChanges(let order): EffectKey("watch-changes/\(order.version)")
       case .watchClock: EffectKey("watch-clock")
+      case .watchRunner: EffectKey("watch-runner")
+      case .trace(let old, let new, _): EffectKey("trace/\(old)/\(new)")
+      // By change and by what is said: another thing to say is other work.
+      case .comment(let note, _): EffectKey("comment/\(note.entry)/\(note.number)")
       case .plan(let order): EffectKey("plan/\(order.version)")
       // The recipe is in these two keys so that work of an old method or command is cancelled, not adopted.
       case .prepare(let order, let recipe): EffectKey("prepare/\(order.entry)/\(order.base)/\(order.head)/\(recipe)")
@@ -40,8 +50,10 @@ extension MergeQueue {
 
     package var retry: RetryBudget {
       switch self {
-      case .watchTrunk, .watchChanges, .watchClock: .persistent
-      case .plan, .survey, .prepare, .test, .land: .bounded
+      case .watchTrunk, .watchChanges, .watchClock, .watchRunner: .persistent
+      case .plan, .survey, .prepare, .test, .land, .trace: .bounded
+      // Nobody waits for a note, and it is as true tomorrow.
+      case .comment: .patient
       }
     }
   }
@@ -77,8 +89,8 @@ extension MergeQueue {
     package var entries: [EntryFacts] { line.prefix(changesHorizon).map(\.facts) }
   }
 
-  /// The watches; a plan when something changed since the last; the push; the next merge of every build; the runs that
-  /// have a slot. O(builds).
+  /// The watches; what changed past the queue; notes; a plan when something changed since the last; the push; the next
+  /// merge of every build; the runs that have a slot. O(builds).
   package static func effects(of state: State) -> [Effect] {
     switch state.phase {
     case .unconfigured, .retired:
@@ -87,8 +99,13 @@ extension MergeQueue {
       return [.watchTrunk(repository: policy.repository, branch: policy.trunk)]
     case .open(let policy, let trunk):
       var wanted = [Effect.watchTrunk(repository: policy.repository, branch: policy.trunk)]
+      if let sighted = state.sighted {
+        wanted.append(.trace(from: trunk, to: sighted, repository: policy.repository))
+      }
+      wanted += state.notes.map { .comment($0, repository: policy.repository) }
       if !state.entries.isEmpty {
         wanted.append(.watchClock)
+        wanted.append(.watchRunner)
         wanted.append(
           .watchChanges(ChangesOrder(state.entries, version: state.lineVersion, repository: policy.repository)))
       }
@@ -145,7 +162,8 @@ extension MergeQueue.State {
   /// The entry that the effect serves; nil for what serves all.
   func entry(servedBy effect: MergeQueue.Effect) -> Int? {
     switch effect {
-    case .watchTrunk, .watchChanges, .watchClock, .plan: nil
+    case .watchTrunk, .watchChanges, .watchClock, .watchRunner, .trace, .plan: nil
+    case .comment(let note, _): note.entry
     case .prepare(let order, _): order.entry
     case .survey(let entry, _, _, _): entry
     case .test(let id, _, _, _, _, _, _): build(id)?.members.last

@@ -63,6 +63,19 @@ extension MergeQueue {
     case thawed(at: Instant)
     /// It waits longer than policy wants anyone to.
     case overdue(entry: Int, since: Instant, at: Instant)
+    /// An entry stands still, goes on, or waits for long: the change itself shall say so. Of those that left no such event
+    /// is needed.
+    case noted(Note)
+    /// The forge has it.
+    case noteWritten(Note, at: Instant)
+    /// The forge refused it again and again, and nobody waits for it.
+    case noteAbandoned(Note, why: String, at: Instant)
+    case runnerLost(RunnerLoss, at: Instant)
+    case runnerFound(at: Instant)
+    /// Somebody else moved the trunk; what changed is being looked up. To the trunk as it is known: they took it back.
+    case trunkSighted(to: CommitID, at: Instant)
+    /// What a push past the queue changed; the `trunkMoved` of the same turn takes it in.
+    case trunkTraced(Overtaking, at: Instant)
 
     package struct Planned: Codable, Equatable, Sendable {
       package let version: Int
@@ -137,6 +150,13 @@ extension MergeQueue {
       case .frozen: "frozen"
       case .thawed: "thawed"
       case .overdue: "overdue"
+      case .noted: "noted"
+      case .noteWritten: "noteWritten"
+      case .noteAbandoned: "noteAbandoned"
+      case .runnerLost: "runnerLost"
+      case .runnerFound: "runnerFound"
+      case .trunkSighted: "trunkSighted"
+      case .trunkTraced: "trunkTraced"
       }
     }
   }

@@ -7,6 +7,7 @@ extension MergeQueue {
     state.forgetTroublesOfUnwanted()
     touched.formUnion(state.waitersTouched(by: event))
     state.turnWaits(of: touched, after: event)
+    state.giveForecasts(at: event)
     state.noteMove(event)
   }
 
@@ -15,6 +16,7 @@ extension MergeQueue {
     case .configured(let policy):
       state.configure(policy)
     case .trunkMoved(_, let commit, _):
+      state.sighted = nil
       state.giveUpPush()
       state.clashes = []
       state.move(trunk: commit)
@@ -54,6 +56,7 @@ extension MergeQueue {
       state.push = nil
       state.forgetWork()
       state.tried = []
+      (state.notes, state.runnerLoss, state.sighted) = ([], nil, nil)
       (state.hold, state.freeze) = (nil, nil)
     case .recalled:
       break
@@ -91,6 +94,7 @@ extension MergeQueue {
         build.beside += over
         build.base = commit
         build.steps = []
+        build.isOutdated = false
       }
       state.planVersion += 1
     case .landingBegan(let id, _, _, let expecting, let at):
@@ -107,7 +111,8 @@ extension MergeQueue {
     case .stackLoosened(let unit, _, _):
       state.entries.loosen(unit)
       state.planVersion += 1
-    case .reported(let entry, let approvals, let checks, _):
+    case .reported(let entry, let approvals, let checks, let at):
+      state.noteChecks(checks, of: entry, at: at)
       state.entries.change(entry) { entry in
         entry.approvals = approvals
         entry.checks = checks
@@ -135,6 +140,20 @@ extension MergeQueue {
       state.planVersion += 1
     case .overdue(let entry, _, _):
       state.entries.change(entry) { $0.isOverdue = true }
+    case .noted(let note):
+      state.want(note)
+    case .noteWritten(let note, let at):
+      state.settle(note, .written(at: at))
+    case .noteAbandoned(let note, let why, let at):
+      state.settle(note, .abandoned(why: why, at: at))
+    case .runnerLost(let loss, _):
+      state.runnerLoss = loss
+    case .runnerFound:
+      state.runnerLoss = nil
+    case .trunkSighted(let commit, _):
+      state.sighted = commit == state.trunk ? nil : commit
+    case .trunkTraced(let overtaking, _):
+      state.overtaking = overtaking
     }
   }
 }
@@ -155,6 +174,7 @@ extension MergeQueue.State {
       for entry in entries { entries.change(entry.id) { $0.lanes = nil } }
       unsurveyed = policy.wantsSurvey ? entries.map(\.id) : []
     }
+    checkTimes.removeAll { !policy.requirements.checks.contains($0.name) }
     planVersion += 1
     switch phase {
     // Back in the file, the trunk is seen as for the first time: whoever pushed meanwhile is found by that.
@@ -260,6 +280,12 @@ extension MergeQueue.State {
     forgetOldestEnded()
   }
 
+  /// The one that another end would push out of memory; nil while there is room.
+  var oldestEnded: MergeQueue.Build? {
+    let ended = builds.filter { $0.hasPassed || $0.hasFailed }
+    return ended.count < MergeQueue.endedBuildLimit ? nil : ended.min { $0.since < $1.since }
+  }
+
   private mutating func forgetOldestEnded() {
     let ended = builds.filter { $0.hasPassed || $0.hasFailed }
     guard ended.count > MergeQueue.endedBuildLimit, let oldest = ended.min(by: { $0.since < $1.since }) else { return }
@@ -280,6 +306,11 @@ extension MergeQueue.State {
     }
     for index in builds.indices { builds[index].note(landing) }
     builds.removeAll { $0.members.isEmpty }
+    if landing.isTip, let pushed {
+      // Builds that hold all of the push stand on its tip by now. Those on another trunk saw it go on past the queue.
+      let left = [pushed.base] + pushed.steps.dropLast().map(\.commit)
+      for index in builds.indices where left.contains(builds[index].base) { builds[index].outdate() }
+    }
     for index in clashes.indices { clashes[index].onto.removeAll { $0 == landing.entry } }
     // On a trunk that holds something else, it may merge.
     clashes.removeAll { $0.entry == landing.entry || !$0.against.contains(landing.entry) }
@@ -290,6 +321,7 @@ extension MergeQueue.State {
     }
     tally.landed += 1
     rates.note(.landed, place: landing.entry)
+    if let entry = entries[id: landing.entry] { learn(fromLandingOf: entry, at: landing.at) }
     finish(landing.entry, .landed(commit: landing.commit), at: landing.at)
   }
 
@@ -304,9 +336,11 @@ extension MergeQueue.State {
     unsurveyed.removeAll { $0 == id }
     lineVersion += 1
     planVersion += 1
-    finished.append(
-      MergeQueue.FinishedEntry(facts: entry.facts, outcome: outcome, at: at, waits: entry.waits.parts(at: at)))
+    let left = MergeQueue.FinishedEntry(
+      facts: entry.facts, outcome: outcome, at: at, waits: entry.waits.parts(at: at))
+    finished.append(left)
     if finished.count > MergeQueue.historyLimit { finished.removeFirst(finished.count - MergeQueue.historyLimit) }
+    wantNote(of: left)
   }
 
   /// A trouble ends with the want behind it.
@@ -329,6 +363,7 @@ extension MergeQueue.Build {
     guard let index = members.firstIndex(of: landing.entry) else { return }
     members.remove(at: index)
     landed.append(landing.entry)
+    if isOutdated { return }
     base = landing.commit
     if let first = steps.first, index == 0, first.entry == landing.entry, first.commit == landing.commit {
       steps.removeFirst()
@@ -336,5 +371,11 @@ extension MergeQueue.Build {
       steps = []
       isReordered = true
     }
+  }
+
+  /// `Settling` carries it over, keeps it as evidence, or drops it.
+  fileprivate mutating func outdate() {
+    isOutdated = true
+    steps = []
   }
 }

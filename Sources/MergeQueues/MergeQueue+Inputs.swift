@@ -24,6 +24,12 @@ extension MergeQueue {
     case surveyed(entry: Int, paths: ChangedPaths)
     /// Time has passed.
     case ticked
+    /// How the runner is.
+    case runnerObserved(RunnerHealth)
+    /// What somebody else's move of the trunk changed.
+    case traced(from: CommitID, to: CommitID, how: HeadMove, paths: ChangedPaths)
+    /// The note of this number is on its change.
+    case commented(note: Int)
     /// What the planner proposes for the state of this version.
     case planned(Plan, version: Int)
     /// `recipe` is that of the effect that observed.

@@ -32,7 +32,12 @@ extension MergeQueue {
     var running = 0
     for build in state.builds {
       let name = "build \(build.id)"
-      if build.base != state.trunk { found.append("\(name) stands on \(build.base.short), not on the trunk") }
+      if build.isOutdated {
+        if build.isWaiting || build.isStuck { found.append("\(name) is outdated and cannot tell anything") }
+        if !build.steps.isEmpty { found.append("\(name) is outdated and could land") }
+      } else if build.base != state.trunk {
+        found.append("\(name) stands on \(build.base.short), not on the trunk")
+      }
       if build.members.isEmpty { found.append("\(name) has no members") }
       var last = -1
       for member in build.members {
@@ -42,7 +47,7 @@ extension MergeQueue {
         }
         if place <= last { found.append("\(name) holds #\(member) out of order") }
         last = place
-        for parent in state.entries[place].facts.after
+        for parent in state.entries[place].after
         where state.entries.contains(parent) && !build.members.contains(parent) {
           found.append("\(name) holds #\(member) without #\(parent), on which it stands")
         }
@@ -71,18 +76,15 @@ extension MergeQueue {
 
   private static func lineViolations(in state: State) -> [String] {
     var found: [String] = []
-    var closed: Set<Int> = []
+    // A unit is named by its first member, so that each other member stands right behind one of the same unit.
     var unit: Int?
     for (place, entry) in state.entries.enumerated() {
       if entry.id >= state.nextEntry {
         found.append("the next entry would be #\(state.nextEntry), but #\(entry.id) exists")
       }
-      if entry.unit != unit {
-        if let unit { closed.insert(unit) }
-        if closed.contains(entry.unit) { found.append("the stack of #\(entry.unit) is torn apart") }
-        unit = entry.unit
-      }
-      for parent in entry.facts.after {
+      if entry.unit != entry.id, entry.unit != unit { found.append("the stack of #\(entry.unit) is torn apart") }
+      unit = entry.unit
+      for parent in entry.after {
         if let own = state.entries.place(of: parent), own >= place {
           found.append("#\(entry.id) stands before #\(parent), on which it stands")
         }
@@ -114,6 +116,15 @@ extension MergeQueue {
     }
     for clash in state.clashes where !state.entries.contains(clash.entry) {
       found.append("#\(clash.entry) clashes, but is not in line")
+    }
+    if state.notes.count > noteLimit { found.append("\(state.notes.count) notes wait to be written") }
+    let heads = state.notes.map(\.head).sorted()
+    for (head, next) in zip(heads, heads.dropFirst()) where head == next {
+      found.append("two notes are wanted on \(head.short)")
+    }
+    if state.notes.contains(where: { $0.number >= state.nextNote }) { found.append("the next note exists already") }
+    if let sighted = state.sighted, sighted == state.trunk {
+      found.append("the trunk was seen at \(sighted.short), where it is")
     }
     for trouble in state.troubles where !keys.contains(trouble.key) {
       found.append("\(trouble.key) is in trouble, but not wanted")

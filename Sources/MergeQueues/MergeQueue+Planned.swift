@@ -38,6 +38,7 @@ extension MergeQueue {
 
     mutating func consider(_ proposal: Plan.Proposal) {
       guard let members = members(of: proposal.members) else { return }
+      guard proposal.isOnTrunk else { return keepEvidence(members) }
       take(members, proposal.purpose, worth: proposal.worth)
     }
 
@@ -51,7 +52,7 @@ extension MergeQueue {
         members += units[rank]
       }
       for member in members {
-        for parent in state.entries[id: member]?.facts.after ?? [] where state.entries.contains(parent) {
+        for parent in state.entries[id: member]?.after ?? [] where state.entries.contains(parent) {
           guard members.contains(parent) else { return nil }
         }
       }
@@ -60,7 +61,7 @@ extension MergeQueue {
 
     private mutating func take(_ members: [Int], _ purpose: Plan.Purpose, worth: Double) {
       if builds.contains(where: { $0.members == members }) { return }
-      if let known = state.builds.first(where: { $0.members == members && !$0.isStuck }) {
+      if let known = state.builds.first(where: { $0.members == members && !$0.isStuck && !$0.isOutdated }) {
         guard !kept.contains(known.id), !reruns.contains(known.id) else { return }
         switch known.phase {
         case .waiting, .running: kept.append(known.id)
@@ -78,6 +79,13 @@ extension MergeQueue {
       nextBuild += 1
     }
 
+    /// A run on an older trunk goes on for what it tells of its members; none is begun there.
+    private mutating func keepEvidence(_ members: [Int]) {
+      for build in state.builds where build.members == members && build.isOutdated && build.isRunning {
+        if !kept.contains(build.id) { kept.append(build.id) }
+      }
+    }
+
     private var active: Int { kept.count + reruns.count + builds.count }
 
     /// Whatever a planner does, no line stalls: who may go first is in a build that can land if it is green and was never
@@ -88,6 +96,11 @@ extension MergeQueue {
       if builds.contains(where: { $0.members == head || goesOn($0.members, from: head) }) { return }
       for build in state.builds {
         let isActive = kept.contains(build.id) || reruns.contains(build.id)
+        if build.isOutdated {
+          // It ends, and then there is another plan; none like it is begun on its trunk.
+          if isActive, build.members.contains(head[0]) { return }
+          continue
+        }
         if isActive, build.members == head { return }
         if isActive || (build.hasPassed && !build.isAssembled), build.redRuns == 0, goesOn(build.members, from: head) {
           return
@@ -101,17 +114,19 @@ extension MergeQueue {
     private func goesOn(_ members: [Int], from head: [Int]) -> Bool {
       guard members.starts(with: head), let last = members.last else { return false }
       let present = Set(members)
+      var index: LaneIndex?
       for unit in units {
         if unit.contains(last) { return true }
         if present.contains(unit[0]) { continue }
-        if policy.strict || members.contains(where: { overlaps($0, unit) }) { return false }
+        if policy.strict { return false }
+        let own = index ?? LaneIndex(members.map(lanes))
+        index = own
+        if unit.contains(where: { own.affects(lanes(of: $0)) }) { return false }
       }
       return true
     }
 
-    private func overlaps(_ member: Int, _ unit: [Int]) -> Bool {
-      unit.contains { State.overlaps(state.entries[id: member]?.lanes, state.entries[id: $0]?.lanes) }
-    }
+    private func lanes(of entry: Int) -> Lanes { state.entries[id: entry]?.lanes ?? .all(.pathsIncomplete) }
 
     func taken(version: Int, at now: Instant) -> Event.Planned {
       let dropped = state.builds.filter { build in

@@ -3,11 +3,11 @@ import Kernel
 extension MergeQueue.State {
   /// What the queue waits for in the world, for `Watchdog`. O(entries that may be built + builds).
   package func sight(at now: Instant) -> WatchdogSight {
-    let usual = durations.seconds(deviations: Self.usualDeviations).map(Span.seconds)
+    let usual = durations.seconds(deviations: DurationEstimate.deviationsOf99).map(Span.seconds)
     let runs = builds.filter(\.isRunning).map { build in
       WatchdogSight.Run(
         build: build.id, entries: build.members, check: policy?.repository.rawValue ?? "", startedAt: build.since,
-        aliveAt: nil, usual: usual)
+        aliveAt: runnerLoss.flatMap { $0.isSilent ? $0.since : nil }, usual: usual)
     }
     let landing = push.map { EffectKey("land/\($0.tip)") }
     let refusal = troubles.first { $0.key == landing }
@@ -19,14 +19,12 @@ extension MergeQueue.State {
     }
     return WatchdogSight(
       runs: runs, checks: awaitedChecks(at: now), push: stuck,
+      runner: runnerLoss.map { WatchdogSight.Runner(since: $0.since, isSilent: $0.isSilent, why: $0.why) },
       troubles: troubles.filter { $0.key != landing }.map {
         WatchdogSight.Trouble(entry: $0.entry, why: $0.why, since: $0.since)
       }, planWantedSince: planWantedSince, waiting: isPaused ? 0 : buildableUnits(at: now).reduce(0) { $0 + $1.count },
       movedAt: movedAt)
   }
-
-  /// 99 of 100 runs stay below so many standard deviations.
-  private static let usualDeviations = 2.33
 
   /// Required checks that have not passed, of the entries that a planner would see.
   private func awaitedChecks(at now: Instant) -> [WatchdogSight.Check] {
@@ -37,10 +35,11 @@ extension MergeQueue.State {
         case .passed, .failed: return nil
         case .missing:
           return WatchdogSight.Check(name: name, entry: entry.id, awaitedSince: entry.facts.submittedAt)
-        // Reports say what is so, not since when: it began no later than the wait for it.
         case .pending:
           return WatchdogSight.Check(
-            name: name, entry: entry.id, awaitedSince: entry.facts.submittedAt, startedAt: entry.waits.since)
+            name: name, entry: entry.id, awaitedSince: entry.facts.submittedAt,
+            startedAt: entry.begunChecks.first { $0.name == name }?.since ?? entry.waits.since,
+            usual: usualTime(ofCheck: name))
         }
       }
     }
@@ -51,13 +50,15 @@ extension MergeQueue.State {
     guard let at = event.at else { return }
     switch event {
     case .configured, .troubled, .recovered, .recalled, .reported, .treePassed, .surveyed, .targetsReported, .overdue,
-      .held, .flakeFound, .testPassed, .testFailed, .candidateDropped:
+      .held, .flakeFound, .testPassed, .testFailed, .candidateDropped, .noted, .noteWritten, .noteAbandoned,
+      .runnerLost, .runnerFound, .trunkSighted, .trunkTraced:
       break
     case .trunkMoved, .submitted, .withdrawn, .prepared, .conflicted, .contained, .landed, .ejected, .retired, .planned,
       .runBegan, .runEnded, .runStopped, .recognised, .buildDropped, .buildCarried, .landingBegan, .stackLoosened,
       .resumed, .frozen, .thawed:
       movedAt = max(movedAt, at)
     }
+    if case .trunkMoved = event { overtaking = nil }
     planWantedSince = wantsPlan ? planWantedSince ?? max(movedAt, at) : nil
   }
 }

@@ -25,9 +25,8 @@ extension MergeQueue.State {
         // Every landing makes another trunk, which only what was built on it may follow.
         after = ids
       } else {
-        let parents = unit.flatMap(\.facts.after).compactMap { item[$0].flatMap { position[$0] } }
-        let ahead = lanes.reduce(into: Set(parents)) { $0.formUnion(index.affecting($1)) }
-        after = ahead.sorted().map { ids[$0] }
+        let parents = unit.flatMap(\.after).compactMap { item[$0].flatMap { position[$0] } }
+        after = Self.ahead(parents, lanes.map(index.affecting), of: ids)
       }
       items.append(
         Situation.Item(
@@ -43,6 +42,13 @@ extension MergeQueue.State {
     }
     return Situation(
       items: items, builds: knownBuilds(item), slots: policy.slots, rates: rates, rules: policy.scheduling, now: now)
+  }
+
+  /// Those of `ids` at these places, in order. Most often one list says it all, or all are meant.
+  private static func ahead(_ parents: [Int], _ affecting: [[Int]], of ids: [Int]) -> [Int] {
+    if affecting.contains(where: { $0.count == ids.count }) { return ids }
+    if parents.isEmpty, affecting.count == 1 { return affecting[0].map { ids[$0] } }
+    return affecting.reduce(into: Set(parents)) { $0.formUnion($1) }.sorted().map { ids[$0] }
   }
 
   /// The first units in line that may be built now, as many as the slots can use. O(those, and those passed over).
@@ -63,9 +69,9 @@ extension MergeQueue.State {
       let members = entries[place..<end]
       place = end
       if let named { left -= members.count { named.contains($0.id) } }
-      guard members.allSatisfy({ !clashing.contains($0.id) && missing($0, at: now).isEmpty }),
+      guard members.allSatisfy({ !clashing.contains($0.id) && missing($0, policy.requirements).isEmpty }),
         members.allSatisfy({ entry in
-          entry.facts.after.allSatisfy { parent in
+          entry.after.allSatisfy { parent in
             guard let place = entries.place(of: parent) else { return true }
             return members.indices.contains(place) || given.contains(parent)
           }
@@ -98,16 +104,21 @@ extension MergeQueue.State {
       case .stuck: return nil
       }
       // What has to be merged again may turn out another tree.
-      let isOnTrunk = build.isAssembled || build.subject == nil
+      let isOnTrunk = !build.isOutdated && (build.isAssembled || build.subject == nil)
       return Situation.KnownBuild(members: members, state: state, redRuns: build.redRuns, isOnTrunk: isOnTrunk)
     }
   }
 
   /// Everything that the entry lacks by itself, in words for people; empty when it may be built.
   package func missing(_ entry: MergeQueue.Entry, at now: Instant) -> [MergeQueue.Requirement] {
-    guard let policy else { return [] }
+    guard let needed = policy?.requirements else { return [] }
+    return missing(entry, needed)
+  }
+
+  /// Of each of many entries, without the whole policy for each.
+  func missing(_ entry: MergeQueue.Entry, _ needed: MergeQueue.Policy.Requirements) -> [MergeQueue.Requirement] {
+    if needed.isEmpty, freeze == nil { return [] }
     var found: [MergeQueue.Requirement] = []
-    let needed = policy.requirements
     if entry.approvals.count < needed.approvals {
       found.append(.approvals(needed.approvals - entry.approvals.count))
     }

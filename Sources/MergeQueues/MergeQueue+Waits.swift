@@ -3,62 +3,89 @@ import Kernel
 /// Each entry's book of waiting, kept by `evolve`: every event that changes what an entry waits for closes an interval,
 /// so the parts always sum to the time since it was submitted.
 extension MergeQueue.State {
-  /// Who may wait for something else after `event`: the members of builds, whom it names, or all.
+  /// Who may wait for something else after `event`: the members of builds that it changes, whom it names, or all.
   ///
-  /// Taken before and after the event, so that members of a build that it drops are among them. O(builds · members),
-  /// O(entries) for what holds the whole line.
+  /// Taken before and after the event, so that members of a build that it drops are among them. O(members of those
+  /// builds), O(builds · members) where all builds change, O(entries) for what holds the whole line.
   func waitersTouched(by event: MergeQueue.Event) -> Set<Int> {
+    var touched: Set<Int> = []
+    // A trouble ends with the want behind it, whatever the event.
+    for trouble in troubles { if let entry = trouble.entry { touched.insert(entry) } }
     switch event {
-    case .held, .resumed, .frozen, .thawed, .retired: return Set(entries.map(\.id))
-    case .trunkMoved(nil, _, _): return Set(entries.map(\.id))
+    case .held, .resumed, .frozen, .thawed, .retired, .trunkMoved(nil, _, _): touched.formUnion(entries.lazy.map(\.id))
     case .configured, .recalled, .recovered, .testPassed, .testFailed, .candidateDropped, .treePassed, .surveyed,
-      .targetsReported, .overdue:
-      return []
-    case .submitted(let facts): return [facts.id]
-    case .reported(let entry, _, _, _): return [entry]
-    case .troubled(let entry, _, _, _): return Set(entry.map { [$0] } ?? [])
-    case .trunkMoved, .withdrawn, .prepared, .conflicted, .contained, .landed, .ejected, .planned, .runBegan, .runEnded,
-      .runStopped, .recognised, .buildDropped, .buildCarried, .landingBegan, .flakeFound, .stackLoosened:
-      var touched = Set(clashes.map(\.entry))
-      for build in builds { touched.formUnion(build.members) }
-      if let push { touched.formUnion(push.members) }
-      for trouble in troubles { if let entry = trouble.entry { touched.insert(entry) } }
-      return touched
+      .targetsReported, .overdue, .flakeFound, .stackLoosened, .noted, .noteWritten, .noteAbandoned, .runnerLost,
+      .runnerFound, .trunkSighted, .trunkTraced:
+      break
+    case .submitted(let facts): touched.insert(facts.id)
+    case .reported(let entry, _, _, _): touched.insert(entry)
+    case .troubled(let entry, _, _, _): if let entry { touched.insert(entry) }
+    case .withdrawn, .ejected: touched.formUnion(clashes.map(\.entry))
+    case .prepared(let entry, let base, _, _, _, _), .conflicted(let entry, let base, _, _, _, _),
+      .contained(let entry, let base, _, _):
+      touched.insert(entry)
+      for build in builds where build.nextStep.map({ $0 == (entry, base) }) ?? false {
+        touched.formUnion(build.members)
+      }
+    case .runBegan(let id, _, _, _), .runEnded(let id, _, _), .runStopped(let id, _, _, _), .recognised(let id, _, _),
+      .buildDropped(let id, _, _), .buildCarried(let id, _, _, _):
+      for build in builds where build.id == id { touched.formUnion(build.members) }
+      // Another end may push the oldest out of memory.
+      if case .runEnded = event, let oldest = oldestEnded { touched.formUnion(oldest.members) }
+    case .landingBegan: touched.formUnion(push?.members ?? [])
+    case .landed(let landing):
+      touched.formUnion(clashes.map(\.entry))
+      // Those of one push land at one instant: what they change for others is told once, by the last.
+      if landing.isTip { touched.formUnion(membersOfAll) }
+    case .trunkMoved, .planned:
+      touched.formUnion(clashes.map(\.entry))
+      touched.formUnion(membersOfAll)
     }
+    return touched
+  }
+
+  private var membersOfAll: Set<Int> {
+    var members = Set(push?.members ?? [])
+    for build in builds { members.formUnion(build.members) }
+    return members
   }
 
   mutating func turnWaits(of touched: Set<Int>, after event: MergeQueue.Event) {
     guard let at = event.at, !touched.isEmpty else { return }
     let isReset = if case .trunkMoved(.some, _, _) = event { true } else { false }
-    let causes = waitCauses(of: touched, at: at)
-    for (id, (cause, detail)) in causes {
+    for (id, (cause, detail)) in waitCauses(of: touched, at: at) {
+      // To write is to copy the entry, and most go on waiting for what they waited for.
+      guard isReset || entries[id: id].map({ !$0.waits(for: cause, detail: detail) }) ?? false else { continue }
       entries.change(id) { entry in
-        if isReset { entry.waits.reset(at: at) }
+        // What is disjoint in lane from the push goes on.
+        if isReset, Self.overlaps(entry.lanes, overtaking?.lanes) { entry.waits.reset(at: at) }
         entry.waits.turn(to: cause, detail: detail, at: at)
       }
     }
   }
 
   /// O(touched + builds · members), sorted by entry.
-  private func waitCauses(of touched: Set<Int>, at now: Instant) -> [(Int, (WaitCause, String?))] {
-    var best: [Int: MergeQueue.Build] = [:]
-    for build in builds {
+  func waitCauses(of touched: Set<Int>, at now: Instant) -> [(Int, (WaitCause, String?))] {
+    let needed = policy?.requirements ?? .none
+    var best: [Int: (index: Int, progress: Int)] = [:]
+    for (index, build) in builds.enumerated() where !build.isPast {
+      let progress = build.progress
       for member in build.members where touched.contains(member) {
-        if let known = best[member], known.progress >= build.progress { continue }
-        best[member] = build
+        if let known = best[member], known.progress >= progress { continue }
+        best[member] = (index, progress)
       }
     }
     return touched.sorted().compactMap { id in
-      entries[id: id].map { (id, waitCause(of: $0, best[id], at: now)) }
+      entries[id: id].map { (id, waitCause(of: $0, best[id].map { builds[$0.index] }, needed)) }
     }
   }
 
   private func waitCause(
-    of entry: MergeQueue.Entry, _ build: MergeQueue.Build?, at now: Instant
+    of entry: MergeQueue.Entry, _ build: MergeQueue.Build?, _ needed: MergeQueue.Policy.Requirements
   ) -> (WaitCause, String?) {
     if troubles.contains(where: { $0.entry == entry.id }) { return (.outage, nil) }
     if MergeQueue.isLanding(entry.id, in: self) { return (.landing, nil) }
-    switch missing(entry, at: now).first {
+    switch missing(entry, needed).first {
     case .approvals?: return (.missingApproval, nil)
     case .check(let name, _)?: return (.missingCheck, name)
     case .predecessor?: return (.behindPredecessor, nil)
@@ -107,8 +134,11 @@ extension MergeQueue.Event {
       .runBegan(_, _, _, let at), .runStopped(_, _, _, let at), .recognised(_, _, let at), .buildDropped(_, _, let at),
       .buildCarried(_, _, _, let at), .landingBegan(_, _, _, _, let at), .stackLoosened(_, _, let at),
       .reported(_, _, _, let at), .surveyed(_, _, let at), .targetsReported(_, _, let at), .resumed(_, _, let at),
-      .thawed(let at), .overdue(_, _, let at), .runEnded(_, _, let at):
+      .thawed(let at), .overdue(_, _, let at), .runEnded(_, _, let at), .noteWritten(_, let at),
+      .noteAbandoned(_, _, let at), .runnerLost(_, let at), .runnerFound(let at), .trunkSighted(_, let at),
+      .trunkTraced(_, let at):
       at
+    case .noted(let note): note.at
     case .submitted(let facts): facts.submittedAt
     case .testPassed(_, _, _, _, let endedAt), .testFailed(_, _, _, _, _, _, let endedAt): endedAt
     case .landed(let landing): landing.at

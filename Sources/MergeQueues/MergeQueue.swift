@@ -19,7 +19,8 @@ import Kernel
 ///
 /// Parts: `Policy` (configuration), `Line` of `Entry`s, `Build`s with their `Run`s, `Push`, `Clash` (does not merge onto
 /// those ahead), `PassedTree` (evidence by tree), `Hold` and `Freeze`, `Settling` (what must follow from a state),
-/// `Landing`, `Ejection`, `FinishedEntry` (history), `Explanation` (why each waits).
+/// `Landing`, `Ejection`, `FinishedEntry` (history), `Overtaking` (a push past the queue), `Explanation` (why each waits),
+/// `Note` (what is said of it on the change itself).
 package enum MergeQueue: Machine {
   package struct State: Codable, Equatable, Sendable {
     package internal(set) var phase: Phase
@@ -56,11 +57,24 @@ package enum MergeQueue: Machine {
     package internal(set) var unsurveyed: [Int]
     package internal(set) var rates: RateEstimate
     package internal(set) var durations: DurationEstimate
+    /// How forecasts came out.
+    package internal(set) var forecasts: ForecastBook
+    /// Of required checks of others' CI, sorted by name, at most `checkTimeLimit`.
+    package internal(set) var checkTimes: [CheckTime]
     package internal(set) var tally: Tally
     /// The last entries that left, oldest first, at most `historyLimit`.
     package internal(set) var finished: [FinishedEntry]
     /// What the world keeps failing at, sorted by key; each is a wanted effect.
     package internal(set) var troubles: [Trouble]
+    /// What is to be said on changes, oldest first, one for each head, at most `noteLimit`; each is a wanted effect.
+    package internal(set) var notes: [Note]
+    package internal(set) var nextNote: Int
+    /// Nil while the runner lives and can start runs.
+    package internal(set) var runnerLoss: RunnerLoss?
+    /// Where somebody else moved the trunk to, while it is looked up what changed.
+    package internal(set) var sighted: CommitID?
+    /// The push past the queue that the next move of the trunk takes in.
+    var overtaking: Overtaking?
     /// What the last landing rests on; nil before the first.
     package internal(set) var proof: LandingProof?
   }
@@ -113,8 +127,9 @@ package enum MergeQueue: Machine {
       phase: .unconfigured, entries: Line(), nextEntry: 1, recipe: 0, builds: [], nextBuild: 1, planVersion: 0,
       plannedVersion: 0, evidence: [], clashes: [], push: nil, tried: [], hold: nil, freeze: nil,
       planWantedSince: nil, movedAt: Instant(milliseconds: 0), lineVersion: 0,
-      unsurveyed: [], rates: RateEstimate(), durations: DurationEstimate(), tally: Tally(), finished: [], troubles: [],
-      proof: nil)
+      unsurveyed: [], rates: RateEstimate(), durations: DurationEstimate(), forecasts: ForecastBook(),
+      checkTimes: [], tally: Tally(), finished: [], troubles: [],
+      notes: [], nextNote: 1, runnerLoss: nil, sighted: nil, overtaking: nil, proof: nil)
   }
 }
 

@@ -32,6 +32,8 @@ extension MergeQueue {
     package let reusedCheck: String?
     /// A hotfix that finds all slots taken takes that of the least worthy build.
     package let hotfixesPreempt: Bool
+    /// What holds a change up, and what became of it, is said on the change itself.
+    package let notes: Bool
 
     /// What an entry needs before it may be built.
     package struct Requirements: Codable, Equatable, Sendable {
@@ -65,7 +67,7 @@ extension MergeQueue {
       messageTemplate: String, command: String, timeLimit: Span, capacity: Int,
       scheduling: SchedulingRules = .usual, strict: Bool = true, lanes: LaneRules = .oneLane,
       freezes: Freezes = Freezes(), requirements: Requirements = .none, longestWait: LongestWait? = nil,
-      reusedCheck: String? = nil, hotfixesPreempt: Bool = false
+      reusedCheck: String? = nil, hotfixesPreempt: Bool = false, notes: Bool = false
     ) {
       self.repository = repository
       self.trunk = trunk
@@ -83,6 +85,7 @@ extension MergeQueue {
       self.longestWait = longestWait
       self.reusedCheck = reusedCheck
       self.hotfixesPreempt = hotfixesPreempt
+      self.notes = notes
     }
 
     /// Whether candidates made or tested under `other` are as good as under this policy.
@@ -151,7 +154,7 @@ extension SchedulingRules {
 extension MergeQueue.Policy {
   private enum CodingKeys: String, CodingKey {
     case repository, trunk, slots, method, messageTemplate, command, timeLimit, capacity
-    case scheduling, strict, lanes, freezes, requirements, longestWait, reusedCheck, hotfixesPreempt
+    case scheduling, strict, lanes, freezes, requirements, longestWait, reusedCheck, hotfixesPreempt, notes
   }
 
   // Configurations of before a key existed mean its default, and are written as they were.
@@ -172,7 +175,9 @@ extension MergeQueue.Policy {
       requirements: try values.decodeIfPresent(Requirements.self, forKey: .requirements) ?? .none,
       longestWait: try values.decodeIfPresent(LongestWait.self, forKey: .longestWait),
       reusedCheck: try values.decodeIfPresent(String.self, forKey: .reusedCheck),
-      hotfixesPreempt: try values.decodeIfPresent(Bool.self, forKey: .hotfixesPreempt) ?? false)
+      hotfixesPreempt: try values.decodeIfPresent(Bool.self, forKey: .hotfixesPreempt) ?? false,
+      // Changes of before there were notes are not told of now.
+      notes: try values.decodeIfPresent(Bool.self, forKey: .notes) ?? false)
   }
 
   package func encode(to encoder: any Encoder) throws {
@@ -193,5 +198,6 @@ extension MergeQueue.Policy {
     try values.encodeIfPresent(longestWait, forKey: .longestWait)
     try values.encodeIfPresent(reusedCheck, forKey: .reusedCheck)
     if hotfixesPreempt { try values.encode(hotfixesPreempt, forKey: .hotfixesPreempt) }
+    if notes { try values.encode(notes, forKey: .notes) }
   }
 }

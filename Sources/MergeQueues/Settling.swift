@@ -19,7 +19,10 @@ extension MergeQueue {
     var events: [Event] = []
     /// Who left without landing, and how.
     private var gone: [(id: Int, cause: DropCause)] = []
+    /// Builds that were outdated before this turn: none of them holds all that landed since.
+    private let outdatedBefore: Set<Int>
     private var landed: [(id: Int, lanes: Lanes?)] = []
+    private var besideIndex: (ids: [Int], lanes: LaneIndex) = ([], LaneIndex([]))
     /// Something of what conclusions rest on has changed.
     private var isEvidenceNew = false
     private var isWorkNew = false
@@ -27,6 +30,7 @@ extension MergeQueue {
     init(state: State, now: Instant) {
       self.state = state
       self.now = now
+      outdatedBefore = Set(state.builds.filter(\.isOutdated).map(\.id))
     }
 
     mutating func apply(_ event: Event) {
@@ -37,11 +41,17 @@ extension MergeQueue {
       case .configured, .trunkMoved, .submitted, .prepared, .conflicted, .contained, .testPassed, .testFailed,
         .candidateDropped, .troubled, .recovered, .retired, .recalled, .planned, .runBegan, .runEnded, .runStopped,
         .recognised, .buildDropped, .buildCarried, .landingBegan, .flakeFound, .stackLoosened, .reported, .treePassed,
-        .surveyed, .targetsReported, .held, .resumed, .frozen, .thawed, .overdue:
+        .surveyed, .targetsReported, .held, .resumed, .frozen, .thawed, .overdue, .noted, .noteWritten, .noteAbandoned,
+        .runnerLost, .runnerFound, .trunkSighted, .trunkTraced:
         break
       }
       switch event {
       case .submitted, .surveyed, .overdue, .troubled, .recovered, .held, .runBegan: break
+      case .prepared(let entry, let base, _, _, _, _):
+        // Most merges are of builds that nothing is known of yet: those tell nothing.
+        if state.builds.contains(where: { $0.subject != nil && $0.nextStep.map { $0 == (entry, base) } ?? false }) {
+          isEvidenceNew = true
+        }
       default: isEvidenceNew = true
       }
       isWorkNew = true
@@ -76,7 +86,7 @@ extension MergeQueue {
         let (parent, _) = gone[index]
         index += 1
         let children = state.entries.filter {
-          $0.facts.after.contains(parent) && !MergeQueue.isLanding($0.id, in: state)
+          $0.after.contains(parent) && !MergeQueue.isLanding($0.id, in: state)
         }
         for child in children {
           apply(.ejected(child.ejectionByPredecessor(parent, fate: "#\(parent)", at: now)))
@@ -89,7 +99,7 @@ extension MergeQueue {
         if let left = build.members.first(where: { !state.entries.contains($0) }) {
           let cause = gone.last { $0.id == left }?.cause ?? .lineChanged
           apply(.buildDropped(build: build.id, because: cause, at: now))
-        } else if let trunk = state.trunk, build.base != trunk {
+        } else if let trunk = state.trunk, build.isOutdated || build.base != trunk {
           judgeStale(build, trunk: trunk, policy)
         } else if !isInLineOrder(build.members) {
           apply(.buildDropped(build: build.id, because: .lineChanged, at: now))
@@ -108,21 +118,42 @@ extension MergeQueue {
 
     /// The trunk went on without the build.
     private mutating func judgeStale(_ build: Build, trunk: CommitID, _ policy: Policy) {
+      if !policy.strict, !build.isOutdated, let push = overtaking(to: trunk), push.from == build.base,
+        push.how == .advanced, areDisjoint([(MergeQueue.pastTheQueue, push.lanes)], from: build)
+      {
+        return apply(.buildCarried(build: build.id, over: [MergeQueue.pastTheQueue], to: trunk, at: now))
+      }
       let beside = landed.filter { !build.landed.contains($0.id) }
-      // The last event says where the trunk is now: by our own landing alone may a build be carried over it.
-      let isOurs = !beside.isEmpty && !events.contains { if case .trunkMoved = $0 { true } else { false } }
-      if isOurs, !policy.strict, beside.allSatisfy({ isDisjoint($0.lanes, from: build) }) {
+      // By our own landings alone may a build be carried over them, or stay as evidence.
+      let isTrunkOurs = !events.contains { if case .trunkMoved = $0 { true } else { false } }
+      // One that was built on a trunk that is no more, such as a push that was taken back, is outdated by nobody.
+      let isOurs = isTrunkOurs && build.isOutdated && !beside.isEmpty && !outdatedBefore.contains(build.id)
+      if isOurs, !policy.strict, areDisjoint(beside, from: build) {
         apply(.buildCarried(build: build.id, over: beside.map(\.id), to: trunk, at: now))
+      } else if isTrunkOurs, build.isEvidence(under: policy), isInLineOrder(build.members) {
+        return
       } else {
         let cause = isOurs ? beside.first.map { DropCause.landed($0.id) } : nil
         apply(.buildDropped(build: build.id, because: cause ?? .trunkMoved(to: trunk), at: now))
       }
     }
 
-    private func isDisjoint(_ lanes: Lanes?, from build: Build) -> Bool {
-      guard let lanes else { return false }
+    /// The push past the queue that these events take in.
+    private func overtaking(to trunk: CommitID) -> Overtaking? {
+      for event in events {
+        if case .trunkTraced(let push, _) = event, push.to == trunk { return push }
+      }
+      return nil
+    }
+
+    /// Lanes that nobody knows overlap with all. Builds are mostly stale by the same landings: those are indexed once.
+    private mutating func areDisjoint(_ beside: [(id: Int, lanes: Lanes?)], from build: Build) -> Bool {
+      if besideIndex.ids != beside.map(\.id) {
+        besideIndex = (beside.map(\.id), LaneIndex(beside.map { $0.lanes ?? .all(.pathsIncomplete) }))
+      }
+      guard beside.allSatisfy({ $0.lanes != nil }) else { return false }
       let members = build.subject == nil ? build.members.map { state.entries[id: $0]?.lanes } : build.lanes
-      return members.allSatisfy { $0.map { !$0.overlaps(lanes) } ?? false }
+      return members.allSatisfy { $0.map { !besideIndex.lanes.affects($0) } ?? false }
     }
 
     /// A stack that does not merge onto itself cannot land as a unit.
@@ -174,8 +205,8 @@ extension MergeQueue {
 
     private mutating func land(_ items: [Int], _ policy: Policy) {
       let members = state.expanded(items)
-      guard let build = state.builds.first(where: { $0.members == members && $0.hasPassed }), let tip = build.tip,
-        let trunk = state.trunk, build.isProven, build.base == trunk, mayLand(members)
+      guard let build = state.builds.first(where: { $0.members == members && $0.isProven }), let tip = build.tip,
+        let trunk = state.trunk, build.base == trunk, mayLand(members)
       else { return }
       if policy.scheduling.isOptimistic {
         for red in state.builds where red.hasFailed && red.members.allSatisfy(members.contains) {
@@ -192,7 +223,7 @@ extension MergeQueue {
       members.allSatisfy { id in
         guard let entry = state.entries[id: id] else { return false }
         return state.missing(entry, at: now).isEmpty
-          && entry.facts.after.allSatisfy { !state.entries.contains($0) || members.contains($0) }
+          && entry.after.allSatisfy { !state.entries.contains($0) || members.contains($0) }
       }
     }
 
@@ -200,7 +231,9 @@ extension MergeQueue {
     private mutating func eject(_ item: Int, _ probability: Double, _ policy: Policy) -> Bool {
       let unit = state.entries.unit(of: item).map(\.id)
       guard let entry = state.entries[id: item], !unit.contains(where: { MergeQueue.isLanding($0, in: state) }),
-        let red = state.builds.first(where: { $0.members == unit && $0.hasFailed && $0.base == state.trunk }),
+        let red = state.builds.first(where: {
+          $0.members == unit && $0.hasFailed && !$0.isOutdated && $0.base == state.trunk
+        }),
         let run = red.runs.last(where: { !$0.isGreen })
       else { return false }
       if unit.count > 1 {
@@ -237,9 +270,12 @@ extension MergeQueue {
     private mutating func stopLeastWorthy(for hotfix: Build) -> Bool {
       let others = state.builds.filter { $0.isRunning && $0.purpose != .hotfix }
       guard let least = others.min(by: { ($0.worth, -$0.id) < ($1.worth, -$1.id) }) else { return false }
+      let cause = DropCause.outranked(by: hotfix.members[0])
+      // On an older trunk nothing is begun again.
       apply(
-        .runStopped(
-          build: least.id, run: least.attempts, because: .outranked(by: hotfix.members[0]), at: now))
+        least.isOutdated
+          ? .buildDropped(build: least.id, because: cause, at: now)
+          : .runStopped(build: least.id, run: least.attempts, because: cause, at: now))
       return true
     }
   }

@@ -5,6 +5,8 @@ package struct WatchdogSight: Equatable, Sendable {
   package var runs: [Run]
   package var checks: [Check]
   package var push: Push?
+  /// Nil while it lives and can start runs.
+  package var runner: Runner?
   package var troubles: [Trouble]
   /// When a plan was wanted that has not come; nil when none is wanted.
   package var planWantedSince: Instant?
@@ -14,12 +16,13 @@ package struct WatchdogSight: Equatable, Sendable {
   package var movedAt: Instant
 
   package init(
-    runs: [Run] = [], checks: [Check] = [], push: Push? = nil, troubles: [Trouble] = [],
+    runs: [Run] = [], checks: [Check] = [], push: Push? = nil, runner: Runner? = nil, troubles: [Trouble] = [],
     planWantedSince: Instant? = nil, waiting: Int, movedAt: Instant
   ) {
     self.runs = runs
     self.checks = checks
     self.push = push
+    self.runner = runner
     self.troubles = troubles
     self.planWantedSince = planWantedSince
     self.waiting = waiting
@@ -79,6 +82,19 @@ package struct WatchdogSight: Equatable, Sendable {
       self.entry = entry
       self.firstTriedAt = firstTriedAt
       self.refusals = refusals
+      self.why = why
+    }
+  }
+
+  /// The runner, when something is wrong with it.
+  package struct Runner: Equatable, Sendable {
+    package let since: Instant
+    /// Nothing was heard of it since; else it lives and can start no run.
+    package let isSilent: Bool
+    package let why: String?
+    package init(since: Instant, isSilent: Bool, why: String?) {
+      self.since = since
+      self.isSilent = isSilent
       self.why = why
     }
   }
@@ -153,7 +169,8 @@ package enum Watchdog {
             + "\((now - push.firstTriedAt).plainly): \(push.why).",
           nextStep: "See who else pushes to the branch, and whether its protection lets Plimsoll push."))
     }
-    found += sight.runs.compactMap { stall(of: $0, at: now) }
+    found += sight.runs.compactMap { stall(of: $0, sight.runner, at: now) }
+    if let stall = sight.runner.flatMap({ stall(of: $0, in: sight, at: now) }) { found.append(stall) }
     found += sight.checks.compactMap { stall(of: $0, at: now) }
     if let since = sight.planWantedSince, now - since >= planning {
       found.append(
@@ -198,11 +215,31 @@ package enum Watchdog {
     return isStuck ? push.firstTriedAt : nil
   }
 
-  private static func stall(of run: WatchdogSight.Run, at now: Instant) -> Stall? {
+  /// A runner that no run of its own speaks for.
+  private static func stall(of runner: WatchdogSight.Runner, in sight: WatchdogSight, at now: Instant) -> Stall? {
+    guard sight.waiting > 0 else { return nil }
+    let why = runner.why.map { ": \($0)" } ?? ""
+    if runner.isSilent {
+      guard sight.runs.isEmpty, now - runner.since >= silence else { return nil }
+      return Stall(
+        cause: .runnerGone, entries: [], since: runner.since,
+        sentence: "The runner has not been heard of for \((now - runner.since).plainly)\(why).",
+        nextStep: "Look whether its machine is up; runs begin when it is back.")
+    }
+    return Stall(
+      cause: .runnerGone, entries: [], since: runner.since,
+      sentence: "The runner has been able to start no run for \((now - runner.since).plainly)\(why).",
+      nextStep: "Mend what the message names; runs begin by themselves then.")
+  }
+
+  private static func stall(
+    of run: WatchdogSight.Run, _ runner: WatchdogSight.Runner?, at now: Instant
+  ) -> Stall? {
     if let aliveAt = run.aliveAt, now - aliveAt >= silence {
+      let why = runner?.why.map { ": \($0)" } ?? ""
       return Stall(
         cause: .runnerGone, entries: run.entries, since: aliveAt,
-        sentence: "The runner of \(list(run.entries)) has not been heard of for \((now - aliveAt).plainly).",
+        sentence: "The runner of \(list(run.entries)) has not been heard of for \((now - aliveAt).plainly)\(why).",
         nextStep: "Look whether its machine is up; the run is started again when the runner is given up.")
     }
     guard let usual = run.usual, now - run.startedAt >= usual else { return nil }

@@ -17,11 +17,12 @@ struct QueueSettings {
   var longestWait: MergeQueue.Policy.LongestWait?
   var reusedCheck: String?
   var hotfixesPreempt = false
+  var notes = true
 
   static let keys = [
     "slots", "method", "message", "time-limit", "capacity", "mode", "batch-limit", "worth", "pass-over", "optimistic",
     "certainty", "strict", "lanes", "barriers", "freezes", "requires", "longest-wait", "reuse-check",
-    "hotfix-preempts",
+    "hotfix-preempts", "notes",
   ]
   static let requirementKeys = ["approvals", "checks"]
   static let longestWaitKeys = ["time", "eject"]
@@ -73,6 +74,7 @@ struct QueueReader {
     if let node = fields["hotfix-preempts"], let preempts = reading.flag(node, "queue.hotfix-preempts") {
       settings.hotfixesPreempt = preempts
     }
+    if let node = fields["notes"], let notes = reading.flag(node, "queue.notes") { settings.notes = notes }
     return settings
   }
 

@@ -125,7 +125,8 @@ struct ServiceReader {
       repository: repository, trunk: trunk, slots: queue.slots, method: queue.method, messageTemplate: queue.message,
       command: test, timeLimit: queue.timeLimit, capacity: queue.capacity, scheduling: queue.scheduling,
       strict: queue.strict, lanes: queue.lanes, freezes: queue.freezes, requirements: queue.requirements,
-      longestWait: queue.longestWait, reusedCheck: queue.reusedCheck, hotfixesPreempt: queue.hotfixesPreempt)
+      longestWait: queue.longestWait, reusedCheck: queue.reusedCheck, hotfixesPreempt: queue.hotfixesPreempt,
+      notes: queue.notes)
     return Draft(service: service, queue: policy, runs: runs, judged: judged, levels: levels)
   }
 

@@ -15,6 +15,9 @@ extension Performer {
   /// Freezes begin and longest waits end so late at most.
   static let clockInterval = Span.seconds(10)
 
+  /// A runner is asked this often how it is: a third of what the watchdog waits for (`Watchdog.silence`).
+  static let runnerInterval = Span.seconds(10)
+
   func perform(_ effect: MergeQueue.Effect, _ errand: Errand) async throws(Outage) {
     switch effect {
     case .watchTrunk(let repository, let branch):
@@ -36,6 +39,23 @@ extension Performer {
         await sleep(until: .now + Self.clockInterval)
         if !Task.isCancelled { await errand.observe(.queue(.ticked)) }
       }
+    case .watchRunner:
+      while !Task.isCancelled {
+        let health = await ports.runner.health()
+        if !Task.isCancelled { await errand.observe(.queue(.runnerObserved(health))) }
+        await sleep(until: .now + Self.runnerInterval)
+      }
+    case .trace(let old, let new, let repository):
+      let how = try await ports.forge.move(from: old, to: new, in: repository)
+      // Where nothing of the old is left, there is nothing to compare with.
+      let paths =
+        how == .advanced
+        ? try await ports.forge.changedPaths(from: old, to: new, in: repository)
+        : ChangedPaths(paths: [], isComplete: false)
+      await errand.observe(.queue(.traced(from: old, to: new, how: how, paths: paths)))
+    case .comment(let note, let repository):
+      try await ports.forge.comment(note.change(fence: errand.fence), in: repository)
+      await errand.observe(.queue(.commented(note: note.number)))
     case .plan(let order):
       let plan = Planner.plan(order.situation(at: .now))
       if !Task.isCancelled { await errand.observe(.queue(.planned(plan, version: order.version))) }

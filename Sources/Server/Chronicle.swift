@@ -54,6 +54,8 @@ actor Chronicle {
     /// The last word of each reporter.
     var checks: [CheckResult] = []
     var outcome: MergeQueue.FinishedEntry?
+    /// What was last said on the change itself, and what became of it; nil while the forge has not answered.
+    var note: (note: MergeQueue.Note, fate: MergeQueue.Note.Fate?)?
   }
 
   struct DeliveryRecord {
@@ -208,6 +210,12 @@ extension Chronicle.QueueRecord {
       changes[index].approvals = approvals
       changes[index].checks = checks
     }
+    switch event {
+    case .noted(let note): changes[index].note = (note, nil)
+    case .noteWritten(let note, let at): changes[index].note = (note, .written(at: at))
+    case .noteAbandoned(let note, let why, let at): changes[index].note = (note, .abandoned(why: why, at: at))
+    default: break
+    }
     let waits: [WaitPart] = if case .landed(let landing) = event { landing.waits } else { [] }
     let outcome: MergeQueue.FinishedEntry.Outcome? =
       switch event {
@@ -225,7 +233,8 @@ extension Chronicle.QueueRecord {
   /// The entries that an event is about, and its log. Remembers who is in which build.
   private mutating func subjects(of event: MergeQueue.Event) -> (entries: [Int], log: Digest?) {
     switch event {
-    case .configured, .trunkMoved, .recovered, .retired, .recalled, .treePassed, .held, .resumed, .frozen, .thawed:
+    case .configured, .trunkMoved, .recovered, .retired, .recalled, .treePassed, .held, .resumed, .frozen, .thawed,
+      .runnerLost, .runnerFound, .trunkSighted, .trunkTraced:
       return ([], nil)
     case .submitted(let facts): return ([facts.id], nil)
     case .withdrawn(let entry, reason: _, at: _): return ([entry], nil)
@@ -253,6 +262,8 @@ extension Chronicle.QueueRecord {
     case .reported(let entry, approvals: _, checks: _, at: _), .surveyed(let entry, lanes: _, at: _),
       .targetsReported(let entry, targets: _, at: _), .overdue(let entry, since: _, at: _):
       return ([entry], nil)
+    case .noted(let note), .noteWritten(let note, at: _), .noteAbandoned(let note, why: _, at: _):
+      return ([note.entry], nil)
     }
   }
 }

@@ -73,7 +73,9 @@ package enum Sentences {
       }
     case .buildDropped(let build, let because, at: _): "Build \(build) was dropped: \(words(for: because))."
     case .buildCarried(let build, let over, to: _, at: _):
-      "Build \(build) goes on: \(numbers(over)) landed in other lanes."
+      over == [MergeQueue.pastTheQueue]
+        ? "Build \(build) goes on: what was pushed past the queue is in other lanes."
+        : "Build \(build) goes on: \(numbers(over)) landed in other lanes."
     case .landingBegan(build: _, let members, let commit, expecting: _, at: _):
       "\(numbers(members)) passed and \(members.count == 1 ? "is" : "are") being pushed as \(commit.short)."
     case .flakeFound(let flake):
@@ -98,12 +100,35 @@ package enum Sentences {
       "The queue is frozen\(freeze.until.map { " until \(Words.clock($0))" } ?? ""): \(freeze.reason)."
     case .thawed: "The freeze is over."
     case .overdue(let entry, let since, at: _): "#\(entry) waits since \(Words.clock(since)), longer than it should."
+    case .noted(let note): "On the change of #\(note.entry) it shall be said: \(oneLine(note.text))"
+    case .noteWritten(let note, at: _): "It is said on the change: \(oneLine(note.text))"
+    case .noteAbandoned(let note, let why, at: _):
+      "It could not be said on the change of #\(note.entry), and is given up: \(why)."
+    case .runnerLost(let loss, at: _):
+      loss.isSilent
+        ? "Nothing was heard of the runner since \(Words.clock(loss.since))\(loss.why.map { ": \($0)" } ?? "")."
+        : "The runner can start no run\(loss.why.map { ": \($0)" } ?? "")."
+    case .runnerFound: "The runner is back."
+    case .trunkSighted(let commit, at: _): "The trunk was seen at \(commit.short); what changed is looked up."
+    case .trunkTraced(let push, at: _): words(for: push)
     case .recovered: "The watch on the trunk works again."
     case .retired: "The queue is closed: plimsoll.yaml no longer names its branch."
     case .recalled(let trunk, let services, at: _):
       "\(trunk.short), which the trunk holds, goes to \(services.map(\.rawValue).joined(separator: ", "))."
     }
   }
+
+  private static func words(for push: MergeQueue.Overtaking) -> String {
+    switch push.how {
+    case .advanced:
+      "Somebody pushed past the queue, to \(push.to.short), in \(push.lanes.labels.joined(separator: ", "))."
+    case .rewound: "Somebody forced the trunk back to \(push.to.short)."
+    case .rewritten: "Somebody rewrote the trunk's history; it is at \(push.to.short)."
+    }
+  }
+
+  /// A note's lines, one after the other.
+  private static func oneLine(_ text: String) -> String { text.split(separator: "\n").joined(separator: " ") }
 
   private static func words(for cause: MergeQueue.DropCause) -> String {
     switch cause {

@@ -1,5 +1,6 @@
 import ControlPlane
 import Kernel
+import MergeQueues
 import Rollouts
 
 /// Looks at the world and the ledger, never into a machine's state, and says which promise was broken.
@@ -23,6 +24,8 @@ final class Checkers {
   /// A place that plimsoll.yaml no longer names must be empty, seconds of an uninterrupted process: its router is told
   /// first, and calls may stall for 25 s each.
   static let emptyingLimit = Span.seconds(90)
+  /// A runner that has gone is named so soon to whoever waits (issue 4, "names the cause of any stall within 60 s").
+  static let namingLimit = Span.seconds(60)
   private static let mostViolations = 20
 
   private struct Condemned {
@@ -66,6 +69,14 @@ final class Checkers {
   /// Entries in line, and those that left.
   private var waiting: Set<Int> = []
   private var left: Set<Int> = []
+  /// What the notes on changes must say at the end, by their heads.
+  private var told: [CommitID: String] = [:]
+  private var facts: [Int: MergeQueue.EntryFacts] = [:]
+  private var notesAreOn = false
+  /// When the runner went away; nil while it is there, and once that was recorded.
+  private var runnerGoneAt: Instant?
+  /// Since when somebody has waited without a break.
+  private var waitingSince: Instant?
   /// Lanes were on once: what lands may differ from a tested tree by what is disjoint.
   private var lenient = false
 
@@ -158,10 +169,21 @@ final class Checkers {
     case .queue(.landed(let landing)):
       leaves(landing.entry, "landed")
       if landing.isTip { landed(landing.commit, event.position) }
-    case .queue(.submitted(let facts)): waiting.insert(facts.id)
+    case .queue(.submitted(let facts)):
+      waiting.insert(facts.id)
+      self.facts[facts.id] = facts
+      if waitingSince == nil { waitingSince = world.now }
     case .queue(.ejected(let ejection)): leaves(ejection.entry, "was ejected")
     case .queue(.withdrawn(let entry, reason: _, at: _)): leaves(entry, "was withdrawn")
-    case .queue(.configured(let policy)): if !policy.strict { lenient = true }
+    case .queue(.configured(let policy)):
+      if !policy.strict { lenient = true }
+      notesAreOn = policy.notes
+    // A queue that left wants nothing.
+    case .queue(.retired):
+      told = [:]
+      notesAreOn = false
+    case .queue(.noteAbandoned(let note, why: _, at: _)): told[note.head] = nil
+    case .queue(.runnerLost): runnerGoneAt = nil
     // A trunk that was forced back makes its commit the newest again.
     case .queue(.trunkMoved(from: _, let to, at: _)): landed(to, event.position)
     case .queue(.recalled(let trunk, services: _, at: _)): excused.remove(trunk)
@@ -179,6 +201,26 @@ final class Checkers {
       report(.eachLeavesOnce, "#\(entry) \(how) \(left.contains(entry) ? "a second time" : "and never came")")
     }
     left.insert(entry)
+    if waiting.isEmpty { waitingSince = nil }
+    if notesAreOn, let head = facts[entry]?.head { told[head] = "#\(entry) " }
+  }
+
+  /// Nothing is heard of the runner from now on.
+  func runnerLost(at now: Instant) {
+    runnerGoneAt = now
+    expectName(since: now)
+  }
+
+  func runnerReturned() { runnerGoneAt = nil }
+
+  private func expectName(since gone: Instant) {
+    world.agenda.after(.seconds(5)) { [self] in
+      guard runnerGoneAt == gone else { return }
+      if let up = upSince(), let waiting = waitingSince, world.now - max(up, max(gone, waiting)) >= Self.namingLimit {
+        return report(.lostRunnerIsNamed, "the runner went away and somebody waits, and nobody says so")
+      }
+      expectName(since: gone)
+    }
   }
 
   private func landed(_ commit: CommitID, _ position: Position) {
@@ -334,6 +376,10 @@ final class Checkers {
     for (commit, _) in landings.sorted(by: { $0.value < $1.value })
     where !begun.contains(commit) && !excused.contains(commit) {
       report(.landedIsBuilt, "\(commit.short) landed and was never built")
+    }
+    for (head, words) in told.sorted(by: { $0.key < $1.key })
+    where !(world.forge.notes[head]?.text.contains(words) ?? false) {
+      report(.changesAreTold, "nothing on \(head.short) says what became of \(words)")
     }
     for entry in waiting.sorted() { report(.eachLeavesOnce, "#\(entry) never left the queue") }
     let types = ledger.events.map(\.event.type)

@@ -24,6 +24,8 @@ struct FaultPlan {
   var flakyTests = 0.0
   /// Runs that the runner loses.
   var lostRuns = 0.0
+  /// Times at which nothing is heard of the runner for a while, and what ran on it is gone.
+  var runnerLosses = 0
   /// Builds whose second run gives other bytes.
   var unreproducible = 0.0
   /// Release folders that someone changed.
@@ -58,6 +60,7 @@ struct FaultPlan {
     plan.hangingTests = chance.happens(30) ? 5 : 0
     plan.flakyTests = chance.happens(30) ? 8 : 0
     plan.lostRuns = chance.happens(25) ? 10 : 0
+    plan.runnerLosses = chance.happens(30) ? 1 + chance.below(2) : 0
     plan.unreproducible = chance.happens(20) ? 20 : 0
     plan.alteredFolders = chance.happens(10) ? 3 : 0
     plan.kills = chance.happens(40) ? 1 + chance.below(3) : 0

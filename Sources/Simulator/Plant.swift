@@ -42,6 +42,10 @@ package enum Plant: String, CaseIterable, Sendable {
   case ledgerLosesTail
   /// Whoever tells of landings tells each twice.
   case landingsToldTwice
+  /// The forge says yes and keeps no note.
+  case notesUnwritten
+  /// The queue is told that a runner lives which has gone.
+  case runnerSeemsWell
   /// Traffic fails at the healthy: the judge is told of errors that did not happen.
   case errorsInvented
 }

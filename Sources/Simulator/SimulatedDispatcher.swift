@@ -173,14 +173,27 @@ final class SimulatedDispatcher: EffectDispatcher {
     case .watchTrunk: watchTrunk(errand)
     case .watchChanges(let order): watchChanges(order, errand)
     case .watchClock: tick(errand)
+    case .watchRunner: watchRunner(errand)
+    case .trace(let old, let new, _):
+      call(
+        errand,
+        at: { [world] in (world.forge.move(from: old, to: new), world.forge.changedPaths(from: old, to: new)) }
+      ) { how, paths in
+        let complete = how == .advanced ? inFolders(paths) : ChangedPaths(paths: [], isComplete: false)
+        return .queue(.traced(from: old, to: new, how: how, paths: complete))
+      }
+    case .comment(let note, _):
+      let change = note.change(fence: errand.fence)
+      call(errand, at: { [world] in world.plant == .notesUnwritten ? () : world.forge.comment(change) }) { _ in
+        .queue(.commented(note: note.number))
+      }
     case .plan(let order):
       call(errand, at: { [world] in Planner.plan(order.situation(at: world.wallClock)) }) { plan in
         .queue(.planned(plan, version: order.version))
       }
     case .survey(let entry, let base, let head, _):
       call(errand, at: { [world] in world.forge.changedPaths(from: base, to: head) }) { paths in
-        // Each file is a folder of its own, which lanes go by.
-        .queue(.surveyed(entry: entry, paths: ChangedPaths(bounding: paths.paths.map { "\($0)/content" })))
+        .queue(.surveyed(entry: entry, paths: inFolders(paths)))
       }
     case .prepare(let order, let recipe):
       call(errand, at: { [world] in world.forge.prepare(order) }) { outcome in
@@ -237,6 +250,14 @@ final class SimulatedDispatcher: EffectDispatcher {
     }
   }
 
+  /// Standing: how the runner is. While it is away nothing is heard of it.
+  private func watchRunner(_ errand: Errand) {
+    let isWell = world.plant == .runnerSeemsWell
+    let health = isWell ? SimulatedRunner().health(at: world.wallClock) : world.runner.health(at: world.wallClock)
+    observe(errand, .queue(.runnerObserved(health)), isNear: true)
+    world.agenda.after(.seconds(10)) { [self] in if errand.isWanted { watchRunner(errand) } }
+  }
+
   private func test(
     _ errand: Errand, build: Int, run: Int, _ commit: CommitID, _ timeLimit: Span, _ recipe: Int
   ) {
@@ -249,6 +270,7 @@ final class SimulatedDispatcher: EffectDispatcher {
     let duration = hangs ? timeLimit : world.chance.span(2, 8)
     world.agenda.after(duration) { [self] in
       guard errand.isWanted else { return }
+      if world.runner.goneSince.map({ $0 < world.wallClock }) ?? false { return fail(errand, "the runner was lost") }
       let end: RunEnd
       if world.plant == .landingWithoutTest {
         end = .exited(code: 0)
@@ -308,4 +330,9 @@ final class SimulatedDispatcher: EffectDispatcher {
           Promotion.BuildResult(artifact: artifact, log: log, startedAt: startedAt, endedAt: world.wallClock))
       }, then: { StreamInput.build($0) })
   }
+}
+
+/// Each file is a folder of its own, which lanes go by.
+private func inFolders(_ paths: ChangedPaths) -> ChangedPaths {
+  ChangedPaths(bounding: paths.paths.map { "\($0)/content" })
 }

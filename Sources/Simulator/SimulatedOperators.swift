@@ -40,6 +40,7 @@ final class SimulatedOperators {
     }
     for _ in 0..<plan.kills { sometime(length) { [world] in world.platform.killOne() } }
     for _ in 0..<plan.routerLosses { sometime(length) { [world] in world.loseRouter() } }
+    for _ in 0..<plan.runnerLosses { sometime(length) { [world] in world.loseRunner(for: world.chance.span(40, 240)) } }
     for _ in 0..<plan.blackouts {
       sometime(length) { [world] in world.traffic.breakSource(for: world.chance.span(5, 60)) }
     }

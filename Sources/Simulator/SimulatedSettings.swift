@@ -55,7 +55,7 @@ enum SimulatedSettings {
       command: variant % 5 == 4 ? "make check" : "make test", timeLimit: .seconds(20), capacity: 12,
       scheduling: scheduling(variant), strict: variant % 3 != 2, lanes: LaneRules(division: .directories(depth: 1)),
       requirements: MergeQueue.Policy.Requirements(approvals: variant % 7 == 6 ? 1 : 0),
-      hotfixesPreempt: variant % 2 == 1)
+      hotfixesPreempt: variant % 2 == 1, notes: variant % 2 == 0)
     let service = Topology.Service(
       name: SimulatedNames.service, repository: SimulatedNames.repository, trunk: SimulatedNames.trunk,
       build: Promotion.BuildStep(command: "make", output: "out", timeLimit: .seconds(30)),

@@ -5,7 +5,7 @@ package enum Promise: String, CaseIterable, Sendable {
   case trunkIsTested, trunkIsGreen, oneDigest, condemnedStaysOut, trafficLeavesInTime, healthyHasCapacity
   case blindnessConvictsNobody, newerWins, comesToRest, replayIsState, recordedStays, fencesRise, startedOnce
   case peopleAreTold, landedIsBuilt, badNeverCompletes, machinesHold, leftPlaceIsEmpty
-  case trafficFirst, gatesHold, frozenHolds, drillsComeBack, eachLeavesOnce
+  case trafficFirst, gatesHold, frozenHolds, drillsComeBack, eachLeavesOnce, changesAreTold, lostRunnerIsNamed
 }
 
 package struct Violation: Equatable, Sendable, CustomStringConvertible {

@@ -40,6 +40,17 @@ final class World {
     for watcher in told { agenda.after(chance.span(0.1, 1), watcher) }
   }
 
+  /// The runner's machine is away for `span`.
+  func loseRunner(for span: Span) {
+    guard runner.goneSince == nil else { return }
+    runner.goneSince = wallClock
+    checkers.runnerLost(at: now)
+    agenda.after(span) { [self] in
+      runner.goneSince = nil
+      checkers.runnerReturned()
+    }
+  }
+
   var now: Instant { agenda.now }
   var wallClock: Instant { agenda.now + skew }
 }
@@ -49,6 +60,15 @@ final class SimulatedRunner {
   /// Trees whose test was really run, and passed.
   private(set) var tested: Set<TreeID> = []
   private(set) var artifacts: [CommitID: Digest] = [:]
+
+  /// When nothing was heard of it any more; nil while it is there.
+  var goneSince: Instant?
+
+  func health(at now: Instant) -> RunnerHealth {
+    RunnerHealth(
+      running: 0, slots: nil, queued: 0, lastSeenAt: goneSince ?? now,
+      problem: goneSince == nil ? nil : "the machine does not answer")
+  }
 
   func test(_ commit: CommitID, in forge: SimulatedForge) -> Bool {
     let passes = forge.isGreen(commit)

@@ -29,13 +29,14 @@ func policy(
   trunk: String = "main", slots: Int = 2, method: MergeMethod = .mergeCommit, command: String = "make test",
   capacity: Int = 10, timeLimit: Span = .minutes(10), scheduling: SchedulingRules = atOnce, strict: Bool = true,
   lanes: LaneRules = .oneLane, freezes: [FreezeWindow] = [], requirements: MergeQueue.Policy.Requirements = .none,
-  longestWait: MergeQueue.Policy.LongestWait? = nil, reusedCheck: String? = nil, hotfixesPreempt: Bool = false
+  longestWait: MergeQueue.Policy.LongestWait? = nil, reusedCheck: String? = nil, hotfixesPreempt: Bool = false,
+  notes: Bool = false
 ) -> MergeQueue.Policy {
   MergeQueue.Policy(
     repository: RepositoryName(rawValue: "harbor")!, trunk: branch(trunk), slots: slots, method: method,
     messageTemplate: "{title}", command: command, timeLimit: timeLimit, capacity: capacity, scheduling: scheduling,
     strict: strict, lanes: lanes, freezes: Freezes(freezes), requirements: requirements, longestWait: longestWait,
-    reusedCheck: reusedCheck, hotfixesPreempt: hotfixesPreempt)
+    reusedCheck: reusedCheck, hotfixesPreempt: hotfixesPreempt, notes: notes)
 }
 
 /// One red run is enough to send a change away.
@@ -156,7 +157,20 @@ func brief(_ event: MergeQueue.Event) -> String {
   case .frozen(let freeze): "frozen \(freeze.reason)"
   case .thawed: "thawed"
   case .overdue(let entry, _, _): "overdue \(entry)"
+  case .noted(let note): "noted \(note.entry) \(words(note.standing))"
+  case .noteWritten(let note, _): "written \(note.entry) \(words(note.standing))"
+  case .noteAbandoned(let note, let why, _): "abandoned \(note.entry): \(why)"
+  case .runnerLost(let loss, _): "runner lost, \(loss.isSilent ? "silent" : "idle")"
+  case .runnerFound: "runner found"
+  case .trunkSighted(let commit, _): "sighted \(name(commit))"
+  case .trunkTraced(let push, _): "traced \(push.how) \(push.lanes.labels)"
   }
+}
+
+private func words(_ standing: MergeQueue.Note.Standing?) -> String {
+  guard let standing else { return "left" }
+  let long = standing.doublings.map { " long \($0)" } ?? ""
+  return (standing.stall?.rawValue ?? "moves") + long
 }
 
 private func words(_ source: MergeQueue.PassedTree.Source) -> String {
@@ -184,6 +198,9 @@ func brief(_ effect: MergeQueue.Effect) -> String {
   case .watchTrunk: "watch"
   case .watchChanges: "changes"
   case .watchClock: "clock"
+  case .watchRunner: "runner"
+  case .trace(let from, let to, _): "trace \(name(from)) to \(name(to))"
+  case .comment(let note, _): "comment \(note.entry) \(words(note.standing))"
   case .plan: "plan"
   case .survey(let entry, _, _, _): "survey \(entry)"
   case .prepare(let order, _): "prepare \(order.entry) on \(name(order.base))"
@@ -227,7 +244,7 @@ func check(
 
 /// What is wanted besides the watches.
 func work(of state: MergeQueue.State) -> [String] {
-  MergeQueue.effects(of: state).map(brief).filter { !["watch", "changes", "clock"].contains($0) }
+  MergeQueue.effects(of: state).map(brief).filter { !["watch", "changes", "clock", "runner"].contains($0) }
 }
 
 /// Given what was told before, `told` is refused, with a sentence that holds `part`.

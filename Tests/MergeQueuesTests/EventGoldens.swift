@@ -10,6 +10,9 @@ import Testing
     let later = Instant(milliseconds: 1_700_000_060_000)
     let passedTree = MergeQueue.PassedTree(
       tree: tree("tree"), source: .run(build: 1, number: 2, log: digest("log")), at: at)
+    let note = MergeQueue.Note(
+      number: 1, entry: 2, branch: branch("b"), head: c("b"),
+      standing: MergeQueue.Note.Standing(stall: .runnerGone, doublings: 1), text: "#2 waits.", at: at)
     return [
       .configured(policy(scheduling: .usual)),
       .trunkMoved(from: c("t0"), to: c("x"), at: at),
@@ -65,6 +68,12 @@ import Testing
       .frozen(MergeQueue.Freeze(reason: "a sale", since: at, until: later, sparesHotfixes: true)),
       .thawed(at: later),
       .overdue(entry: 1, since: at, at: later),
+      .noted(note), .noteWritten(note, at: later), .noteAbandoned(note, why: "it is protected", at: later),
+      .runnerLost(MergeQueue.RunnerLoss(since: at, isSilent: true, why: "no answer"), at: later),
+      .runnerFound(at: later),
+      .trunkSighted(to: c("x"), at: at),
+      .trunkTraced(
+        MergeQueue.Overtaking(from: c("t0"), to: c("x"), how: .advanced, lanes: .folders(["api"])), at: at),
     ]
   }()
 
@@ -114,7 +123,7 @@ import Testing
           scheduling: careful, strict: false, lanes: LaneRules(division: .directories(depth: 2)), freezes: [calendar],
           requirements: MergeQueue.Policy.Requirements(approvals: 1, checks: ["ci"]),
           longestWait: MergeQueue.Policy.LongestWait(span: .minutes(60), ejects: true), reusedCheck: "ci",
-          hotfixesPreempt: true)),
+          hotfixesPreempt: true, notes: true)),
       .submitted(
         MergeQueue.EntryFacts(
           id: 3, branch: branch("a"), head: c("a"), author: "Ada", title: "Change a",
@@ -164,8 +173,10 @@ import Testing
   }
 
   @Test func stateAndInputsSurviveTheirJournal() throws {
+    let away = RunnerHealth(
+      running: 0, slots: nil, queued: 0, lastSeenAt: Instant(milliseconds: 0), problem: "no answer")
     let told: [Told] =
-      open + [
+      open(policy(notes: true)) + [
         submit("a"), submit("b", .high), submit("c"), submit("d", after: [3]), submit("e"),
         plan([2], [2, 1], [2, 1, 3]),
         made(2, "t0", "2"), made(1, "2", "12"), clash(3, "12"), failed(2), plan([2, 1]), passed(2), landed("12"),
@@ -176,6 +187,8 @@ import Testing
         Told(.surveyed(entry: 6, paths: ChangedPaths(bounding: ["a"]))),
         Told(
           .changeObserved(entry: 6, ChangeState(branch: branch("f"), head: c("f2")))), Told(.ticked),
+        Told(.runnerObserved(away)), Told(.commented(note: 1)),
+        Told(.traced(from: c("x"), to: c("y"), how: .advanced, paths: ChangedPaths(bounding: ["a"]))),
         Told(.recall(services: [ServiceName(rawValue: "harbor")!])), Told(.retire), Told(.configure(policy())),
         seen("x"),
       ]

@@ -1,5 +1,6 @@
 import Kernel
-import MergeQueues
+
+@testable import MergeQueues
 
 /// One seeded world around the machine: effects are carried out late, twice or never, observations are lost, repeated
 /// and reordered, runs lie red, people submit, withdraw, approve, pause and push past the queue, planners propose
@@ -15,6 +16,7 @@ struct Explorer {
   private var orders: [MergeQueue.Effect] = []
   private var tested: Set<TreeID> = []
   private var landed: Set<Int> = []
+  private var notes: [CommitID: String] = [:]
   private var branches = 0
   private var clock: Int64 = 0
   private var isCalm = false
@@ -63,7 +65,7 @@ struct Explorer {
       requirements: MergeQueue.Policy.Requirements(approvals: needsApproval ? 1 : 0),
       longestWait: random.happens(10)
         ? MergeQueue.Policy.LongestWait(span: .seconds(60), ejects: random.happens(50)) : nil,
-      reusedCheck: "ci", hotfixesPreempt: random.happens(50))
+      reusedCheck: "ci", hotfixesPreempt: random.happens(50), notes: random.happens(50))
   }
 
   private mutating func step() {
@@ -180,6 +182,18 @@ struct Explorer {
         mail.append(.changeObserved(entry: facts.id, ChangeState(branch: facts.branch, head: facts.head)))
       }
     case .watchClock: mail.append(.ticked)
+    case .watchRunner:
+      let isAway = !isCalm && random.happens(10)
+      let now = Instant(milliseconds: clock * 1000)
+      mail.append(
+        .runnerObserved(
+          RunnerHealth(
+            running: 0, slots: nil, queued: 0, lastSeenAt: isAway ? now - .minutes(1) : now, problem: nil)))
+    case .trace(let from, let to, _):
+      mail.append(.traced(from: from, to: to, how: forge.move(from: from, to: to), paths: forge.paths(from, to)))
+    case .comment(let note, _):
+      notes[note.head] = note.text
+      mail.append(.commented(note: note.number))
     case .survey(let entry, _, let head, _):
       mail.append(.surveyed(entry: entry, paths: ChangedPaths(bounding: [forge.path(of: head)])))
     case .plan(let order):
@@ -224,8 +238,18 @@ struct Explorer {
       MergeQueue.evolve(&state, event)
       history.append(event)
       if case .landed(let landing) = event { landed.insert(landing.entry) }
+      if case .noteWritten(let note, _) = event, notes[note.head] == nil {
+        return fail("a note on #\(note.entry) is told to be there, and is not")
+      }
     }
     if let violation = MergeQueue.violations(in: state).first { fail(violation) }
+    if !isRough, !isCalm {
+      // Without configurations, which have no time, every cause is told when it turns.
+      for (id, now) in state.waitCauses(of: Set(state.entries.map(\.id)), at: turn.now)
+      where state.entry(id)?.waits(for: now.0, detail: now.1) == false {
+        fail("#\(id) waits for \(now), and its book says \(state.entry(id)?.waits.cause.rawValue ?? "nothing")")
+      }
+    }
     for entry in state.entries where entry.waits.parts(at: turn.now).whole != turn.now - entry.facts.submittedAt {
       fail("the waits of #\(entry.id) do not sum to its whole wait")
     }
@@ -277,19 +301,22 @@ struct Explorer {
 
   private mutating func calm() {
     isCalm = true
-    take(.configure(policy(capacity: 12, scheduling: careful)))
+    var rules = careful
+    rules.isOptimistic = random.happens(50)
+    take(.configure(policy(capacity: 12, scheduling: rules)))
     if state.hold != nil { take(.resume(reason: "calm", by: "Ada")) }
     mail.shuffle(using: &random)
     for _ in 0..<Self.calmRounds where failure == nil {
       for input in mail { take(input) }
       mail = []
-      if state.entries.isEmpty, state.trunk == forge.trunk { break }
+      if state.entries.isEmpty, state.notes.isEmpty, state.trunk == forge.trunk { break }
       for effect in MergeQueue.effects(of: state) { carryOut(effect) }
     }
     if failure != nil { return }
     if !state.entries.isEmpty {
       return fail("\(state.entries.map(\.id)) never left the queue; wanted: \(work(of: state)); builds: \(builds)")
     }
+    if let note = state.notes.first { return fail("a note on #\(note.entry) was never written") }
     if state.trunk != forge.trunk { return fail("the trunk is not where the queue thinks") }
     var replayed = MergeQueue.initial
     for event in history { MergeQueue.evolve(&replayed, event) }

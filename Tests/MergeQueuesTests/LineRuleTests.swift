@@ -90,6 +90,15 @@ import Testing
       ])
   }
 
+  @Test func whatWasTakenApartStaysInOrder() {
+    let apart =
+      open + [submit("a"), submit("b", after: [1]), submit("x"), plan([1]), made(1, "t0", "1"), clash(2, "1")]
+    #expect(play(apart).entries.map(\.unit) == [1, 2, 3])
+    let urgent = apart + [submit("h", .hotfix, after: [2])]
+    #expect(play(urgent).entries.map(\.id) == [1, 2, 4, 3], "not before what it stands on")
+    #expect(play(urgent + [submit("z", after: [1])]).entries.map(\.id) == [1, 5, 2, 4, 3], "nor behind its children")
+  }
+
   @Test func aStackThatDoesNotMergeOntoItself() {
     check(
       "is loosened", given: stack + [plan([1]), made(1, "t0", "1")], when: clash(3, "1"),

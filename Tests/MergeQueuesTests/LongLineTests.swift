@@ -1,6 +1,7 @@
 import Kernel
-import MergeQueues
 import Testing
+
+@testable import MergeQueues
 
 /// Issue 4: 10,000 queued entries do not slow a turn beyond 5 ms.
 @Suite struct LongLineTests {
@@ -38,6 +39,42 @@ import Testing
     }
     print("with \(Self.count) entries, \(words): \(took)")
     return took
+  }
+
+  /// Of a landing's events, who is looked at for what they wait for: counted, because time says little on a busy machine.
+  @Test func aLandingLooksAtEachMemberOnce() throws {
+    var state = play(open(policy(slots: 8, capacity: 200)) + (1...160).map { submit("b\($0)") })
+    func tell(_ event: MergeQueue.Event) { MergeQueue.evolve(&state, event) }
+    let at = Instant(milliseconds: 1_000_000)
+    let members = (1...8).map { Array(1...($0 * 16)) }
+    let builds = members.enumerated().map { index, members in
+      MergeQueue.PlannedBuild(id: index + 1, members: members, purpose: .head, worth: 1)
+    }
+    tell(
+      .planned(
+        MergeQueue.Event.Planned(
+          version: state.planVersion, builds: builds, dropped: [], reruns: [], order: builds.map(\.id), at: at)))
+    var base = "t0"
+    for id in 1...128 {
+      tell(.prepared(entry: id, base: c(base), assumed: [], commit: c("k\(id)"), tree: tree("k\(id)"), at: at))
+      base = "k\(id)"
+    }
+    for build in state.builds.prefix(8) {
+      let tip = try #require(build.tip)
+      let subject = MergeQueue.Subject(commit: tip.commit, tree: tip.tree)
+      tell(.runBegan(build: build.id, run: 1, subject: subject, at: at))
+    }
+    var looked = 0
+    for told in [passed(1), landed("k16")] {
+      for event in try MergeQueue.decide(told.input(state), in: state, MergeQueuesTests.turn(2000)) {
+        looked += state.waitersTouched(by: event).count
+        tell(event)
+        looked += state.waitersTouched(by: event).count
+      }
+    }
+    #expect(state.entries.count == 144 && MergeQueue.violations(in: state) == [])
+    let inBuilds = Set(members.joined()).count
+    #expect(looked < 6 * inBuilds, "\(looked) looks at \(inBuilds) members")
   }
 
   @Test func aTurnIsShort() throws {

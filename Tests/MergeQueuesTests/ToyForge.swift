@@ -106,5 +106,18 @@ struct ToyForge {
     history.append(trunk)
   }
 
+  /// By lookup. Contents stand for history.
+  func move(from old: CommitID, to new: CommitID) -> HeadMove {
+    let (before, after) = (contents[old] ?? [], contents[new] ?? [])
+    return after.starts(with: before) ? .advanced : before.starts(with: after) ? .rewound : .rewritten
+  }
+
+  /// By lookup: what the second commit holds beyond the first.
+  func paths(_ old: CommitID, _ new: CommitID) -> ChangedPaths {
+    let known = contents[old] ?? []
+    return ChangedPaths(
+      bounding: (contents[new] ?? []).filter { !known.contains($0) }.map { "lane\($0 % 3)/file" })
+  }
+
   mutating func rewind(to index: Int) { trunk = history[index] }
 }

@@ -31,13 +31,13 @@ private func rules(_ change: (inout SchedulingRules) -> Void) -> SchedulingRules
     #expect(policy.slots == MergeQueue.Policy.defaultSlots && policy.capacity == 200)
     #expect(policy.scheduling == .usual && policy.strict && policy.lanes == .oneLane)
     #expect(policy.freezes.windows.isEmpty && policy.requirements.isEmpty && policy.longestWait == nil)
-    #expect(policy.reusedCheck == nil && !policy.hotfixesPreempt)
+    #expect(policy.reusedCheck == nil && !policy.hotfixesPreempt && policy.notes)
   }
 
   @Test("numbers reach to the machine's limits") func limits() throws {
-    let policy = try queue("slots: 64, capacity: 10000, reuse-check: ci/full, hotfix-preempts: true")
+    let policy = try queue("slots: 64, capacity: 10000, reuse-check: ci/full, hotfix-preempts: true, notes: false")
     #expect(policy.slots == MergeQueue.slotLimit && policy.capacity == MergeQueue.capacityLimit)
-    #expect(policy.reusedCheck == "ci/full" && policy.hotfixesPreempt)
+    #expect(policy.reusedCheck == "ci/full" && policy.hotfixesPreempt && !policy.notes)
     try policy.validate()
   }
 

@@ -25,16 +25,21 @@ struct ScriptedForge: Forge {
   func checkOut(_ commit: CommitID, of repository: RepositoryName, into folder: String) async throws(Outage) {
     throw unscripted("checkOut")
   }
+  let move = Script<[CommitID], HeadMove>()
+  let changedPaths = Script<[CommitID], ChangedPaths>()
+  let comment = Script<ChangeNote, Void>()
   func move(from old: CommitID, to new: CommitID, in repository: RepositoryName) async throws(Outage) -> HeadMove {
-    throw unscripted("move")
+    try await move.answer([old, new])
   }
   func states(of branches: [BranchName], in repository: RepositoryName) async throws(Outage) -> [ChangeState] {
     throw unscripted("states")
   }
   func changedPaths(
     from base: CommitID, to head: CommitID, in repository: RepositoryName
-  ) async throws(Outage) -> ChangedPaths { throw unscripted("changedPaths") }
-  func comment(_ note: ChangeNote, in repository: RepositoryName) async throws(Outage) { throw unscripted("comment") }
+  ) async throws(Outage) -> ChangedPaths { try await changedPaths.answer([base, head]) }
+  func comment(_ note: ChangeNote, in repository: RepositoryName) async throws(Outage) {
+    try await comment.answer(note)
+  }
 }
 
 struct ScriptedRunner: Runner {
@@ -42,8 +47,11 @@ struct ScriptedRunner: Runner {
   let release = Script<String, Void>(.gives(()))
   func run(_ order: RunOrder) async throws(Outage) -> RunReport { try await run.answer(order) }
   func release(key: String) async { _ = try? await release.ask(key) }
+  let health = Script<Int, RunnerHealth>(
+    .gives(RunnerHealth(running: 0, slots: nil, queued: 0, lastSeenAt: Facts.start, problem: nil)))
   func health() async -> RunnerHealth {
-    RunnerHealth(running: 0, slots: nil, queued: 0, lastSeenAt: Facts.start, problem: nil)
+    (try? await health.ask(0))
+      ?? RunnerHealth(running: 0, slots: nil, queued: 0, lastSeenAt: Facts.start, problem: "nobody scripted it")
   }
 }
 

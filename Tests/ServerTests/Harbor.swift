@@ -176,7 +176,10 @@ struct Harbor: Sendable {
   private mutating func answer(_ effect: MergeQueue.Effect) -> MergeQueue.Input? {
     let began = now
     switch effect {
-    case .watchTrunk, .watchChanges, .watchClock: return nil
+    case .watchTrunk, .watchChanges, .watchClock, .watchRunner: return nil
+    case .trace(let old, let new, _):
+      return .traced(from: old, to: new, how: .advanced, paths: ChangedPaths(paths: [], isComplete: false))
+    case .comment(let note, _): return .commented(note: note.number)
     case .plan(let order): return .planned(Planner.plan(order.situation(at: now)), version: order.version)
     case .survey(let entry, _, _, _): return .surveyed(entry: entry, paths: ChangedPaths(bounding: []))
     case .prepare(let order, let recipe):

@@ -10,11 +10,12 @@ extension Harbor {
   }
 
   private static func policy(
-    slots: Int = 2, requirements: MergeQueue.Policy.Requirements = .none
+    slots: Int = 2, requirements: MergeQueue.Policy.Requirements = .none, notes: Bool = false
   ) -> MergeQueue.Policy {
     MergeQueue.Policy(
       repository: repository, trunk: trunk, slots: slots, method: .mergeCommit, messageTemplate: "{title}",
-      command: "./test", timeLimit: .minutes(10), capacity: 20, requirements: requirements)
+      command: "./test", timeLimit: .minutes(10), capacity: 20, requirements: requirements,
+      notes: notes)
   }
 
   private static let untested: @Sendable (StreamEffect, Harbor) -> Bool = { effect, _ in
@@ -38,6 +39,18 @@ extension Harbor {
     try harbor.submit("rhythm", hostileTitle, author: "Mallory", priority: .high, after: [4])
     try harbor.settle()
     try harbor.submit("leak", "Stop the leak in lock 3", priority: .hotfix)
+    try harbor.settle()
+    return harbor
+  }
+
+  /// One change for whose lint nobody has cared for two minutes, which the change itself says.
+  static func noted() throws -> Harbor {
+    var harbor = Harbor(queue: policy(requirements: MergeQueue.Policy.Requirements(checks: ["lint"]), notes: true))
+    try harbor.open()
+    try harbor.submit("pilot", "Ask the pilot", author: "Grace Hopper")
+    try harbor.settle()
+    harbor.pass(.minutes(2))
+    try harbor.say(.ticked)
     try harbor.settle()
     return harbor
   }

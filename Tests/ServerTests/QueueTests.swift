@@ -88,6 +88,36 @@ import Testing
       not: ["more person"])
   }
 
+  @Test func aChangeTellsWhatIsSaidOnIt() async throws {
+    var harbor = try Harbor.noted()
+    try await check(
+      "/changes/harbor/1", of: harbor,
+      says: [
+        "Said on the change", "#1 waits in the merge queue, as of", "It stands still.",
+        "for the check &#39;lint&#39;, and nobody has begun it.", "written <time", "It is said on the change: #1 waits",
+      ])
+    harbor.isHeld = { effect, _ in if case .queue(.comment) = effect { true } else { false } }
+    try harbor.say(.withdraw(entry: 1, reason: "second thoughts"))
+    try await check(
+      "/changes/harbor/1", of: harbor, says: ["#1 was withdrawn: second thoughts. (", "not written yet, and tried on"])
+    try harbor.say(.exhausted(key: EffectKey("comment/1/2"), why: "git: allow that push"))
+    try await check(
+      "/changes/harbor/1", of: harbor, says: ["given up: git: allow that push"], not: ["not written yet"])
+  }
+
+  @Test func whatWasSaidIsInTheAPI() async throws {
+    try await withServer(try Harbor.noted()) { wire, _ in
+      let queue = try await wire.send("GET", "/v1/queues/harbor").json()
+      let entry = try #require((queue["entries"] as? [[String: Any]])?.first)
+      let change = try await wire.send("GET", "/v1/changes/harbor/1").json()
+      for note in [entry["note"], change["note"]].map({ $0 as? [String: Any] }) {
+        let note = try #require(note)
+        #expect(note["state"] as? String == "written" && note["writtenAtMs"] as? Int != nil)
+        #expect((note["text"] as? String)?.contains("'lint', and nobody has begun it") == true)
+      }
+    }
+  }
+
   @Test func aChangeTellsItsForecastThenWhereItsTimeWent() async throws {
     let harbor = try Harbor.lined()
     try await check(

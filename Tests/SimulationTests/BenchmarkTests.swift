@@ -11,3 +11,22 @@ import Testing
     #expect(benchmark.replay() == work)
   }
 }
+
+@Suite("The long line of the queue's benchmark") struct LongLineBenchmarkTests {
+  @Test("it lands on, keeps every promise and its length, whatever its lanes", arguments: LongLine.Lanes.allCases)
+  func landing(lanes: LongLine.Lanes) throws {
+    var line = LongLine(LongLine.Setting(entries: 300, slots: 2, lanes: lanes))
+    var kinds: Set<LongLine.Kind> = []
+    for turn in 0..<400 {
+      guard let (kind, input) = line.next() else {
+        Issue.record("nothing is wanted at turn \(turn)")
+        return
+      }
+      kinds.insert(kind)
+      #expect(try line.take(input) == [])
+    }
+    #expect(line.landedChanges > 10, "\(line.landedChanges) landed")
+    #expect(kinds.isSuperset(of: [.submission, .plan, .merge, .runEnd, .landing]))
+    #expect((290...300).contains(line.state.entries.count), "\(line.state.entries.count) in line")
+  }
+}

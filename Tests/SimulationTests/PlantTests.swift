@@ -27,6 +27,8 @@ import Testing
     (.gateOpensItself, .gatesHold, 40),
     (.freezeLost, .frozenHolds, 200),
     (.landingsToldTwice, .eachLeavesOnce, 5),
+    (.notesUnwritten, .changesAreTold, 10),
+    (.runnerSeemsWell, .lostRunnerIsNamed, 60),
   ]
 
   @Test("a planted defect is seen by its checker", arguments: expectations.indices)

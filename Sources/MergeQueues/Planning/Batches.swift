@@ -133,7 +133,7 @@ struct BatchPlan {
       if suspicion.clean.contains(item.id), isFree {
         landing.append(item.id)
         passable.insert(item.id)
-      } else if suspicion.isSuspect(item.id) {
+      } else if suspicion.passable.contains(item.id) {
         passable.insert(item.id)
       } else {
         isBlocked = true
@@ -154,8 +154,16 @@ struct BatchPlan {
       let assumed = assumption(before: batch)
       let purpose: Plan.Purpose =
         suspicion.isSuspect(batch[0]) ? .search : assumed.isEmpty ? .head : .speculation
-      add(ordered(clean + assumed + batch), purpose, worth: suspicion.allGood(assumed))
+      add(ordered(company(of: batch) + assumed + batch), purpose, worth: suspicion.allGood(assumed))
     }
+  }
+
+  /// The clean ones to test the batch with: what was red only with some of them behind it is tested without those.
+  private func company(of batch: [Int]) -> [Int] {
+    guard let first = batch.first(where: { suspicion.isSuspect($0) && !suspicion.passable.contains($0) }) else {
+      return clean
+    }
+    return line.prefix { $0.id != first }.map(\.id).filter { suspicion.clean.contains($0) }
   }
 
   /// Those in test ahead of the batch that a build may count on, or nobody; suspects are left out, as if ejected.

@@ -47,8 +47,8 @@ package enum Conclusions {
     }
   }
 
-  /// Whether nobody ahead is passed over but suspects: a red change does not hold up those behind it. One walk along
-  /// the line where all ahead count, as without lanes.
+  /// Whether nobody ahead is passed over but suspects: a red change does not hold up those behind it, unless it was red
+  /// only together with them. One walk along the line where all ahead count, as without lanes.
   private static func isClosed(_ members: [Int], _ items: [Situation.Item], _ suspicion: Suspicion?) -> Bool {
     var before: Set<Int> = []
     var isBlocked = false
@@ -56,11 +56,11 @@ package enum Conclusions {
       if item.id == members[before.count] {
         let isFree =
           item.after.count == place
-          ? !isBlocked : item.after.allSatisfy { before.contains($0) || suspicion?.isSuspect($0) == true }
+          ? !isBlocked : item.after.allSatisfy { before.contains($0) || suspicion?.passable.contains($0) == true }
         if !isFree { return false }
         before.insert(item.id)
       } else if !isBlocked {
-        isBlocked = suspicion?.isSuspect(item.id) != true
+        isBlocked = suspicion?.passable.contains(item.id) != true
       }
     }
     return before.count == members.count

@@ -121,11 +121,13 @@ package struct DurationEstimate: Codable, Equatable, Sendable {
     let guess = DurationEstimate.priorDeviation * DurationEstimate.priorDeviation
     return ((squares + prior * guess) / (count + prior)).squareRoot()
   }
-  /// Seconds within which `deviations` standard deviations end; nil before the first run. 2.33 for 99 %.
+  /// Seconds within which `deviations` standard deviations end; nil before the first run.
   package func seconds(deviations: Double) -> Double? {
     isKnown ? Double.exp(meanLog + deviations * logDeviation) : nil
   }
 
+  /// 99 of 100 stay below so many standard deviations of the normal distribution.
+  package static let deviationsOf99 = 2.33
   /// Half of the weight is in the last 35 runs: CI gets slower by commits, not by years.
   private static let fading = 0.98
   /// Uber's builds scatter by about .5 over all targets, one lane's by .15 (research/merge-queue.md §2.8): between.

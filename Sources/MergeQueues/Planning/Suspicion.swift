@@ -9,6 +9,9 @@ package struct Suspicion: Sendable {
   package let clean: Set<Int>
   /// Suspects that were red with nobody but clean ones beside them: bad, or clashing with what is good, or a flake.
   package let redAlone: Set<Int>
+  /// Suspects that were red without anybody behind them who is clean: those may be passed over. One that was red only
+  /// in the company of who would pass it may be innocent, and the other one to blame: it is tested without them first.
+  package let passable: Set<Int>
   /// Items of unexplained reds: their group's place in `groups`.
   private let groupOf: [Int: Int]
   private let groups: [Group]
@@ -59,6 +62,13 @@ package struct Suspicion: Sendable {
       if !unclear.isEmpty { reds.append((unclear, build.unansweredReds)) }
     }
     redAlone = Set(reds.filter { $0.items.count == 1 }.map { $0.items[0] })
+    var passable: Set<Int> = []
+    for build in situation.builds where build.unansweredReds > 0 {
+      // In order of the line: from the last clean one on, each is red without anybody clean behind it.
+      let first = build.members.lastIndex { clean.contains($0) }.map { $0 + 1 } ?? 0
+      passable.formUnion(build.members[first...])
+    }
+    self.passable = passable
     (groups, groupOf) = Suspicion.grouped(reds, order: situation.items, priors: priors, flake: flake)
   }
 

@@ -22,6 +22,7 @@ struct ChangePage: Sendable {
   let waitHeading: String
   let forecast: String?
   let stall: QueuePage.Stall?
+  let note: Note?
   let approvals: String?
   let checks: [Check]
   let hasChecks: Bool
@@ -38,6 +39,25 @@ struct ChangePage: Sendable {
     let sentence: String
     let log: String?
     let ledger: String
+  }
+
+  /// What is said on the change itself.
+  struct Note: Sendable {
+    let lines: [String]
+    /// Whether it is there, since when, and else why not.
+    let words: String
+    let at: Moment
+
+    init(_ view: NoteView, now: Instant) {
+      lines = view.text.split(separator: "\n").map(String.init)
+      at = Moment(view.writtenAtMs ?? view.atMs, now: now)
+      words =
+        switch view.state {
+        case "written": "written"
+        case "abandoned": "given up: \(view.why ?? "no reason is known")"
+        default: "not written yet, and tried on; so it became"
+        }
+    }
   }
 
   struct Check: Sendable {
@@ -67,6 +87,7 @@ struct ChangePage: Sendable {
     waitHeading = standing == nil ? "Where its time went" : "Where its time went so far"
     forecast = standing?.forecast.map { QueuePage.words($0, now: now) }
     stall = standing?.stall.map { QueuePage.Stall($0) }
+    note = view.note.map { Note($0, now: now) }
     approvals = view.approvals.isEmpty ? nil : view.approvals.joined(separator: ", ")
     checks = view.checks.map { check in
       let tone = ["passed": "good", "failed": "bad"][check.state, default: "moving"]

@@ -47,28 +47,41 @@ extension Views {
       lanes: entry.lanes?.labels ?? [], unit: unit.count > 1 ? unit : [], activity: line.activity.rawValue,
       submittedAtMs: entry.facts.submittedAt.milliseconds, sinceMs: line.since.milliseconds,
       reason: Words.ended(line.reason),
-      waits: waits(parts), forecast: stall == nil ? forecast(entry, line, in: state, now: now) : nil,
+      waits: waits(parts), forecast: stall == nil ? forecast(entry, in: state, now: now) : nil,
       stall: stall.map {
         StallView(
           cause: $0.cause.rawValue, sentence: "\($0.sentence) \($0.nextStep)", levers: [levers].compactMap { $0 })
-      } ?? levers.map { StallView(cause: "longWait", sentence: line.reason, levers: [$0]) })
+      } ?? levers.map { StallView(cause: "longWait", sentence: line.reason, levers: [$0]) },
+      note: entry.note.map { note($0, entry.noteFate) })
   }
 
-  /// Nil until a run has ended, and while the line is held: who stands still lands when somebody makes it.
+  /// What is said on the change itself.
+  private static func note(_ note: MergeQueue.Note, _ fate: MergeQueue.Note.Fate?) -> NoteView {
+    switch fate {
+    case nil: NoteView(text: note.text, atMs: note.at.milliseconds, state: "waiting", writtenAtMs: nil, why: nil)
+    case .written(let at)?:
+      NoteView(
+        text: note.text, atMs: note.at.milliseconds, state: "written", writtenAtMs: at.milliseconds, why: nil)
+    case .abandoned(let why, _)?:
+      NoteView(text: note.text, atMs: note.at.milliseconds, state: "abandoned", writtenAtMs: nil, why: why)
+    }
+  }
+
+  /// The one that waits to be written, else the last of which the forge has answered.
+  private static func note(on record: Chronicle.ChangeRecord, in state: MergeQueue.State) -> NoteView? {
+    if let waiting = state.notes.last(where: { $0.entry == record.facts.id }) { return note(waiting, nil) }
+    return record.note.map { note($0.note, $0.fate) }
+  }
+
+  /// Nil until a run has ended, and while people hold it up: it lands when somebody lets it.
   private static func forecast(
-    _ entry: MergeQueue.Entry, _ line: MergeQueue.Explanation.Line, in state: MergeQueue.State, now: Instant
+    _ entry: MergeQueue.Entry, in state: MergeQueue.State, now: Instant
   ) -> ForecastView? {
-    guard let median = state.durations.median, let policy = state.policy, state.hold == nil, state.freeze == nil,
-      line.activity != .missing
-    else { return nil }
-    let build = state.builds.first { $0.members.contains(entry.id) && $0.isRunning }
-    let forecast = ForecastBook().forecast(
-      ForecastGrounds(
-        ahead: line.place - 1, slots: policy.slots, duration: .seconds(median), rates: state.rates.rates,
-        running: build.map { max(now - $0.since, .zero) } ?? .zero, batch: build?.members.count ?? 1))
-    return ForecastView(
-      earliestMs: (now + forecast.earliest).milliseconds, likelyMs: (now + forecast.likely).milliseconds,
-      latestMs: (now + forecast.latest).milliseconds)
+    state.forecast(of: entry.id, at: now).map { forecast in
+      ForecastView(
+        earliestMs: (now + forecast.earliest).milliseconds, likelyMs: (now + forecast.likely).milliseconds,
+        latestMs: (now + forecast.latest).milliseconds)
+    }
   }
 
   private static func hold(_ state: MergeQueue.State) -> QueueHoldView? {
@@ -150,6 +163,6 @@ extension Views {
         HappeningView(
           position: $0.position, atMs: $0.at.milliseconds, sentence: $0.sentence, log: $0.log?.rawValue)
       },
-      promotions: promotions)
+      promotions: promotions, note: note(on: record, in: state))
   }
 }

@@ -111,6 +111,7 @@ struct QueueShowCommand: AsyncParsableCommand {
           terminal.line(terminal.paint("#\(entry.entry) \(stall.sentence)", .warning))
           for lever in stall.levers { terminal.line("  \(lever)") }
         }
+        if let note = entry.note { terminal.line(terminal.paint("#\(entry.entry) \(noteWords(note))", .quiet)) }
         if waits {
           if !entry.waits.isEmpty { terminal.line("#\(entry.entry) \(waitWords(entry.waits))") }
           if let forecast = entry.forecast { terminal.line("#\(entry.entry) \(forecastWords(forecast))") }
@@ -139,6 +140,16 @@ func waitWords(_ waits: [WaitView]) -> String {
   let whole = waits.reduce(Int64(0)) { $0 + $1.ms }
   return "\(Span(milliseconds: whole).plainly) in all: "
     + waits.map { "\(Span(milliseconds: $0.ms).plainly) \($0.words)" }.joined(separator: ", ")
+}
+
+/// `said on the change 3 min ago: …`.
+private func noteWords(_ note: NoteView) -> String {
+  let text = note.text.split(separator: "\n").dropFirst().joined(separator: " ")
+  switch note.state {
+  case "written": return "said on the change \(ago(note.writtenAtMs ?? note.atMs)): \(text)"
+  case "abandoned": return "could not be said on the change: \(note.why ?? "no reason is known")"
+  default: return "is to be said on the change, \(ago(note.atMs)): \(text)"
+  }
 }
 
 private func forecastWords(_ forecast: ForecastView) -> String {

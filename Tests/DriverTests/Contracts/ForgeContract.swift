@@ -208,6 +208,26 @@ struct ForgeContract {
     #expect(try await paths(one, second) == paths(base, second), "what the trunk got meanwhile is not the change's")
   }
 
+  /// Lanes over pushes past the queue rest on this: what such a push changed, and nothing else.
+  func pathsOfOthers() async throws {
+    let before = try await head()
+    try await site.pushToTrunk()
+    let between = try await head()
+    try await site.pushToTrunk()
+    let after = try await head()
+    func paths(_ old: CommitID, _ new: CommitID) async throws -> Set<String> {
+      let found = try await forge.changedPaths(from: old, to: new, in: site.repository)
+      #expect(found.isComplete)
+      return Set(found.paths)
+    }
+    let (first, second) = (try await paths(before, between), try await paths(between, after))
+    #expect(!first.isEmpty && !second.isEmpty)
+    #expect(try await paths(before, after) == first.union(second))
+    #expect(try await paths(after, after).isEmpty)
+    #expect(try await site.restarted().changedPaths(from: before, to: after, in: site.repository).paths.count > 0)
+    #expect(try await forge.move(from: before, to: after, in: site.repository) == .advanced)
+  }
+
   func notes() async throws {
     let (left, right) = (try name("left"), try name("right"))
     let first = try await site.push(left)

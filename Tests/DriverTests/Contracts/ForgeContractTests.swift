@@ -48,6 +48,9 @@ struct ForgeContractTests {
   @Test("paths are the change's own", arguments: ForgeUnderContract.allCases)
   func paths(forge: ForgeUnderContract) async throws { try await forge.keeps { try await $0.paths() } }
 
+  @Test("a push past us has the paths that it changed", arguments: ForgeUnderContract.allCases)
+  func pathsOfOthers(forge: ForgeUnderContract) async throws { try await forge.keeps { try await $0.pathsOfOthers() } }
+
   @Test("a change has one note, the latest", arguments: ForgeUnderContract.allCases)
   func notes(forge: ForgeUnderContract) async throws { try await forge.keeps { try await $0.notes() } }
 }

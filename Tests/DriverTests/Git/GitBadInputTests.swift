@@ -304,6 +304,29 @@ struct GitBadInputTests {
 
   // MARK: Notes
 
+  @Test("whoever fetches the notes reads in git log what became of a change, also when its branch is gone")
+  func readNotes() async throws {
+    try await withGitSandbox { sandbox in
+      let head = try await sandbox.branch("topic", from: try await sandbox.head(), "T", files: ["t.txt": "t\n"])
+      func say(_ text: String, _ fence: Int64) async throws {
+        try await sandbox.forge.comment(
+          ChangeNote(
+            branch: BranchName(rawValue: "topic")!, head: head, text: text, at: Instant(milliseconds: 5_000),
+            fence: Fence(fence)), in: harbor)
+      }
+      func log() async throws -> String {
+        try await sandbox.git("fetch", "--quiet", sandbox.remote, "+refs/notes/plimsoll:refs/notes/plimsoll")
+        return try await sandbox.git("log", "-1", "--notes=plimsoll", head.rawValue)
+      }
+      try await say("#7 waits in the merge queue.\nIt stands still. The runner has not been heard of for 46 s.", 3)
+      #expect(try await log().contains("Notes (plimsoll):\n    #7 waits in the merge queue.\n    It stands still."))
+      try await sandbox.git("--git-dir=\(sandbox.remote)", "update-ref", "-d", "refs/heads/topic")
+      try await say("#7 landed as 1a2b3c4d5e.", 9)
+      let said = try await log()
+      #expect(said.contains("#7 landed as 1a2b3c4d5e.") && !said.contains("stands still"))
+    }
+  }
+
   @Test("notes of others stay, and a note is found after the branch moved on")
   func othersNotes() async throws {
     try await withGitSandbox { sandbox in

@@ -49,6 +49,17 @@ struct BatchesTests {
     #expect(Conclusions.of(batchSituation(3, [running(1), passed(2, 3)])).isEmpty, "an innocent ahead does")
   }
 
+  @Test func whoWasRedOnlyWithThoseBehindIsTestedWithoutThem() {
+    // 2 would pass 1, but only together they were red: 1 may be innocent.
+    let situation = batchSituation(2, [failed(1, 2), passed(2)], slots: 1)
+    #expect(Conclusions.of(situation).isEmpty)
+    check("without them", situation, plans: [[1]])
+    let guilty = batchSituation(2, [failed(1, 2), passed(2), failed(1, times: 2)], slots: 1)
+    #expect(Conclusions.of(guilty) == [.land(members: [2])])
+    let innocent = batchSituation(2, [failed(1, 2), passed(2), passed(1)], slots: 1)
+    #expect(Conclusions.of(innocent) == [.land(members: [1])], "and 2 has to pass with it")
+  }
+
   @Test func greenElsewhereLandsNothingUntilTestedTogether() {
     let situation = batchSituation(2, [passed(1, 2, isOnTrunk: false)])
     #expect(Conclusions.of(situation).isEmpty)

@@ -62,7 +62,13 @@ struct ConclusionsTests {
     check("not without those ahead", [Self.green(1)], expecting: [])
     check("red alone", [Self.red(0)], expecting: ["eject 0"])
     check("red with others is nobody's yet", [Self.red(0, 1)], expecting: [])
-    check("a suspect holds up nobody", [Self.red(0, 1), Self.green(1)], expecting: ["land 1"])
+    check("nobody passes whom it was red with", [Self.red(0, 1), Self.green(1)], expecting: [])
+    check(
+      "once that was red alone it holds up nobody", [Self.red(0, 1), Self.green(1), Self.red(0)], expecting: ["land 1"])
+    check("nor when red with others", [Self.red(0, 1, 2), Self.green(2), Self.red(0, 1)], expecting: ["land 2"])
+    check(
+      "nor when red with who is ahead and good", [Self.red(0, 1), Self.green(0), Self.green(0, 2)],
+      expecting: ["land 0 2"])
     check("a red that may be a flake", [Self.red(0)], flake: 0.05, expecting: [])
     check("three reds are not", [Self.red(0, runs: 3)], flake: 0.05, expecting: ["eject 0"])
     check("a green that holds a red waits", [Self.red(0), Self.green(0, 1)], flake: 0.05, expecting: [])
