@@ -63,6 +63,10 @@ package struct SingleQueuePolicy: TrialPolicy {
 
 /// Zuul's dependent pipeline: each change is built with all ahead of it that are not failing; when one fails, those
 /// behind it start anew without it (zuul/manager/dependent.py; research §2.1).
+///
+/// Once red, a change is taken for failing until a build of it is green, also while it starts anew for the sake of one
+/// ahead. Counting it in again meanwhile restarts all behind it twice: at an overlap of .125 that took 8 builds a change
+/// and 5 times the Oracle's median, where the published row has 2.56 and 1.41.
 package struct OptimisticPolicy: TrialPolicy {
   /// How many of the line may be built at once.
   package struct Window: Sendable {
@@ -82,17 +86,20 @@ package struct OptimisticPolicy: TrialPolicy {
   /// What the current build of each change assumes to land, those that landed since left out.
   private var assumed: [[Int]]
   private var results: [Result]
+  private var isFailing: [Bool]
 
   package init(changes: Int, window: Window?) {
     graph = ConflictGraph(changes: changes)
     self.window = window
     assumed = Array(repeating: [], count: changes)
     results = Array(repeating: .none, count: changes)
+    isFailing = Array(repeating: false, count: changes)
   }
 
   package mutating func arrived(_ change: Int, on farm: inout CIFarm) { graph.arrived(change, on: farm) }
   package mutating func ended(_ build: CIFarm.Ended, on farm: inout CIFarm) {
     results[build.build.tip] = build.isGreen ? .green : .red
+    isFailing[build.build.tip] = !build.isGreen
   }
   package mutating func settle(on farm: inout CIFarm) {
     while step(on: &farm) {}
@@ -103,7 +110,7 @@ package struct OptimisticPolicy: TrialPolicy {
     var didLeave = false
     for (place, change) in farm.pending.enumerated() {
       if let window, place >= window.size { break }
-      let base = graph.ahead[change].filter { if case .red = results[$0] { false } else { true } }
+      let base = graph.ahead[change].filter { !isFailing[$0] }
       if case .none = results[change] {
       } else if assumed[change] != base {
         if case .running(let id) = results[change] { farm.stop(id) }
@@ -127,7 +134,15 @@ package struct OptimisticPolicy: TrialPolicy {
   private mutating func leave(_ change: Int, on farm: inout CIFarm) {
     if case .green = results[change] {
       farm.land(change)
-      for other in graph.behind[change] { assumed[other].removeAll { $0 == change } }
+      for other in graph.behind[change] {
+        if let place = assumed[other].firstIndex(of: change) {
+          assumed[other].remove(at: place)
+        } else {
+          // It was taken for failing there: what was built without it says nothing.
+          if case .running(let id) = results[other] { farm.stop(id) }
+          results[other] = .none
+        }
+      }
       if let size = window?.size { window?.size = size + 1 }
     } else {
       farm.eject(change)

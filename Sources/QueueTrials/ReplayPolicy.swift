@@ -46,7 +46,7 @@ package struct ReplayPolicy: Equatable, Sendable {
     // In one line a green build shows that everything passes together; with lanes it runs what its tip affects.
     let farm = CIFarm(trace: trace, slots: slots, proof: knowsLanes && hasLanes ? .tip : .tree, measured: 0...1)
     switch kind {
-    case .ours: return hasLanes ? Model1Policy.ours.run(on: farm) : Model2Policy.ours.run(on: farm)
+    case .ours: return hasLanes ? Model1Policy.planner.run(on: farm) : Model2Policy.ours.run(on: farm)
     case .line(.article) where Self.isQuiet(trace): return Model2Policy.serial.run(on: farm)
     case .line(let rule): return rule.run(on: farm)
     case .graph(let rule): return rule.run(on: farm)
@@ -76,8 +76,9 @@ extension Model1Policy {
     case .zuul: "each on all ahead of it, within a window that grows and halves"
     case .speculateAll: "every combination of those ahead"
     case .bestFirst: "the likeliest combinations first"
-    case .bestFirstThreshold: "the same, and none that is unlikely"
-    case .ours: "ours"
+    case .bestFirstThreshold: "the same; beside the likeliest only what is needed with 0.1 or more"
+    case .ours: "ours: lands when green with all ahead"
+    case .planner: "ours: lands when green with all ahead and with none"
     }
   }
 }

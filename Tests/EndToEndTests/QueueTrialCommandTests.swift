@@ -81,4 +81,33 @@ import Testing
       #expect((ended.code == 0) == bars.allSatisfy { $0["isHeld"] as? Bool == true })
     }
   }
+
+  @Test("a bar is what the rows say, and the exit code whether all were held") func bars() async throws {
+    try await withFolder { folder in
+      let ended = try Binary.run(
+        [
+          "bench", "queue", "--part", "speculation", "--seeds", "1", "--changes", "60", "--policy", "oracle",
+          "--policy", "optimistic", "--policy", "plimsoll", "--json", "--plots", "plots",
+        ], in: folder)
+      let answer = try object(ended.output)
+      let rows = try #require(answer["speculation"] as? [[String: Any]])
+      #expect(rows.count == 30, "ten cells under three rules")
+      let wide = rows.filter {
+        $0["policy"] as? String == "plimsoll" && $0["arrivals"] as? Int == $0["workers"] as? Int
+      }
+      let bars = try #require(answer["bars"] as? [[String: Any]])
+      #expect(bars.count == 4)
+      let worst = try #require(wide.compactMap { $0["p50OfOracle"] as? Double }.max())
+      let builds = wide.compactMap { $0["buildsPerChange"] as? Double }.reduce(0, +) / 8
+      let measured = bars.compactMap { $0["measured"] as? Double }
+      #expect(measured.count == 4 && measured[0] == worst && abs(measured[1] - builds) < 1e-9)
+      #expect(bars[0]["isHeld"] as? Bool == (worst <= 0.9))
+      #expect((ended.code == 0) == bars.allSatisfy { $0["isHeld"] as? Bool == true })
+      #expect((answer["frontier"] as? [Any])?.count == 56, "eight cells at seven prices")
+      for name in ["speculation.svg", "frontier.svg"] {
+        #expect(
+          try String(contentsOf: folder.appending(path: "plots/\(name)"), encoding: .utf8).hasPrefix("<svg"))
+      }
+    }
+  }
 }

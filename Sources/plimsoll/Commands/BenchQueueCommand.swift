@@ -9,14 +9,14 @@ struct BenchQueueCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "queue", abstract: "Put the merge queue and its rivals through the same simulated changes.",
     discussion: """
-      Three parts (docs/queue-trials.md): speculation over a conflict graph, batches on one line, and the search for a \
-      culprit. The same numbers give the same changes on every machine. All of it at 20 seeds of 5,000 changes takes \
+      Four parts (docs/queue-trials.md): speculation over a conflict graph, batches on one line, the search for a \
+      culprit, and what a turn costs with 10,000 changes queued. The same numbers give the same changes on every machine. All of it at 20 seeds of 5,000 changes takes \
       hours; --part, --changes and --seeds make it shorter.
       Exit 0 when every bar was held, 1 when not.
       """)
 
   enum Part: String, CaseIterable, ExpressibleByArgument {
-    case speculation, batches, culprit
+    case speculation, batches, culprit, turns
   }
 
   @Option(name: .long, help: "Only this part; may be repeated.")
@@ -41,8 +41,11 @@ struct BenchQueueCommand: AsyncParsableCommand {
     var seeds: Int
     var firstSeed: UInt64
     var speculation: [SpeculationBench.Row]?
+    /// Ours at other prices of a build.
+    var frontier: [SpeculationBench.Row]?
     var batches: [BatchBench.Row]?
     var culprit: [CulpritBench.Row]?
+    var turns: [TurnBench.Row]?
     var bars: [Bar]
   }
 
@@ -87,6 +90,11 @@ struct BenchQueueCommand: AsyncParsableCommand {
       answer.speculation = rows
       answer.bars += SpeculationBench.bars(rows)
       try draw("speculation.svg", SpeculationBench.picture(rows))
+      let frontier = bench.frontier { Terminal.standard.progress($0) }
+      if !frontier.isEmpty {
+        answer.frontier = frontier
+        try draw("frontier.svg", SpeculationBench.frontierPicture(frontier))
+      }
     }
     if part.contains(.batches) {
       let bench = BatchBench(changes: changes, seeds: range, policies: chosen(Model2Policy.allCases))
@@ -99,6 +107,11 @@ struct BenchQueueCommand: AsyncParsableCommand {
       let rows = await CulpritBench.rows(searches: searches) { Terminal.standard.progress($0) }
       answer.culprit = rows
       answer.bars += CulpritBench.bars(rows)
+    }
+    if part.contains(.turns) {
+      let rows = try TurnBench.rows { Terminal.standard.progress($0) }
+      answer.turns = rows
+      answer.bars += TurnBench.bars(rows)
     }
     Terminal.standard.clearProgress()
     if json { try printJSON(answer) } else { show(answer) }
@@ -122,8 +135,10 @@ struct BenchQueueCommand: AsyncParsableCommand {
   private func show(_ answer: Answer) {
     let terminal = Terminal.standard
     if let rows = answer.speculation { SpeculationBench.show(rows) }
+    if let rows = answer.frontier { SpeculationBench.show(rows, title: "Ours at other prices of a build") }
     if let rows = answer.batches { BatchBench.show(rows) }
     if let rows = answer.culprit { CulpritBench.show(rows) }
+    if let rows = answer.turns { TurnBench.show(rows) }
     for bar in answer.bars {
       let words = String(format: "%@ %.4g, wanted %@", bar.name, bar.measured, bar.wanted)
       terminal.line(terminal.paint("\(bar.isHeld ? "held  " : "BROKEN")  \(words)", bar.isHeld ? .good : .bad))

@@ -52,6 +52,21 @@ struct SpeculationBench {
     return rows
   }
 
+  /// Ours at other prices of a build, on the first seed alone: what fewer builds cost. Empty without the Oracle or ours.
+  func frontier(_ progress: (String) -> Void) -> [Row] {
+    guard policies.contains(.ours), policies.contains(.oracle) else { return [] }
+    let first = seeds.lowerBound..<(seeds.lowerBound + 1)
+    return Model1.cells.flatMap { cell in
+      progress("\(cell.name) frontier …")
+      let oracle = Model1Policy.oracle.score(cell, changes: changes, seeds: first)
+      return Model1Policy.prices.map { price in
+        var row = Self.row(cell, Model1Policy.score(price: price, cell, changes: changes, seeds: first), oracle)
+        row.policy = "price \(price)"
+        return row
+      }
+    }
+  }
+
   private static func row(_ cell: Model1.Cell, _ score: Model1Policy.Score, _ oracle: Model1Policy.Score?) -> Row {
     Row(
       cell: cell.name, arrivals: cell.arrivals, workers: cell.workers, overlap: cell.overlap,
@@ -87,8 +102,8 @@ struct SpeculationBench {
     return bars
   }
 
-  static func show(_ rows: [Row]) {
-    Terminal.standard.line("Speculation: changes/h, workers and overlap; minutes from arrival to landing")
+  static func show(_ rows: [Row], title: String = "Speculation") {
+    Terminal.standard.line("\(title): changes/h, workers and overlap; minutes from arrival to landing")
     printTable(
       ["cell", "policy", "P50", "× Oracle", "P95", "× Oracle", "builds/change", "stopped"],
       rows.map { row in
@@ -111,7 +126,7 @@ struct SpeculationBench {
   static func picture(_ rows: [Row]) -> String {
     let wide = rows.filter { $0.arrivals == $0.workers }
     let present = Set(wide.map(\.policy))
-    let names = ([Model1Policy.ours] + Model1Policy.rivals).map(\.rawValue).filter { present.contains($0) }
+    let names = ([.ours, .planner] + Model1Policy.rivals).map(\.rawValue).filter { present.contains($0) }
     return QueuePicture.dots(
       title: "Speculation: each dot a cell; beyond 3 Oracles or 6 builds it is drawn at the edge",
       x: "builds a change", y: "P50 of the Oracle's",
@@ -122,6 +137,23 @@ struct SpeculationBench {
             QueuePicture.Point(
               x: min(row.buildsPerChange, mostBuilds), y: min(row.p50OfOracle ?? mostRatio, mostRatio),
               title: "\(name), \(row.cell): \(ratio(row.p50OfOracle)) x Oracle, "
+                + String(format: "%.2f builds a change", row.buildsPerChange))
+          })
+      }, marks: (1.6, 0.9))
+  }
+
+  /// Of each cell the prices of a build: what is above and right of another dot of its colour is worse twice.
+  static func frontierPicture(_ rows: [Row]) -> String {
+    QueuePicture.dots(
+      title: "Ours at other prices of a build; beyond 3 Oracles or 6 builds it is drawn at the edge",
+      x: "builds a change", y: "P50 of the Oracle's",
+      Model1.cells.map(\.name).map { cell in
+        QueuePicture.Series(
+          label: cell,
+          points: rows.filter { $0.cell == cell }.map { row in
+            QueuePicture.Point(
+              x: min(row.buildsPerChange, mostBuilds), y: min(row.p50OfOracle ?? mostRatio, mostRatio),
+              title: "\(cell), \(row.policy): \(ratio(row.p50OfOracle)) x Oracle, "
                 + String(format: "%.2f builds a change", row.buildsPerChange))
           })
       }, marks: (1.6, 0.9))
