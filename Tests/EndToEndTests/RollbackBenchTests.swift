@@ -88,6 +88,19 @@ import Testing
     ] { #expect(broken.bars.contains { !$0.held }, "\(what)") }
   }
 
+  @Test("what was not found breaks a bar of its own, and several faults are held to the bars together")
+  func missed() throws {
+    var report = try report(restored: [1000])
+    report.missed = [RollbackBenchReport.Missed(fault: "slow 10x", sentence: "it holds", loadAverage: 9)]
+    var slow = report.rounds[0]
+    slow.fault = "slow 10x"
+    slow.restoredMs = 31_000
+    report.rounds.append(slow)
+    report.conclude([try fault("failing 10x"), try fault("slow 10x")])
+    let broken = report.bars.filter { !$0.held }.map { String($0.bar.prefix(12)) }
+    #expect(broken == ["slow 10x: fi", "all 2 at 10x", "each is foun"])
+  }
+
   @Test("too little traffic for the bars is measured and not held to them") func tooLittle() throws {
     var load = Self.load
     load.requestsPerSecond = 90

@@ -20,11 +20,17 @@ struct AcceptCommand: AsyncParsableCommand {
     case kills
     /// Each of the harbor's variants ends as its text says.
     case variants
+    /// A queue with little to do lands what is tested in seconds, and what is not as soon as it is.
+    case landings
+    /// `kill -9` at random moments loses nothing of a queue and lands nothing untested.
+    case queueKills = "queue-kills"
+
+    var isOfQueue: Bool { self == .landings || self == .queueKills }
   }
 
   @Option(name: .long, help: "The harbor example.", completion: .directory)
   var example = "Examples/harbor"
-  @Option(name: .long, parsing: .upToNextOption, help: "Only these parts: rollback healthy blackout kills variants.")
+  @Option(name: .long, parsing: .upToNextOption, help: "Only these parts.")
   var only: [Part] = Part.allCases
   @Option(name: .long, help: "Bad releases.")
   var rollbacks = 10
@@ -32,13 +38,50 @@ struct AcceptCommand: AsyncParsableCommand {
   var healthy = 20
   @Option(name: .long, help: "Kills: half during healthy rollouts, half during bad ones.")
   var kills = 10
+  @Option(name: .long, help: "Landings of each kind in a queue with little to do.")
+  var landings = 10
+  @Option(name: .long, help: "How long CI takes in those that must be tested, in seconds.")
+  var ciSeconds = 20.0
+  @Option(name: .long, help: "Kills of a server whose queue is at work.")
+  var queueKills = 20
   @Option(name: .long, help: "Seed of the random moments.")
   var seed: UInt64 = 1
   @Option(name: .long, help: "Where to write the report.", completion: .file(extensions: ["json"]))
   var report = "accept-report.json"
 
+  func validate() throws {
+    guard (2...1000).contains(landings) else { throw ValidationError("--landings is a number from 2 to 1000.") }
+    guard (2...1000).contains(queueKills) else { throw ValidationError("--queue-kills is a number from 2 to 1000.") }
+    guard (0.1...600).contains(ciSeconds) else { throw ValidationError("--ci-seconds is a time from 0.1 to 600.") }
+  }
+
   func run() async throws {
     let folder = FileManager.default.temporaryDirectory.appending(path: "plimsoll-accept-\(getpid())").path
+    var told = AcceptReport()
+    if only.contains(where: { !$0.isOfQueue }) { told = try await ofHarbor(folder) }
+    let queue = AcceptQueue(folder: "\(folder)-queue", seed: seed)
+    if only.contains(.landings) {
+      await told.carryOut("the trial of landings") { report in
+        try await queue.landings(landings, ciSeconds: ciSeconds, into: &report)
+      }
+    }
+    if only.contains(.queueKills) {
+      await told.carryOut("the trial of a killed queue") { report in
+        try await queue.kills(queueKills, into: &report)
+      }
+    }
+    try JSONEncoder.report.encode(told).write(to: URL(filePath: report), options: .atomic)
+    let terminal = Terminal.standard
+    for promise in told.promises {
+      terminal.line(
+        terminal.paint(
+          "\(promise.held ? "held  " : "BROKEN")  \(promise.promise): \(promise.detail)", promise.held ? .good : .bad))
+    }
+    if !told.promises.allSatisfy(\.held) { throw ExitCode(1) }
+    try? FileManager.default.removeItem(atPath: queue.folder)
+  }
+
+  private func ofHarbor(_ folder: String) async throws -> AcceptReport {
     let world = try await HarborWorld(
       example: URL(filePath: example).standardizedFileURL.path, folder: folder, options: HarborWorld.Options())
     let trial = AcceptTrial(
@@ -61,14 +104,7 @@ struct AcceptCommand: AsyncParsableCommand {
     } else {
       world.remove()
     }
-    try JSONEncoder.report.encode(trial.report).write(to: URL(filePath: report), options: .atomic)
-    let terminal = Terminal.standard
-    for promise in trial.report.promises {
-      terminal.line(
-        terminal.paint(
-          "\(promise.held ? "held  " : "BROKEN")  \(promise.promise): \(promise.detail)", promise.held ? .good : .bad))
-    }
-    if !trial.report.promises.allSatisfy(\.held) { throw ExitCode(1) }
+    return trial.report
   }
 }
 
@@ -99,4 +135,19 @@ struct AcceptReport: Codable {
   var failedBySwitches = 0
   /// For each bad version: from the verdict to the last request that the client sent and it answered; 0 when none.
   var verdictToLastSentMs: [Int64] = []
+  var landings: QueueLandings.Outcome?
+  var queueKills: QueueKills.Outcome?
+
+  mutating func promise(_ promise: String, _ held: Bool, _ detail: String) {
+    promises.append(Promise(promise: promise, held: held, detail: detail))
+  }
+
+  /// A part that cannot go on is a broken promise, and the next part is tried all the same.
+  mutating func carryOut(_ name: String, _ part: (inout AcceptReport) async throws -> Void) async {
+    do {
+      try await part(&self)
+    } catch {
+      promise("\(name) was carried out to its end", false, Ending(error).message)
+    }
+  }
 }

@@ -35,7 +35,7 @@ final class AcceptTrial {
   init(_ releases: HarborReleases) { self.releases = releases }
 
   func promise(_ promise: String, _ held: Bool, _ detail: String) {
-    report.promises.append(AcceptReport.Promise(promise: promise, held: held, detail: detail))
+    report.promise(promise, held, detail)
   }
 
   func begin() async throws {

@@ -107,6 +107,11 @@ struct BenchRollbackCommand: AsyncParsableCommand {
       "\(Int(load.requestsPerSecond)) requests/s, \(load.canaryPercent) % of them to the new version; "
         + "\(load.baselineErrorPercent) % usual errors\(measured); "
         + "\(report.requests) requests in \(report.durationMs / 1000) s")
+    let loads = report.rounds.compactMap(\.loadAverage).sorted()
+    if let least = loads.first, let most = loads.last {
+      let cores = ProcessInfo.processInfo.activeProcessorCount
+      terminal.line(String(format: "load average of %d cores meanwhile: %.1f to %.1f", cores, least, most))
+    }
     terminal.line("median / P90 / P99 (of fewer than 100 rounds P99 is the longest); hurt: median, most")
     func cell(_ spread: Spread?, _ words: (Span) -> String) -> String {
       spread.map { [$0.p50, $0.p90, $0.p99].map(words).joined(separator: " / ") } ?? "–"

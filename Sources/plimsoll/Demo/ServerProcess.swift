@@ -3,21 +3,23 @@ import Foundation
 import Kernel
 import Synchronization
 
-/// A `plimsoll serve` of this very binary in a process of its own, in its own session, so that it can be killed without
+/// A `plimsoll serve`, unless told otherwise of this very binary, in a process of its own, in its own session, so that it can be killed without
 /// warning and can outlive whoever started it.
 final class ServerProcess: Sendable {
   private let folder: String
   private let port: Int
+  private let program: String
   private let process = Mutex<OwnedProcess?>(nil)
 
   /// A server that does not answer its health page by then is not coming.
-  static let startLimit = Duration.seconds(20)
+  static let startLimit = Duration.seconds(60)
   static let stopLimit = Duration.seconds(10)
   private static let look = Duration.milliseconds(50)
 
-  init(folder: String, port: Int) {
+  init(folder: String, port: Int, program: String = "/proc/self/exe") {
     self.folder = folder
     self.port = port
+    self.program = program
   }
 
   var pid: Int32? { process.withLock { $0?.pid } }
@@ -31,7 +33,7 @@ final class ServerProcess: Sendable {
   func start() async throws {
     let environment = ProcessInfo.processInfo.environment.map { "\($0.key)=\($0.value)" }
     let started = try OwnedProcess.start(
-      ["/proc/self/exe", "serve", "--file", "\(folder)/plimsoll.yaml", "--data", data], environment: environment,
+      [program, "serve", "--file", "\(folder)/plimsoll.yaml", "--data", data], environment: environment,
       folder: folder, output: log)
     process.withLock { $0 = started }
     if try await answers(started) { return }
@@ -65,6 +67,14 @@ final class ServerProcess: Sendable {
 
   func kill(_ signal: Int32) {
     process.withLock { $0 }?.signal(signal)
+  }
+
+  /// SIGKILL, and its end: another server may be started at once.
+  func killAndWait() async {
+    guard let running = process.withLock({ $0 }) else { return }
+    running.signal(SIGKILL)
+    while running.isAlive { try? await Task.sleep(for: .milliseconds(5)) }
+    process.withLock { $0 = nil }
   }
 
   /// SIGTERM, and SIGKILL when that is not enough.

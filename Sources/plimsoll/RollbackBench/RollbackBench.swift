@@ -14,6 +14,7 @@ final class RollbackBench {
   private let shapes: [RequestShape]
   private let seed: UInt64
   private var exposures: [RollbackExposure] = []
+  private var missed: [RollbackBenchReport.Missed] = []
   private var neverReady: (rollout: RolloutView, began: Int64)?
   private var known: String?
 
@@ -47,8 +48,15 @@ final class RollbackBench {
     releases.traffic.change(perSecond: load.requestsPerSecond * fault.trafficFold)
     defer { releases.traffic.change(perSecond: load.requestsPerSecond) }
     let began = Instant.now.milliseconds
+    let load = LoadAverage.now
     let commit = try await releases.submitAnew(variant: fault.variant)
-    let rollout = try await releases.ended(commit)
+    let rollout: RolloutView
+    do {
+      rollout = try await releases.ended(commit)
+    } catch let outage as Outage {
+      try await giveUp(on: fault, commit, load: load, because: outage)
+      return
+    }
     guard rollout.outcome == "rolledBack" else {
       throw Outage(
         "bench", "a bad version (\(fault.name)) ended as \(rollout.outcome): \(rollout.sentence ?? "no reason given")")
@@ -58,9 +66,22 @@ final class RollbackBench {
       throw Outage("bench", "after \(fault.name) something else serves than the known-good version")
     }
     exposures.append(
-      RollbackExposure(fault: fault, rollout: rollout.id, report: report, digest: digest, beganAtMs: began))
+      RollbackExposure(
+        fault: fault, rollout: rollout.id, report: report, digest: digest, beganAtMs: began, loadAverage: load))
     let took = Span(milliseconds: report.endedAtMs - (report.firstBadAtMs ?? report.detectedAtMs))
     releases.say("        restored \(took.tenths) after the first bad response: \(report.sentence)")
+  }
+
+  /// A bad version that is not found is a result too; a person takes it back, and the next one is tried.
+  private func giveUp(on fault: RollbackFault, _ commit: String, load: Double, because outage: Outage) async throws {
+    let view = try await releases.production()
+    guard view.rollout?.deployment.commit == commit else { throw outage }
+    let sentence = view.rollout?.sentence ?? view.sentence
+    releases.say("        not found within \(Int(HarborReleases.patience.seconds)) s: \(sentence)")
+    missed.append(RollbackBenchReport.Missed(fault: fault.name, sentence: sentence, loadAverage: load))
+    let request = RollbackRequest(from: view.leaving, reason: "the judge did not find it")
+    let _: Receipt = try await releases.world.client.post("/v1/rollouts/harbor/production/rollback", request)
+    _ = try await releases.ended(commit)
   }
 
   private func tryNeverReady() async throws {
@@ -96,6 +117,7 @@ final class RollbackBench {
         endedAfterMs: (neverReady.rollout.endedAtMs ?? neverReady.began) - neverReady.rollout.startedAtMs,
         requestsTaken: answers.count { $0.digest == digest })
     }
+    report.missed = missed
     report.conclude(faults)
     return report
   }

@@ -33,6 +33,16 @@ struct RollbackBenchReport: Codable {
     var requestsHurt: Int
     /// Requests that the client knows to have reached it, good and bad.
     var requestsTaken: Int
+    /// Of the machine, one minute's, when it began: what else it did meanwhile takes time too.
+    var loadAverage: Double?
+  }
+
+  /// A bad version that served until a person took it back.
+  struct Missed: Codable {
+    var fault: String
+    /// What the rollout said of itself then.
+    var sentence: String
+    var loadAverage: Double
   }
 
   /// All rounds of a fault. Percentiles are rounds that were measured (nearest rank): P99 of few is the longest.
@@ -69,6 +79,7 @@ struct RollbackBenchReport: Codable {
 
   var load: Load
   var rounds: [Round] = []
+  var missed: [Missed] = []
   var rows: [Row] = []
   var neverReady: NeverReady?
   var bars: [Bar] = []
@@ -91,7 +102,15 @@ extension RollbackBenchReport {
       let own = rounds.filter { $0.fault == fault.name }
       return own.isEmpty ? nil : row(fault, own)
     }
-    bars = rows.filter(\.isHeldToBar).map(Self.restored) + [lastRequest, nothingLost]
+    let held = rows.filter(\.isHeldToBar)
+    bars = held.map { Self.restored($0.fault, $0.restored) }
+    if held.count > 1 {
+      let names = Set(held.map(\.fault))
+      let all = rounds.filter { names.contains($0.fault) }.map { Span(milliseconds: $0.restoredMs) }
+      bars.append(Self.restored("all \(all.count) at 10x or worse", Spread(all)))
+    }
+    if !missed.isEmpty { bars.append(noneMissed) }
+    bars += [lastRequest, nothingLost]
   }
 
   private func row(_ fault: RollbackFault, _ own: [Round]) -> Row {
@@ -107,13 +126,19 @@ extension RollbackBenchReport {
       requestsHurtMost: hurt[hurt.count - 1])
   }
 
-  private static func restored(_ row: Row) -> Bar {
-    let (median, p99) = (row.restored?.p50 ?? .zero, row.restored?.p99 ?? .zero)
+  private static func restored(_ what: String, _ spread: Spread?) -> Bar {
+    let (median, p99, count) = (spread?.p50 ?? .zero, spread?.p99 ?? .zero, spread?.count ?? 0)
     return Bar(
-      bar: "\(row.fault): first bad response to restored, median at most \(Int(medianLimit.seconds)) s, "
+      bar: "\(what): first bad response to restored, median at most \(Int(medianLimit.seconds)) s, "
         + "P99 at most \(Int(p99Limit.seconds)) s",
       held: median <= medianLimit && p99 <= p99Limit,
-      detail: "median \(median.tenths), \(row.rounds < 100 ? "longest" : "P99") \(p99.tenths) of \(row.rounds)")
+      detail: "median \(median.tenths), \(count < 100 ? "longest" : "P99") \(p99.tenths) of \(count)")
+  }
+
+  private var noneMissed: Bar {
+    Bar(
+      bar: "each is found within \(Int(HarborReleases.patience.seconds)) s", held: missed.isEmpty,
+      detail: missed.map { "\($0.fault) was not: \($0.sentence)" }.joined(separator: "; "))
   }
 
   private var lastRequest: Bar {

@@ -10,6 +10,8 @@ struct RollbackExposure {
   var digest: String
   /// When its change was submitted; until the next one's, nobody else is bad.
   var beganAtMs: Int64
+  /// Of the machine, one minute's, when it was submitted.
+  var loadAverage: Double?
 
   /// - Parameter answers: of its own time.
   func round(_ answers: [TrafficDriver.Answer]) -> RollbackBenchReport.Round {
@@ -24,7 +26,7 @@ struct RollbackExposure {
       detectionMs: detected - firstBad, decisionMs: report.decidedAtMs - detected,
       actuationMs: report.endedAtMs - report.decidedAtMs, restoredMs: report.endedAtMs - firstBad,
       verdictToLastRequestMs: max(lastSent - report.decidedAtMs, 0), requestsHurt: bad.count,
-      requestsTaken: taken.count)
+      requestsTaken: taken.count, loadAverage: loadAverage)
   }
 
   /// Failed without saying by whom: of a version that loses requests by its own fault its doing, else the switch's.
