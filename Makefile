@@ -19,7 +19,7 @@ demo: setup ## Build release and play the article's first page on real component
 
 # Explorers and simulations fill every core, and may. Tests with real peers and clocks wait for processes and sockets:
 # they run after those, and one at a time, so that nothing but the peer decides how long they wait.
-PEERS = DriverTests|RuntimeTests|EndToEndTests
+PEERS = DriverTests|RuntimeTests|EndToEndTests|MigrationOracleTests|StatementProxyTests
 
 test: ## Build once, run every test; no wall-clock promises.
 	$(SWIFT) build --build-tests
@@ -50,7 +50,7 @@ bench-queue: ## The merge queue and its rivals on the same simulated changes. Ho
 	$(RELEASE)
 	$(BINARY) bench queue --plots .build-release/bench-queue $(BENCH)
 
-accept: setup ## Wall-clock promises on real components, repeated runs, medians. About half an hour.
+accept: setup ## Wall-clock promises on real components, repeated runs, medians. About three quarters of an hour.
 	$(RELEASE)
 	$(BINARY) accept $(ACCEPT)
 

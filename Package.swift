@@ -8,6 +8,11 @@ let pure: [Target.Dependency] = [
 ]
 let numerics: Target.Dependency = .product(name: "RealModule", package: "swift-numerics")
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
+let nio: [Target.Dependency] = [
+  .product(name: "NIOCore", package: "swift-nio"),
+  .product(name: "NIOPosix", package: "swift-nio"),
+  .product(name: "NIOSSL", package: "swift-nio-ssl"),
+]
 let domains: [Target.Dependency] = ["Kernel", "Statistics", "MergeQueues", "Promotions", "Rollouts"]
 
 let package = Package(
@@ -24,6 +29,8 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-crypto", exact: "4.5.2"),
     .package(url: "https://github.com/apple/swift-numerics", exact: "1.1.1"),
     .package(url: "https://github.com/apple/swift-collections", exact: "1.6.0"),
+    .package(url: "https://github.com/apple/swift-nio", exact: "2.101.2"),
+    .package(url: "https://github.com/apple/swift-nio-ssl", exact: "2.37.6"),
     .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
     .package(url: "https://github.com/swiftlang/swift-subprocess", exact: "1.0.2"),
   ],
@@ -34,6 +41,7 @@ let package = Package(
     .target(name: "MergeQueues", dependencies: ["Kernel", "Statistics", numerics] + pure),
     .target(name: "Promotions", dependencies: ["Kernel"] + pure),
     .target(name: "Rollouts", dependencies: ["Kernel", "Statistics"] + pure),
+    .target(name: "Migrations", dependencies: ["Kernel"]),
     // Simulated deploys, rivals, and what came of them (docs/decisions/0005).
     .target(name: "JudgeTrials", dependencies: ["Kernel", "Statistics", "Rollouts", numerics]),
     // Simulated queues, rivals, and what came of them.
@@ -55,6 +63,16 @@ let package = Package(
     .target(
       name: "Drivers",
       dependencies: ["Kernel", crypto, .product(name: "Subprocess", package: "swift-subprocess")]),
+    // PostgreSQL (docs/decisions/0011): its parser, its client, a server to ask, the wire to look at.
+    .systemLibrary(name: "CPgQuery"),
+    .systemLibrary(name: "CLibPQ", pkgConfig: "libpq"),
+    .target(
+      name: "MigrationOracle",
+      dependencies: [
+        "Kernel", "Migrations", "CPgQuery", "CLibPQ", crypto,
+        .product(name: "Subprocess", package: "swift-subprocess"),
+      ]),
+    .target(name: "StatementProxy", dependencies: ["Kernel", "Migrations"] + nio),
     .target(
       name: "PlimsollFile",
       dependencies: domains + ["ControlPlane", .product(name: "Yams", package: "Yams")],
@@ -74,7 +92,7 @@ let package = Package(
       name: "plimsoll",
       dependencies: domains + [
         "Measures", "ControlPlane", "Simulator", "Runtime", "Ledger", "Drivers", "PlimsollFile", "API", "Server",
-        "Replay", "JudgeTrials", "QueueTrials",
+        "Replay", "JudgeTrials", "QueueTrials", "Migrations", "MigrationOracle", "StatementProxy",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "AsyncHTTPClient", package: "async-http-client"),
         .product(name: "Hummingbird", package: "hummingbird"),
@@ -106,6 +124,9 @@ let package = Package(
         "API", "ControlPlane", "Measures", "Server", .product(name: "Logging", package: "swift-log"),
       ]),
     .testTarget(name: "EndToEndTests", dependencies: ["plimsoll", "API"], exclude: ["Snapshots"]),
+    .testTarget(name: "MigrationsTests", dependencies: ["Kernel", "Migrations"]),
+    .testTarget(name: "MigrationOracleTests", dependencies: ["Kernel", "Migrations", "MigrationOracle"]),
+    .testTarget(name: "StatementProxyTests", dependencies: ["Kernel", "Migrations", "StatementProxy"] + nio),
     .testTarget(name: "TidyTests"),
   ]
 )

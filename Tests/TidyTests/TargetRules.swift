@@ -6,7 +6,7 @@ enum TargetRules {
   /// No Foundation, clock, chance, task, I/O, global or log.
   static let pure: Set = [
     "Kernel", "Statistics", "MergeQueues", "Promotions", "Rollouts", "Measures", "ControlPlane", "Simulator",
-    "JudgeTrials", "QueueTrials",
+    "JudgeTrials", "QueueTrials", "Migrations",
   ]
   private static let kernel: Set = ["Kernel", "Statistics"]
   private static let collections: Set = ["OrderedCollections"]
@@ -29,6 +29,10 @@ enum TargetRules {
     "Simulator": kernel.union(domains).union(collections).union(["Measures", "ControlPlane"]),
     "JudgeTrials": kernel.union(["Rollouts", "RealModule"]),
     "QueueTrials": kernel.union(["MergeQueues", "RealModule"]),
+    "Migrations": ["Kernel"],
+    "MigrationOracle": world.union(system).union(["Kernel", "Migrations", "CPgQuery", "CLibPQ", "Subprocess", "Crypto"]
+    ),
+    "StatementProxy": world.union(["Kernel", "Migrations", "NIOCore", "NIOPosix", "NIOSSL"]),
     "Replay": kernel.union(["Rollouts", "Foundation"]),
     "Runtime": kernel.union(domains).union(world).union(["ControlPlane"]),
     "Ledger": world.union(system).union(["Kernel", "GRDB", "Crypto"]),

@@ -1,0 +1,55 @@
+/// How a tool lays out migrations in a folder.
+package enum MigrationLayout: String, Codable, CaseIterable, Equatable, Sendable {
+  /// `*.sql`, by number and then by name; also sqlx without down files.
+  case plain
+  /// `V1.2__what.sql`, then `R__what.sql`; `U…` and `B…` are passed over.
+  case flyway
+  /// `0001_what.up.sql` with `.down.sql`; also sqlx with down files.
+  case golangMigrate = "golang-migrate"
+  /// One file with `-- +goose Up` and `-- +goose Down`.
+  case goose
+  /// One file with `-- migrate:up` and `-- migrate:down`.
+  case dbmate
+  /// Folders with `up.sql`, `down.sql` and perhaps `metadata.toml`.
+  case diesel
+  /// Folders with `migration.sql`.
+  case prisma
+
+  /// What a file's place and text say about the layout; nil where they say nothing.
+  init?(of path: String, _ text: String) {
+    let name = path.split(separator: "/").last.map(String.init) ?? path
+    let isInFolder = path.contains("/")
+    if isInFolder, name == "migration.sql" {
+      self = .prisma
+    } else if isInFolder, name == "up.sql" {
+      self = .diesel
+    } else if name.hasSuffix(".up.sql") {
+      self = .golangMigrate
+    } else if FlywayName(name) != nil {
+      self = .flyway
+    } else if Section.goose.begins(in: text) {
+      self = .goose
+    } else if Section.dbmate.begins(in: text) {
+      self = .dbmate
+    } else {
+      return nil
+    }
+  }
+}
+
+/// The name of a Flyway migration: prefix, version in numbers, description.
+struct FlywayName: Equatable {
+  enum Kind: Character { case versioned = "V", repeatable = "R", undo = "U", baseline = "B" }
+  let kind: Kind
+  let version: [String]
+  let description: String
+
+  init?(_ name: String) {
+    guard let match = name.wholeMatch(of: /([VRUB])([0-9._]*)__(.+)\.sql/), let letter = match.1.first,
+      let kind = Kind(rawValue: letter), (kind == .repeatable) == match.2.isEmpty
+    else { return nil }
+    self.kind = kind
+    version = match.2.split { $0 == "." || $0 == "_" }.map(String.init)
+    description = String(match.3)
+  }
+}

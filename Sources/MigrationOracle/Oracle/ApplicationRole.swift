@@ -1,0 +1,65 @@
+import Kernel
+
+/// Whose rights the statements run with: never the owner's, who may do all and is bound by no policy.
+///
+/// - A role that was named is used as it is. It must be known by then: a history that grants to it, or a server that was
+///   given, knows it.
+/// - Else, where tables carry grants, a role of our own inherits from every role that was granted to, so that a REVOKE
+///   shows; statements that it may not run at all before the migration run as the second role.
+/// - Else a role of our own may read and write everything, *also what the migration creates*: where a history grants
+///   nothing, the application most likely owns its tables, or gets rights by default privileges that no migration
+///   shows. To deny it what is new would call each new table a break for every team that grants nowhere. What this
+///   cannot see: rights that are lost because a table was replaced. `Oracle` notes such tables.
+struct ApplicationRole: Sendable {
+  /// The role that statements run as first.
+  let primary: String
+  /// For what `primary` may not do before the migration either; nil when a role was named.
+  let fallback: String?
+  /// Whether rights were assumed and not granted.
+  let assumed: Bool
+
+  /// Prepares rights in a database that is to be a template.
+  static func prepare(
+    named: String?, in connection: PostgresConnection, schema: Schema, mark: String
+  ) throws -> ApplicationRole {
+    if let named {
+      let known = try connection.query("SELECT 1 FROM pg_roles WHERE rolname = \(literal(named))").first
+      guard known != nil else {
+        throw Refusal(
+          .unknown,
+          "the role \(named) does not exist: no migration of the history names it; leave it out, or name the role that"
+            + " the migrations grant to")
+      }
+      return ApplicationRole(primary: named, fallback: nil, assumed: false)
+    }
+    let all = "plimsoll_all_\(mark)"
+    try make(all, connection)
+    for name in Set(schema.relations.map(\.schema) + schema.functions.map(\.schema) + ["public"]).sorted() {
+      let schemaName = quoted(name)
+      for what in ["USAGE ON SCHEMA", "ALL ON ALL TABLES IN SCHEMA", "ALL ON ALL SEQUENCES IN SCHEMA"] {
+        try connection.query("GRANT \(what) \(schemaName) TO \(all)")
+      }
+    }
+    for what in ["TABLES", "SEQUENCES", "FUNCTIONS"] {
+      try connection.query("ALTER DEFAULT PRIVILEGES GRANT ALL ON \(what) TO \(all)")
+    }
+    try connection.query("ALTER DEFAULT PRIVILEGES GRANT USAGE ON SCHEMAS TO \(all)")
+    let granted = try connection.query(
+      """
+      SELECT DISTINCT g.rolname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+      CROSS JOIN LATERAL aclexplode(c.relacl) a JOIN pg_roles g ON g.oid = a.grantee
+      WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND a.grantee <> c.relowner
+        AND NOT g.rolsuper AND g.rolname <> \(literal(all)) ORDER BY 1
+      """
+    ).rows.compactMap { $0.first ?? nil }
+    guard !granted.isEmpty else { return ApplicationRole(primary: all, fallback: nil, assumed: true) }
+    let heir = "plimsoll_heir_\(mark)"
+    try make(heir, connection)
+    for role in granted { try connection.query("GRANT \(quoted(role)) TO \(heir)") }
+    return ApplicationRole(primary: heir, fallback: all, assumed: false)
+  }
+
+  private static func make(_ role: String, _ connection: PostgresConnection) throws {
+    try connection.query("CREATE ROLE \(role) NOLOGIN")
+  }
+}

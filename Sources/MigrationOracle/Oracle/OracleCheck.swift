@@ -1,0 +1,123 @@
+import Kernel
+import Migrations
+
+/// One check: the schema before in one database, the migration applied in another, the statements in both.
+struct OracleCheck: Sendable {
+  let question: OracleQuestion
+  let prepared: PreparedHistory
+  let role: ApplicationRole
+  /// Addresses of two copies of the history's database.
+  let before: ServerAddress
+  let after: ServerAddress
+  /// Of a third one, where traffic is to be replayed.
+  let third: ServerAddress?
+
+  /// Longest that one statement on trial may take, in seconds: the shadow's tables have a few rows.
+  static let trialSeconds = 10
+
+  func run(_ stopwatch: inout Stopwatch, _ progress: @Sendable (String) -> Void) async throws -> MigrationReport {
+    progress("applying the migration")
+    let old = Candidate.all(of: question.old)
+    let new = Candidate.all(of: question.new.map { [$0] } ?? [])
+    // The control and the migration work on different databases: both cores are used.
+    async let controlling = BlockingThread.run { try control(old, new) }
+    let applied = try await BlockingThread.run { try applyMigration() }
+    let controlled = try await controlling
+    stopwatch.lap("apply")
+    guard let schema = applied.schema else {
+      return report(applied, findings: [], checked: question.old.map { undecided($0) }, stopwatch)
+    }
+    progress("trying \(old.count) statements")
+    let judged = try await BlockingThread.run { try judge(old, new, controlled, schema, thinnings: applied.thinnings) }
+    stopwatch.lap("statements")
+    var findings = judged.findings
+    if let third {
+      progress("sending the statements while the migration runs")
+      let replay = TrafficReplay(
+        database: third, migration: question.migration, lockTimeout: question.lockTimeout)
+      findings += try await replay.run(judged.traffic).findings(judged.traffic, lockTimeout: question.lockTimeout)
+      stopwatch.lap("locks")
+    }
+    return report(applied, findings: findings, checked: judged.checked, stopwatch)
+  }
+
+  private func undecided(_ set: StatementSet) -> MigrationReport.CheckedVersion {
+    MigrationReport.CheckedVersion(
+      version: set.version, statements: set.statements.count, held: 0, broken: 0, brokenBefore: 0,
+      undecided: set.statements.count)
+  }
+
+  private func report(
+    _ applied: Applied, findings: [Finding], checked: [MigrationReport.CheckedVersion], _ stopwatch: Stopwatch
+  ) -> MigrationReport {
+    var all = findings + applied.findings + OracleFindings.remarks(prepared.remarks, level: .apply)
+    if let failure = applied.failure { all.append(OracleFindings.failure(failure, ofHistory: false)) }
+    all += OracleFindings.standing(checked) + OracleFindings.coverage(question)
+    if question.old.allSatisfy(\.statements.isEmpty) {
+      all.append(
+        Finding(
+          .note, .parse, rule: "no-statements",
+          "No version's statements were given, so only the migration itself was tried and analysed. Record them with"
+            + " plimsoll db record, or name what is checked in."))
+    }
+    if !prepared.gaps.isEmpty {
+      all.append(
+        Finding(
+          .note, .apply, rule: "tables-without-rows",
+          "no row could be made up for \(prepared.gaps.joined(separator: "; "))"))
+    }
+    return MigrationReport(
+      findings: all, checked: checked, migrations: question.migration.map(\.path), schemaBefore: prepared.hash,
+      schemaAfter: applied.hash, locks: applied.locks, milliseconds: stopwatch.milliseconds)
+  }
+
+  // MARK: Before
+
+  struct Control: Sendable {
+    var old: [Trial.Outcome]
+    var new: [Trial.Outcome]
+  }
+
+  private func control(_ old: [Candidate], _ new: [Candidate]) throws -> Control {
+    let trial = try Trial(PostgresConnection(before, statementSeconds: Self.trialSeconds))
+    var outcomes = try trial.prepare(old, Array(old.indices), roles: old.map { _ in role.primary })
+    if let fallback = role.fallback {
+      let denied = outcomes.indices.filter { outcomes[$0].error?.sqlState == "42501" }
+      let again = try trial.prepare(old, denied, roles: old.map { _ in fallback })
+      for (index, outcome) in zip(denied, again) { outcomes[index] = outcome }
+    }
+    let fresh = try Trial(PostgresConnection(before, statementSeconds: Self.trialSeconds))
+    let coming = try fresh.prepare(new, Array(new.indices), roles: new.map { _ in role.fallback ?? role.primary })
+    return Control(old: outcomes, new: coming)
+  }
+
+  // MARK: The migration
+
+  struct Applied: Sendable {
+    var failure: MigrationApplier.Failure?
+    var findings: [Finding]
+    var locks: [MigrationReport.TakenLock]
+    /// nil when the migration failed.
+    var schema: Schema?
+    var hash: String?
+    /// `MigrationApplier.thinnings`
+    var thinnings: [String] = []
+  }
+
+  private func applyMigration() throws -> Applied {
+    let connection = try PostgresConnection(after)
+    let trace = LockTrace(
+      connection, before: prepared.schema, sizes: question.sizes, lockTimeout: question.lockTimeout)
+    var applier = MigrationApplier(connection, relaxesSeededRows: true)
+    applier.afterStatement = { try trace.note($0) }
+    let failure = try applier.apply(question.migration)
+    let findings = OracleFindings.remarks(applier.remarks, level: .apply) + trace.findings
+    guard failure == nil else {
+      return Applied(failure: failure, findings: findings, locks: trace.locks, schema: nil, hash: nil)
+    }
+    let schema = try SchemaReader.read(connection)
+    return Applied(
+      failure: nil, findings: findings, locks: trace.locks, schema: schema, hash: schema.hash,
+      thinnings: applier.thinnings)
+  }
+}

@@ -1,0 +1,106 @@
+import ArgumentParser
+import Foundation
+import Kernel
+import Migrations
+import StatementProxy
+
+struct DBCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "db", abstract: "Record which statements a version sends to its database.",
+    subcommands: [DBRecordCommand.self])
+}
+
+struct DBRecordCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "record", abstract: "Record statements through a PostgreSQL proxy, around a command or as a sidecar.",
+    discussion: """
+      'plimsoll db record -o v41.jsonl -- npm test' starts a proxy on a free port of 127.0.0.1, runs the command with \
+      PGHOST, PGPORT and DATABASE_URL leading to it, and ends with the command's exit code.
+      'plimsoll db record --listen 127.0.0.1:6432 --upstream db:5432 -o v41.jsonl' records until Ctrl-C or SIGTERM.
+      No statement is altered. Values are kept as their lengths unless --policy keep (docs/statements.md).
+      """)
+
+  @Option(
+    name: [.customShort("o"), .customLong("output")], help: "The recording, JSON lines; replaced as it grows.",
+    completion: .file(extensions: ["jsonl"]))
+  var output: String
+  @Option(
+    name: .customLong("label"),
+    help: ArgumentHelp(
+      "The version that is recorded: its digest, or a label such as v41; the output's name when left out.",
+      valueName: "version"))
+  var label: String?
+  @Option(name: .long, help: "The server: HOST:PORT, a socket's folder or a URL; else DATABASE_URL, PGHOST and PGPORT.")
+  var upstream: String?
+  @Option(name: .long, help: "HOST:PORT for clients; port 0 picks a free one.")
+  var listen: String?
+  @Option(name: .long, help: ArgumentHelp("What is kept of values: types or keep.", valueName: "policy"))
+  var policy: String = RecordingPolicy.types.rawValue
+  @Option(name: .long, help: "TLS to the server: disable, require, verify-ca or verify-full; else as sslmode says.")
+  var upstreamTLS: String?
+  @Option(
+    name: .long, help: "PEM file of the roots that the server's certificate must lead to.",
+    completion: .file(extensions: ["pem", "crt"]))
+  var upstreamRoots: String?
+  @Option(
+    name: .long, help: "PEM certificate chain for clients; the server's own where it offers channel binding.",
+    completion: .file(extensions: ["pem", "crt"]))
+  var certificate: String?
+  @Option(name: .long, help: "Its PEM key.", completion: .file(extensions: ["pem", "key"]))
+  var key: String?
+  @Option(
+    name: .long, parsing: .singleValue,
+    help: ArgumentHelp(
+      "Another variable of the command that holds a database's URL. May be repeated.", valueName: "name"))
+  var urlVariable: [String] = []
+  @Argument(parsing: .postTerminator, help: "The command, behind '--'; a sidecar has none.")
+  var command: [String] = []
+
+  static let usualListen = ProxyPlace.address(host: "127.0.0.1", port: 0)
+
+  func run() async throws {
+    let environment = ProcessInfo.processInfo.environment
+    let server = try DatabaseTarget(given: upstream, environment: environment, tls: upstreamTLS, roots: upstreamRoots)
+    let session = try RecordingSession(
+      listen: try listening(), server: server,
+      tls: try ProxyEncryption(clients: try keyPair(), upstream: server.encryption),
+      recorder: StatementRecorder(version: version, policy: try recordingPolicy(), reading: .parser),
+      output: output)
+    guard !command.isEmpty else {
+      guard listen != nil else {
+        throw Refusal(
+          .malformed, "Nothing to record: write '-- COMMAND' to run one, or --listen HOST:PORT for a sidecar.")
+      }
+      return try await session.sidecar()
+    }
+    let code = try await session.around(command, environment: environment, urlVariables: urlVariable)
+    if code != 0 { throw ExitCode(code) }
+  }
+
+  private func listening() throws(Refusal) -> ProxyPlace {
+    guard let listen else { return Self.usualListen }
+    let place = try ProxyPlace(listen)
+    guard case .address = place else {
+      throw Refusal(.malformed, "--listen wants HOST:PORT such as 127.0.0.1:6432, not '\(listen)'.")
+    }
+    return place
+  }
+
+  private var version: String { label ?? URL(fileURLWithPath: output).deletingPathExtension().lastPathComponent }
+
+  private func recordingPolicy() throws(Refusal) -> RecordingPolicy {
+    guard let known = RecordingPolicy(rawValue: policy) else {
+      throw Refusal(.malformed, "--policy is types or keep, not '\(policy)'.")
+    }
+    return known
+  }
+
+  private func keyPair() throws(Refusal) -> ProxyEncryption.KeyPair? {
+    switch (certificate, key) {
+    case (let certificate?, let key?): return .init(certificate: certificate, key: key)
+    case (nil, nil): return nil
+    case (_?, nil), (nil, _?):
+      throw Refusal(.malformed, "--certificate and --key go together; name both files.")
+    }
+  }
+}

@@ -1,0 +1,98 @@
+import Dispatch
+import Foundation
+import Kernel
+import Migrations
+import StatementProxy
+
+/// A proxy that runs and writes its recording, around a command or until it is told to stop.
+struct RecordingSession: Sendable {
+  private let server: DatabaseTarget
+  /// Where a command on this machine reaches the proxy.
+  private let host: String
+  private let isEncrypted: Bool
+  private let recorder: StatementRecorder
+  private let proxy: StatementProxy
+  private let writer: RecordingWriter
+  private let output: String
+
+  init(
+    listen: ProxyPlace, server: DatabaseTarget, tls: ProxyEncryption, recorder: StatementRecorder, output: String
+  ) throws {
+    self.server = server
+    self.recorder = recorder
+    self.output = output
+    isEncrypted = tls.isOffered
+    switch listen {
+    case .address(let named, _) where !["0.0.0.0", "::", "*"].contains(named): host = named
+    case .address, .socket: host = "127.0.0.1"
+    }
+    proxy = StatementProxy(listen: listen, upstream: server.place, tls: tls, recorder: recorder, notice: Self.notice)
+    writer = RecordingWriter(recorder, to: RecordingFile(at: output), notice: Self.notice)
+  }
+
+  /// Standard output belongs to the command.
+  private static let notice: @Sendable (String) -> Void = { sentence in
+    try? FileHandle.standardError.write(contentsOf: Data("plimsoll: \(sentence)\n".utf8))
+  }
+
+  /// - Returns: the command's exit code; 128 and its number for a signal.
+  func around(_ command: [String], environment: [String: String], urlVariables: [String]) async throws -> Int32 {
+    let port = try await start()
+    let code: Int32
+    do {
+      let changed = try server.environment(
+        environment, host: host, port: port, encrypted: isEncrypted, urlVariables: urlVariables)
+      code = try await ForegroundCommand(command, environment: changed).run()
+    } catch {
+      try await stop()
+      throw error
+    }
+    try await stop()
+    return code
+  }
+
+  func sidecar() async throws {
+    let port = try await start()
+    Self.notice("records statements for \(server.place) on port \(port) into \(output); Ctrl-C ends it.")
+    await Stopping.wait()
+    try await stop()
+  }
+
+  private func start() async throws -> Int {
+    try writer.start()
+    return try await proxy.start()
+  }
+
+  private func stop() async throws {
+    await proxy.stop()
+    try await writer.stop()
+    let recording = recorder.recording()
+    let failed = recording.statements.count { $0.captured == nil }
+    Self.notice(
+      "recorded \(recording.statements.count - failed) statements of \(recording.heading.connections) connections into "
+        + "\(output)" + (failed > 0 ? "; \(failed) more never succeeded and are no evidence." : "."))
+    if recording.heading.connections == 0 {
+      Self.notice(
+        "nothing connected to the proxy: does the command take its server from PGHOST, PGPORT or DATABASE_URL?")
+    }
+    if !recording.heading.leftOut.isNothing {
+      Self.notice("some of what passed is not in it; leftOut in the first line of \(output) says what and how much.")
+    }
+  }
+}
+
+/// Waits for Ctrl-C or SIGTERM.
+enum Stopping {
+  static func wait() async {
+    let (signals, continuation) = AsyncStream.makeStream(of: Void.self)
+    let sources = [SIGINT, SIGTERM].map { number in
+      signal(number, SIG_IGN)
+      let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
+      source.setEventHandler { @Sendable in continuation.finish() }
+      source.resume()
+      return source
+    }
+    for await _ in signals {}
+    for source in sources { source.cancel() }
+  }
+}

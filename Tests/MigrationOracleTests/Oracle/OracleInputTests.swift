@@ -1,0 +1,216 @@
+import Kernel
+import Migrations
+import Testing
+
+@testable import MigrationOracle
+
+/// What is wrong with the input: never a silent pass, never a crash.
+@Suite(.serialized, .shadow)
+struct OracleInputTests {
+  @Test("a migration with a syntax error is inconclusive, with its line")
+  func syntaxError() async throws {
+    let report = try await check("ALTER TABLE customers ADD COLUMN phone text;\nALTR TABLE customers DROP legacy;")
+    #expect(report.verdict == .inconclusive)
+    let finding = report.findings.first { $0.kind == .inconclusive }
+    #expect(finding?.sqlState == "42601")
+    #expect(finding?.migration?.line == 2)
+    #expect(report.checked.first?.undecided == 1)
+  }
+
+  @Test("a migration that fails on the schema breaks, with its line")
+  func failingMigration() async throws {
+    let report = try await check("CREATE TABLE a (id int);\n\nALTER TABLE nobody ADD COLUMN phone text;")
+    #expect(report.verdict == .breaks)
+    let finding = report.findings.first { $0.kind == .breaks }
+    #expect(finding?.level == .apply)
+    #expect(finding?.sqlState == "42P01")
+    #expect(finding?.migration?.line == 3)
+  }
+
+  @Test("a required column fails on every table that has rows, and breaks the INSERT too")
+  func requiredColumn() async throws {
+    let report = try await check(
+      "ALTER TABLE customers ADD COLUMN phone text NOT NULL;", "INSERT INTO customers (email) VALUES ($1)")
+    #expect(report.findings.contains { $0.rule == "fails-on-rows" && $0.kind == .breaks })
+    #expect(report.findings.contains { $0.sqlState == "23502" && $0.level == .execute })
+  }
+
+  @Test("a change that depends on the rows is told, not judged")
+  func dependsOnRows() async throws {
+    let report = try await check("ALTER TABLE customers ALTER COLUMN handle TYPE uuid USING handle::uuid;")
+    #expect(report.verdict == .compatible)
+    #expect(report.findings.contains { $0.rule == "depends-on-data" && $0.kind == .note })
+  }
+
+  @Test("an extension that is not installed is named")
+  func missingExtension() async throws {
+    let report = try await check("CREATE EXTENSION no_such_extension;")
+    #expect(report.verdict == .inconclusive)
+    #expect(report.findings.contains { $0.rule == "extension-missing" && $0.message.contains("no_such_extension") })
+  }
+
+  @Test("a role that the caller names and nobody knows is refused")
+  func unknownRole() async throws {
+    let oracle = try #require(ShadowTrait.oracle)
+    let question = Scenario("", migration: "SELECT 1;", sends: "SELECT 1", .safe, role: "nobody_knows").question
+    await #expect(throws: Refusal.self) { try await oracle.check(question) }
+  }
+
+  @Test("a role that the migration names is created in the shadow, and told")
+  func createdRole() async throws {
+    let report = try await check("GRANT SELECT ON customers TO plimsoll_test_reporting;")
+    #expect(report.verdict == .compatible)
+    #expect(report.findings.contains { $0.rule == "role-created" && $0.message.contains("plimsoll_test_reporting") })
+  }
+
+  @Test("a migration with a transaction of its own runs as it is written")
+  func ownTransaction() async throws {
+    let report = try await check(
+      "BEGIN; ALTER TABLE customers DROP COLUMN legacy; COMMIT;", "SELECT legacy FROM customers")
+    #expect(report.verdict == .breaks)
+    #expect(report.findings.first?.migration?.text.contains("DROP COLUMN legacy") == true)
+  }
+
+  @Test("a transaction that is never committed loses its work, and is told")
+  func openTransaction() async throws {
+    let report = try await check("BEGIN; ALTER TABLE customers DROP COLUMN legacy;", "SELECT legacy FROM customers")
+    #expect(report.verdict == .compatible)
+    #expect(report.findings.contains { $0.rule == "transaction-left-open" })
+  }
+
+  @Test("CONCURRENTLY in a file that its tool wraps in a transaction fails, as it would")
+  func concurrentlyWrapped() async throws {
+    var question = Scenario("", migration: "SELECT 1;", sends: "SELECT 1", .safe).question
+    question.migration = [
+      MigrationFile(
+        path: "0002_change.sql", text: "CREATE INDEX CONCURRENTLY i ON customers (name);", transaction: .one)
+    ]
+    let report = try await #require(ShadowTrait.oracle).check(question)
+    #expect(report.verdict == .breaks)
+    #expect(report.findings.first?.sqlState == "25001")
+  }
+
+  @Test("a statement that the server does not read is inconclusive")
+  func unreadStatement() async throws {
+    let report = try await check("SELECT 1;", "SELECT * FROM JSON_TABLE('[]', '$[*]' COLUMNS (a int PATH '$'))")
+    #expect(report.verdict == .inconclusive)
+    #expect(report.checked.first?.undecided == 1)
+  }
+
+  @Test("a statement that was broken before is set aside, and when most were, nothing is proven")
+  func brokenBefore() async throws {
+    let oracle = try #require(ShadowTrait.oracle)
+    var question = Scenario("", migration: "SELECT 1;", sends: "SELECT 1", .safe).question
+    question.old = [
+      set("v1", ["SELECT gone FROM customers", "SELECT id FROM customers", "SELECT email FROM customers"])
+    ]
+    var report = try await oracle.check(question)
+    #expect(report.verdict == .compatible)
+    #expect(report.findings.contains { $0.rule == "broken-before" && $0.kind == .note })
+    #expect(report.checked == [.init(version: "v1", statements: 3, held: 2, broken: 0, brokenBefore: 1, undecided: 0)])
+    question.old = [set("v1", ["SELECT gone FROM customers", "SELECT 1 FROM lost", "SELECT email FROM customers"])]
+    report = try await oracle.check(question)
+    #expect(report.verdict == .inconclusive)
+    #expect(report.findings.contains { $0.rule == "mostly-broken-before" })
+  }
+
+  @Test("low coverage is inconclusive")
+  func lowCoverage() async throws {
+    var question = Scenario("", migration: "SELECT 1;", sends: "SELECT id FROM customers", .safe).question
+    question.production = set("production", ["SELECT id FROM customers", "SELECT id FROM orders"])
+    let report = try await #require(ShadowTrait.oracle).check(question)
+    #expect(report.verdict == .inconclusive)
+    #expect(report.findings.contains { $0.rule == "low-coverage" })
+  }
+
+  @Test("a history that cannot be built is inconclusive")
+  func brokenHistory() async throws {
+    var question = Scenario("", migration: "SELECT 1;", sends: "SELECT 1", .safe).question
+    question.history.append(MigrationFile(path: "0001b.sql", text: "ALTER TABLE nobody DROP COLUMN a;"))
+    let report = try await #require(ShadowTrait.oracle).check(question)
+    #expect(report.verdict == .inconclusive)
+    #expect(report.findings.first?.migration?.file == "0001b.sql")
+  }
+
+  @Test("every version that breaks is named, with the one line of many that did it")
+  func attribution() async throws {
+    var question = Scenario(
+      "", migration: "SELECT 1;", sends: "SELECT 1", .safe
+    ).question
+    question.migration = [
+      MigrationFile(
+        path: "0002_change.sql",
+        text: """
+          ALTER TABLE customers ADD COLUMN phone text;
+          CREATE INDEX customers_phone ON customers (phone);
+          ALTER TABLE customers DROP COLUMN legacy;
+          ALTER TABLE orders RENAME COLUMN note TO remark;
+          """)
+    ]
+    question.old = [
+      set("v1", ["SELECT legacy FROM customers", "SELECT note FROM orders"]), set("v2", ["SELECT note FROM orders"]),
+    ]
+    let report = try await #require(ShadowTrait.oracle).check(question)
+    let breaks = report.findings.filter { $0.kind == .breaks }
+    #expect(breaks.map { "\($0.statement?.version ?? "") \($0.migration?.line ?? 0)" } == ["v1 3", "v1 4", "v2 4"])
+    #expect(report.checked.map(\.broken) == [2, 1])
+  }
+
+  @Test("the order of code and migration is told")
+  func order() async throws {
+    var question = Scenario("", migration: "SELECT 1;", sends: "SELECT id FROM customers", .safe).question
+    question.migration = [
+      MigrationFile(path: "0002_change.sql", text: "ALTER TABLE customers ADD COLUMN phone text;")
+    ]
+    question.new = set("v2", ["SELECT phone FROM customers"])
+    var report = try await #require(ShadowTrait.oracle).check(question)
+    #expect(report.verdict == .compatible)
+    #expect(report.findings.contains { $0.rule == "migration-first" && $0.direction == .newCodeOldSchema })
+    question.new = set("v2", ["SELECT email FROM customers"])
+    report = try await #require(ShadowTrait.oracle).check(question)
+    #expect(report.findings.contains { $0.rule == "any-order" })
+  }
+
+  @Test("locks on old tables are listed, and a long one on a large table is a hazard")
+  func locks() async throws {
+    var question = Scenario("", migration: "SELECT 1;", sends: "SELECT id FROM customers", .safe).question
+    question.migration = [
+      MigrationFile(
+        path: "0002_change.sql",
+        text: "ALTER TABLE customers ADD COLUMN phone text;\nALTER TABLE orders ALTER COLUMN total TYPE bigint;")
+    ]
+    question.sizes = [TableSize(table: "orders", rows: 10_000_000, bytes: 2_000_000_000, executionsPerSecond: 100)]
+    let report = try await #require(ShadowTrait.oracle).check(question)
+    let orders = report.locks.filter { $0.table == "orders" }
+    #expect(orders.map(\.mode) == ["AccessExclusiveLock"])
+    #expect(orders.first?.rewritten == true)
+    #expect(orders.first?.rows == 10_000_000)
+    #expect(report.locks.contains { $0.table == "customers" && $0.mode == "AccessExclusiveLock" && !$0.rewritten })
+    #expect(report.findings.contains { $0.rule == "lock-stall" && $0.migration?.line == 2 })
+    #expect(report.verdict == .hazard)
+  }
+
+  @Test("the catalog's hash tells two schemas apart, and not two databases of one schema")
+  func schemaHash() async throws {
+    let same = try await check("SELECT 1;")
+    let other = try await check("CREATE INDEX i ON customers (name);")
+    #expect(same.schemaBefore == other.schemaBefore)
+    #expect(same.schemaAfter == same.schemaBefore)
+    #expect(other.schemaAfter != other.schemaBefore)
+  }
+
+  private func check(_ migration: String, _ statement: String = "SELECT id FROM customers")
+    async throws -> MigrationReport
+  {
+    let oracle = try #require(ShadowTrait.oracle)
+    return try await oracle.check(Scenario("", migration: migration, sends: statement, .safe).question)
+  }
+
+  private func set(_ version: String, _ statements: [String]) -> StatementSet {
+    StatementSet(
+      version: version,
+      statements: statements.map {
+        CapturedStatement(fingerprint: SQLParser.fingerprint($0), text: $0, source: .sql)
+      })
+  }
+}

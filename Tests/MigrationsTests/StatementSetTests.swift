@@ -1,0 +1,86 @@
+import Migrations
+import Testing
+
+@Suite("A version's statements")
+struct StatementSetTests {
+  private func statement(
+    _ fingerprint: String, count: Int = 1, types: [UInt32] = [], samples: [[SampleValue]] = [], name: String? = nil
+  ) -> CapturedStatement {
+    CapturedStatement(
+      fingerprint: fingerprint, text: "text of \(fingerprint)", name: name, parameterTypes: types, samples: samples,
+      count: count, source: .proxy)
+  }
+
+  @Test("alike statements become one, with their counts, samples and first name")
+  func merging() {
+    let set = StatementSet(
+      version: "v1",
+      statements: [
+        statement("b", samples: [[.null]]), statement("a"),
+        statement("b", count: 4, samples: [[.text("1")]], name: "q"),
+      ])
+    #expect(set.statements.map(\.fingerprint) == ["a", "b"])
+    #expect(set.statements[1].count == 5)
+    #expect(set.statements[1].samples == [[.null], [.text("1")]])
+    #expect(set.statements[1].name == "q")
+  }
+
+  @Test("the same text with other parameter types is another statement")
+  func types() {
+    #expect(
+      StatementSet(version: "v1", statements: [statement("a"), statement("a", types: [23])]).statements.count == 2)
+  }
+
+  @Test("samples are bounded, and counts do not overflow")
+  func bounds() {
+    let many = (0..<20).map { statement("a", count: .max, samples: [[.text("\($0)")]]) }
+    let set = StatementSet(version: "v1", statements: many)
+    #expect(set.statements[0].samples.count == CapturedStatement.maximalSamples)
+    #expect(set.statements[0].count == .max)
+  }
+
+  @Test("coverage weighs by how often production sends a statement")
+  func coverage() {
+    let captured = StatementSet(version: "v1", statements: [statement("a")])
+    func production(_ statements: [CapturedStatement]) -> Double? {
+      captured.coverage(of: StatementSet(version: "production", statements: statements))
+    }
+    #expect(production([]) == nil)
+    #expect(production([statement("a", count: 3), statement("b", count: 1)]) == 0.75)
+    #expect(production([statement("b")]) == 0)
+  }
+}
+
+@Suite("A report of a check")
+struct MigrationReportTests {
+  private func finding(_ kind: Finding.Kind, line: Int? = nil) -> Finding {
+    Finding(
+      kind, .parse, rule: "rule", "It is so.", migration: line.map { SourceSpot(file: "m.sql", line: $0, text: "x") })
+  }
+
+  @Test(
+    "the worst finding is the verdict; notes decide nothing",
+    arguments: [
+      ([], .compatible), ([.note], .compatible), ([.note, .hazard], .hazard),
+      ([.hazard, .inconclusive], .inconclusive),
+      ([.inconclusive, .breaks, .note], .breaks),
+    ] as [([Finding.Kind], MigrationReport.Verdict)])
+  func verdict(kinds: [Finding.Kind], verdict: MigrationReport.Verdict) {
+    let report = MigrationReport(findings: kinds.map { finding($0) }, checked: [], migrations: [])
+    #expect(report.verdict == verdict)
+  }
+
+  @Test("worst first, then by the migration's lines")
+  func order() {
+    let report = MigrationReport(
+      findings: [finding(.note, line: 1), finding(.breaks, line: 9), finding(.breaks, line: 2)], checked: [],
+      migrations: [])
+    #expect(report.findings.map { $0.migration?.line } == [2, 9, 1])
+  }
+
+  @Test("a spot's text is shortened")
+  func spot() {
+    let spot = SourceSpot(file: "m.sql", line: 1, text: String(repeating: "x", count: 1000))
+    #expect(spot.text.count == SourceSpot.maximalText)
+  }
+}
