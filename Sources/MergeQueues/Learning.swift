@@ -46,15 +46,18 @@ extension MergeQueue.State {
   /// When the entry will probably have landed, if it lands. Nil until a run has ended, and for one that people hold up:
   /// it lands when somebody lets it. O(builds · members).
   package func forecast(of id: Int, at now: Instant) -> Forecast? {
-    forecastGrounds(of: id, at: now).map { forecasts.forecast($0) }
+    let running = builds.filter(\.isRunning)
+    let own = running.first { $0.members.contains(id) }
+    return forecastGrounds(of: id, own: own, running: running, at: now).map { forecasts.forecast($0) }
   }
 
-  private func forecastGrounds(of id: Int, at now: Instant) -> ForecastGrounds? {
+  /// - Parameter own: the running build that the entry is in.
+  private func forecastGrounds(
+    of id: Int, own: MergeQueue.Build?, running: [MergeQueue.Build], at now: Instant
+  ) -> ForecastGrounds? {
     guard let median = durations.median, let policy, !isPaused, let place = entries.place(of: id),
       missing(entries[place], policy.requirements).isEmpty
     else { return nil }
-    let running = builds.filter(\.isRunning)
-    let own = running.first { $0.members.contains(id) }
     let batch = own?.members.count ?? running.map(\.members.count).max() ?? 1
     return ForecastGrounds(
       ahead: place, slots: policy.slots, duration: .seconds(median), rates: rates.rates,
@@ -65,9 +68,11 @@ extension MergeQueue.State {
   /// never empty, too, the places near the head are learned.
   mutating func giveForecasts(at event: MergeQueue.Event) {
     switch event {
-    case .submitted(let facts): giveForecast(to: facts.id, at: facts.submittedAt)
+    case .submitted(let facts):
+      giveForecasts(to: [facts.id], own: nil, at: facts.submittedAt)
     case .runBegan(let id, _, _, let at):
-      for member in build(id)?.members ?? [] { giveForecast(to: member, at: at) }
+      guard let build = build(id) else { return }
+      giveForecasts(to: build.members, own: build, at: at)
     case .configured, .trunkMoved, .withdrawn, .prepared, .conflicted, .contained, .testPassed, .testFailed,
       .candidateDropped, .landed, .ejected, .troubled, .recovered, .retired, .recalled, .planned, .runEnded,
       .runStopped, .recognised, .buildDropped, .buildCarried, .landingBegan, .flakeFound, .stackLoosened, .reported,
@@ -77,13 +82,16 @@ extension MergeQueue.State {
     }
   }
 
-  private mutating func giveForecast(to id: Int, at now: Instant) {
-    guard let entry = entries[id: id], let grounds = forecastGrounds(of: id, at: now),
-      !entry.forecasts.contains(where: { $0.forecast.crowd == grounds.crowd })
-    else { return }
-    let given = MergeQueue.GivenForecast(
-      forecast: forecasts.forecast(grounds), at: now, held: entry.waits.parts(at: now).held)
-    entries.change(id) { $0.forecasts.append(given) }
+  private mutating func giveForecasts(to ids: [Int], own: MergeQueue.Build?, at now: Instant) {
+    let running = builds.filter(\.isRunning)
+    for id in ids {
+      guard let entry = entries[id: id], let grounds = forecastGrounds(of: id, own: own, running: running, at: now),
+        !entry.forecasts.contains(where: { $0.forecast.crowd == grounds.crowd })
+      else { continue }
+      let given = MergeQueue.GivenForecast(
+        forecast: forecasts.forecast(grounds), at: now, held: entry.waits.parts(at: now).held)
+      entries.change(id) { $0.forecasts.append(given) }
+    }
   }
 
   /// Whoever was held up by people since it was told teaches nothing about CI.

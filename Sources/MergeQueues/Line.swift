@@ -23,7 +23,7 @@ extension MergeQueue {
 
     /// Puts a new entry where it belongs; those that it stands on become one stack with it. O(entries).
     mutating func insert(_ entry: Entry) {
-      let units = Set(entry.facts.after.compactMap { entries[$0]?.unit })
+      let units = units(joinedBy: entry)
       guard let unit = units.min() else {
         put([entry])
         return
@@ -33,6 +33,25 @@ extension MergeQueue {
       for member in members { entries[member.id] = nil }
       for index in members.indices { members[index].unit = unit }
       put(members)
+    }
+
+    /// The units that become one with a new entry: those that it stands on, and whoever stands on one of them and under
+    /// another, as the middle of a stack that was taken apart does. Left out, that one could neither come before the
+    /// unit nor after it.
+    private func units(joinedBy entry: Entry) -> Set<Int> {
+      var units = Set(entry.facts.after.compactMap { entries[$0]?.unit })
+      while units.count > 1 {
+        let members = entries.values.filter { units.contains($0.unit) }.map(\.id)
+        // Parents come first in the line, so one way through it finds all that stand on members, or under them.
+        var above = Set(members)
+        for other in entries.values where other.after.contains(where: above.contains) { above.insert(other.id) }
+        var below = Set(members)
+        for other in entries.values.reversed() where below.contains(other.id) { below.formUnion(other.after) }
+        let between = entries.values.filter { above.contains($0.id) && below.contains($0.id) }.map(\.unit)
+        if units.isSuperset(of: between) { break }
+        units.formUnion(between)
+      }
+      return units
     }
 
     /// The whole unit goes by its most urgent member. Last among equals unless it was there before. Behind all that it

@@ -114,7 +114,8 @@ extension MergeQueue {
         guard let head = state.entries[id: entry]?.facts.head else { continue }
         wanted.append(.survey(entry: entry, base: trunk, head: head, repository: policy.repository))
       }
-      if let push = state.push {
+      // Onto a trunk that moved on nothing can be pushed; once the move is looked into, this push is made or given up.
+      if let push = state.push, state.sighted == nil {
         wanted.append(
           .land(
             build: push.build, commit: push.tip, branch: policy.trunk, repository: policy.repository,

@@ -174,6 +174,7 @@ extension MergeQueue.State {
       for entry in entries { entries.change(entry.id) { $0.lanes = nil } }
       unsurveyed = policy.wantsSurvey ? entries.map(\.id) : []
     }
+    if !policy.notes { notes = [] }
     checkTimes.removeAll { !policy.requirements.checks.contains($0.name) }
     planVersion += 1
     switch phase {

@@ -15,13 +15,14 @@ extension MergeQueue {
     var events: [Event] = []
     for entry in horizon where !isLanding(entry.id, in: state) {
       // Who lacks something waits for that, whatever else stands still.
-      let stall = own[entry.id] ?? (state.missing(entry, at: now).isEmpty ? general : nil)
+      let hasAll = state.missing(entry, at: now).isEmpty
+      let stall = own[entry.id] ?? (hasAll ? general : nil)
       let standing = Note.Standing(stall: stall?.cause, doublings: doublings(of: entry.waits.whole(at: now)))
       guard standing != (entry.note?.standing ?? Note.Standing(stall: nil, doublings: nil)) else { continue }
       let levers = Levers(parts: entry.waits.parts(at: now), slots: policy.slots)
       let text = Note.text(
-        of: entry, standing: standing, stall, reason: waitReason(of: entry.id, in: state) ?? "", levers: levers, at: now
-      )
+        of: entry, standing: standing, stall, reason: waitReason(of: entry.id, in: state) ?? "",
+        goesOn: hasAll && !state.isPaused, levers: levers, at: now)
       events.append(
         .noted(
           Note(
@@ -51,7 +52,11 @@ extension MergeQueue.State {
     nextNote = max(nextNote, note.number + 1)
     notes.removeAll { $0.head == note.head }
     notes.append(note)
-    if notes.count > MergeQueue.noteLimit { notes.removeFirst() }
+    if notes.count > MergeQueue.noteLimit {
+      // What became of a change is said only once; where one stands is said again.
+      let dropped = notes.remove(at: notes.firstIndex { $0.standing != nil } ?? 0)
+      settle(dropped, .abandoned(why: "later notes took its place", at: note.at))
+    }
     entries.change(note.entry) { entry in
       entry.note = note
       entry.noteFate = nil

@@ -64,13 +64,16 @@ extension MergeQueue {
 
 extension MergeQueue.Note {
   /// The first line says what and when; then why, and what would help.
+  ///
+  /// - Parameter goesOn: neither a person nor something missing holds it up, so that the end of a stall is told as one.
   static func text(
-    of entry: MergeQueue.Entry, standing: Standing, _ stall: Stall?, reason: String, levers: Levers?, at: Instant
+    of entry: MergeQueue.Entry, standing: Standing, _ stall: Stall?, reason: String, goesOn: Bool, levers: Levers?,
+    at: Instant
   ) -> String {
     var lines = ["#\(entry.id) waits in the merge queue, as of \(at.plainly)."]
     if let stall {
       lines.append("It stands still. \(stall.sentence) \(stall.nextStep)")
-    } else if entry.note?.standing?.stall != nil {
+    } else if goesOn, entry.note?.standing?.stall != nil {
       lines.append("It goes on. \(reason)")
     } else {
       lines.append(reason)

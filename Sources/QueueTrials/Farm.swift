@@ -57,7 +57,6 @@ package struct CIFarm: Sendable {
   }
 
   package var freeSlots: Int { slots - running.count }
-  package var runningCount: Int { running.count }
   package func isPending(_ change: Int) -> Bool { isPending[change] }
 
   /// Takes a worker until `seconds` have passed (by default as long as the tip's builds take) or it is stopped. The

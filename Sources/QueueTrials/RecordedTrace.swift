@@ -143,44 +143,16 @@ struct TracePlace {
   func fault(_ column: Int, _ why: String) -> Refusal { Refusal(.malformed, "\(file):\(line):\(column): \(why).") }
 
   func cells(of text: Substring) throws(Refusal) -> [Cell] {
-    var cells: [Cell] = []
-    var rest = text[...]
-    var column = 1
-    while true {
-      let begin = column
-      var content = ""
-      if rest.first == "\"" {
-        rest.removeFirst()
-        column += 1
-        var isClosed = false
-        while let character = rest.popFirst() {
-          column += 1
-          if character != "\"" {
-            content.append(character)
-          } else if rest.first == "\"" {
-            rest.removeFirst()
-            column += 1
-            content.append(character)
-          } else {
-            isClosed = true
-            break
-          }
+    do {
+      return try CommaSeparated.cells(ofLine: text).map { Cell(text: $0.trimmed, column: $0.column) }
+    } catch {
+      let why =
+        switch error.kind {
+        case .neverClosed: "the quote that begins here does not end on its line"
+        case .textAfterQuote: "a comma must follow the quote; write a quote inside of quotes twice"
+        case .quoteInField: error.what
         }
-        guard isClosed else { throw fault(begin, "the quote that begins here does not end on its line") }
-        guard rest.isEmpty || rest.first == "," else {
-          throw fault(column, "a comma must follow the quote; write a quote inside of quotes twice")
-        }
-      } else {
-        let plain = rest.prefix { $0 != "," }
-        content = String(plain.drop(while: \.isWhitespace))
-        while content.last?.isWhitespace == true { content.removeLast() }
-        rest = rest.dropFirst(plain.count)
-        column += plain.count
-      }
-      cells.append(Cell(text: content, column: begin))
-      guard rest.first == "," else { return cells }
-      rest.removeFirst()
-      column += 1
+      throw fault(error.column, why)
     }
   }
 

@@ -90,32 +90,12 @@ private func csvFields(
 }
 
 private func csvCells(_ line: Substring, _ number: Int, _ lines: RecordedLines) throws(Refusal) -> [String] {
-  var cells: [String] = []
-  var cell = ""
-  var isQuoted = false
-  var wasQuoted = false
-  var rest = line[...]
-  while let character = rest.popFirst() {
-    switch character {
-    case "\"" where isQuoted && rest.first == "\"":
-      cell.append("\"")
-      rest.removeFirst()
-    case "\"" where isQuoted:
-      isQuoted = false
-    case "\"" where cell.allSatisfy(\.isWhitespace) && !wasQuoted:
-      (cell, isQuoted, wasQuoted) = ("", true, true)
-    case "," where !isQuoted:
-      cells.append(wasQuoted ? cell : trimmed(cell))
-      (cell, wasQuoted) = ("", false)
-    default:
-      cell.append(character)
-    }
+  do {
+    return try CommaSeparated.cells(ofLine: line).map(\.trimmed)
+  } catch {
+    throw lines.fault(number, error.kind == .neverClosed ? "a quote is never closed" : error.what)
   }
-  guard !isQuoted else { throw lines.fault(number, "a quote is never closed") }
-  return cells + [wasQuoted ? cell : trimmed(cell)]
 }
-
-private func trimmed(_ text: String) -> String { text.trimmingCharacters(in: .whitespaces) }
 
 extension String {
   fileprivate init?(validatingUTF8Of data: Data) {

@@ -16,14 +16,22 @@ struct CommaSeparatedTests {
       ("\"two\nlines\",2\n3,4", [["two\nlines", "2"], ["3", "4"]]),
       ("\n\na\n\nb\n", [["a"], ["b"]]),
       ("ä,\"ö\n\"", [["ä", "ö\n"]]),
+      ("a, \"b\" ,c", [["a", "b", "c"]]),
     ])
   func records(text: String, fields: [[String]]) throws {
-    #expect(try CommaSeparated(text).records().map(\.fields) == fields)
+    #expect(try CommaSeparated.records(of: text).map(\.fields) == fields)
   }
 
   @Test("a record knows the line it begins in")
   func lines() throws {
-    #expect(try CommaSeparated("a\n\"b\nc\"\n\nd\r\ne").records().map(\.line) == [1, 2, 5, 6])
+    #expect(try CommaSeparated.records(of: "a\n\"b\nc\"\n\nd\r\ne").map(\.line) == [1, 2, 5, 6])
+  }
+
+  @Test("a cell knows where it begins, in characters, and whether quotes keep its blanks")
+  func cells() throws {
+    let cells = try CommaSeparated.cells(ofLine: "äö, b , \" c \"")
+    #expect(cells.map(\.column) == [1, 4, 9])
+    #expect(cells.map(\.trimmed) == ["äö", "b", " c "])
   }
 
   @Test(
@@ -31,7 +39,7 @@ struct CommaSeparatedTests {
     arguments: [("a\nb,\"c", 2, "never closed"), ("a\n\"b\"c", 2, "closing quote"), ("a\"b", 1, "middle of a field")])
   func faults(text: String, line: Int, words: String) {
     #expect {
-      try CommaSeparated(text).records()
+      try CommaSeparated.records(of: text)
     } throws: { error in
       guard let fault = error as? CommaSeparated.Fault else { return false }
       return fault.line == line && fault.what.contains(words)

@@ -99,6 +99,17 @@ import Testing
     #expect(play(urgent + [submit("z", after: [1])]).entries.map(\.id) == [1, 5, 2, 4, 3], "nor behind its children")
   }
 
+  @Test func whoStandsBetweenTwoOfAStackJoinsIt() {
+    let apart =
+      open + [
+        submit("a"), submit("b", after: [1]), submit("c", after: [2]), submit("x"), plan([1]), made(1, "t0", "1"),
+        clash(2, "1"),
+      ]
+    #expect(play(apart).entries.map(\.unit) == [1, 2, 3, 4])
+    let joined = play(apart + [submit("d", after: [1, 3])]).entries
+    #expect(joined.map(\.id) == [1, 2, 3, 5, 4], "2 stands on 1 and under 3")
+  }
+
   @Test func aStackThatDoesNotMergeOntoItself() {
     check(
       "is loosened", given: stack + [plan([1]), made(1, "t0", "1")], when: clash(3, "1"),

@@ -130,9 +130,6 @@ package struct Suspicion: Sendable {
     return shares
   }
 
-  /// The suspects of each group of reds that must be explained together, in order of the line.
-  package var suspectGroups: [[Int]] { groups.map(\.items) }
-
   private func prior(_ item: Int) -> Double { priors[item] ?? defaultPrior }
 
   private func allGood(_ members: [Int], in group: Group) -> Double {

@@ -41,9 +41,9 @@ enum StatementStatistics {
 enum CSVFile {
   static func records(of text: String, in file: FoundFile) throws(Refusal) -> [CommaSeparated.Record] {
     do {
-      return try CommaSeparated(text).records()
+      return try CommaSeparated.records(of: text)
     } catch {
-      throw Refusal(.malformed, "\(file.path):\(error.line): \(error.what).")
+      throw Refusal(.malformed, "\(file.path):\(error.line):\(error.column): \(error.what).")
     }
   }
 }

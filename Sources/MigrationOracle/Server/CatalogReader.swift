@@ -2,17 +2,6 @@ import Crypto
 import Foundation
 import Migrations
 
-/// What others may know of a database's schema: its catalog and its hash.
-package enum CatalogReader {
-  package static func read(_ connection: PostgresConnection) throws -> Catalog {
-    Catalog(try SchemaReader.read(connection))
-  }
-
-  package static func hash(_ connection: PostgresConnection) throws -> String {
-    try SchemaReader.read(connection).hash
-  }
-}
-
 extension Schema {
   /// SHA-256 over every object's definition, 64 hexadecimal digits: equal for databases of equal schema, whatever
   /// their rows, numbers and sizes. Rights and owners are part of it, names of triggers and policies too.

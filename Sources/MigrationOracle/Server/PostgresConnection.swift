@@ -28,11 +28,8 @@ package final class PostgresConnection {
   static let pipelineDepth = 64
   /// Bytes of copy data handed to libpq at once, which takes no more than an Int32 counts.
   static let copyBytes = 1 << 20
-  /// Notices kept; a migration that raises one for each row would fill memory.
-  static let maximalNotices = 100
 
   private let connection: OpaquePointer
-  private let notices = Notices()
 
   /// Longest that one statement may take, in seconds: a migration of a shadow has few rows.
   package static let statementSeconds = 300
@@ -58,7 +55,8 @@ package final class PostgresConnection {
       throw Outage("postgres", "the server cannot be reached: \(why); check that it runs and that it lets you in")
     }
     connection = made
-    PQsetNoticeReceiver(made, noticeReceiver, Unmanaged.passUnretained(notices).toOpaque())
+    // libpq would print what the server remarks to standard error.
+    PQsetNoticeReceiver(made, { _, _ in }, nil)
   }
 
   deinit { PQfinish(connection) }
@@ -72,12 +70,6 @@ package final class PostgresConnection {
     return status == PQTRANS_INTRANS || status == PQTRANS_INERROR
   }
   package var transactionFailed: Bool { PQtransactionStatus(connection) == PQTRANS_INERROR }
-
-  /// What the server remarked since the last call, oldest first, at most `maximalNotices`.
-  package func takeNotices() -> [String] {
-    defer { notices.lines = [] }
-    return notices.lines
-  }
 
   /// A way to stop what runs here from another thread.
   package func cancellation() -> Cancellation? { PQgetCancel(connection).map(Cancellation.init) }
@@ -284,16 +276,6 @@ package final class PostgresConnection {
     defer { for copy in copies { free(copy) } }
     return body(copies.map { $0.map { UnsafePointer($0) } })
   }
-}
-
-private final class Notices {
-  var lines: [String] = []
-}
-
-private func noticeReceiver(_ target: UnsafeMutableRawPointer?, _ result: OpaquePointer?) {
-  guard let target, let result, let words = PQresultErrorField(result, Int32(UInt8(ascii: "M"))) else { return }
-  let notices = Unmanaged<Notices>.fromOpaque(target).takeUnretainedValue()
-  if notices.lines.count < PostgresConnection.maximalNotices { notices.lines.append(String(cString: words)) }
 }
 
 /// As an identifier in SQL, in double quotes.

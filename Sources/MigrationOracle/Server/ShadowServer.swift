@@ -8,8 +8,6 @@ import Kernel
 package actor ShadowServer {
   /// How long a start may take before it is given up, in seconds: two on a quiet machine.
   static let startSeconds = 60
-  /// Copies that a check takes: the schema before, and after.
-  package static let clonesOfCheck = 2
 
   private nonisolated let place: String
   private nonisolated let own: OwnServer?

@@ -71,7 +71,7 @@ struct BenchDeploysCommand: AsyncParsableCommand {
     }
     if let plot {
       let title = "\(deploys) labelled deploys, seeds from \(from): \(verdicts ?? "plimsoll")"
-      try write(Data(ScorePicture.svg(title: Self.plain(title), score).utf8), to: URL(filePath: plot))
+      try writeFile(Data(ScorePicture.svg(title: Self.plain(title), score).utf8), to: plot)
     }
     let answer = Answer(
       from: from, deploys: deploys, detector: verdicts ?? "plimsoll", score: score,
@@ -96,21 +96,13 @@ struct BenchDeploysCommand: AsyncParsableCommand {
     var labels = Data()
     for seed in from..<from + UInt64(deploys) {
       let deploy = LabelledDeploy(seed: seed)
-      try write(Data(deploy.recording.utf8), to: folder.appending(path: "\(deploy.label.deploy).csv"))
+      try writeFile(Data(deploy.recording.utf8), to: folder.appending(path: "\(deploy.label.deploy).csv").path)
       labels += try encoder.encode(deploy.label) + Data("\n".utf8)
       Terminal.standard.progress(deploy.label.deploy)
     }
     Terminal.standard.clearProgress()
-    try write(labels, to: folder.appending(path: "labels.jsonl"))
+    try writeFile(labels, to: folder.appending(path: "labels.jsonl").path)
     Terminal.standard.line("\(deploys) recordings and labels.jsonl are in \(folder.path()).")
-  }
-
-  private func write(_ data: Data, to file: URL) throws {
-    do {
-      try data.write(to: file, options: .atomic)
-    } catch {
-      throw Outage("disk", "\(file.path()) cannot be written", sources: ["\(error)"])
-    }
   }
 
   // MARK: Judging

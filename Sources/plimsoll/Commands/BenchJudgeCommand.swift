@@ -60,11 +60,7 @@ struct BenchJudgeCommand: AsyncParsableCommand {
     Terminal.standard.clearProgress()
     if let plot {
       let svg = TrialPicture.svg(title: "Share of \(deploys) deploys a cell that was rolled back", rows: rows)
-      do {
-        try Data(svg.utf8).write(to: URL(filePath: plot), options: .atomic)
-      } catch {
-        throw Outage("disk", "\(plot) cannot be written", sources: ["\(error)"])
-      }
+      try writeFile(Data(svg.utf8), to: plot)
     }
     let told = rows.flatMap { entry in entry.tallies.map { row(entry.cell, $0) } }
     if json { try printJSON(told) } else { show(told) }

@@ -129,7 +129,7 @@ struct BenchQueueCommand: AsyncParsableCommand {
     } catch {
       throw Outage("disk", "\(plots) cannot be made", sources: ["\(error)"])
     }
-    try writePicture(svg, to: URL(filePath: plots).appending(path: name).path)
+    try writeFile(Data(svg.utf8), to: URL(filePath: plots).appending(path: name).path)
   }
 
   private func show(_ answer: Answer) {

@@ -79,22 +79,14 @@ struct BenchRollbackCommand: AsyncParsableCommand {
     Terminal.standard.clearProgress()
     let report = bench.report(chosen, durationMs: (Instant.now - began).milliseconds)
     show(report)
-    if let json { try write(JSONEncoder.report.encode(report), to: json) }
-    if let svg { try write(Data(RollbackPicture.svg(report).utf8), to: svg) }
+    if let json { try writeFile(JSONEncoder.report.encode(report), to: json) }
+    if let svg { try writeFile(Data(RollbackPicture.svg(report).utf8), to: svg) }
     if let failure {
       Terminal.standard.line("the folder is kept: \(folder)")
       throw failure
     }
     world.remove()
     if !report.bars.allSatisfy(\.held) { throw ExitCode(1) }
-  }
-
-  private func write(_ data: Data, to path: String) throws {
-    do {
-      try data.write(to: URL(filePath: path), options: .atomic)
-    } catch {
-      throw Outage("disk", "\(path) cannot be written", sources: ["\(error)"])
-    }
   }
 
   // MARK: Words

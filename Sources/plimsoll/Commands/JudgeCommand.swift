@@ -96,11 +96,7 @@ struct JudgeReplayCommand: ParsableCommand {
     let document = RecordedPicture(
       points: run.points, hasControl: report.oldVersion != nil, marks: marks, answer: report.answer
     ).document
-    do {
-      try Data(document).write(to: URL(filePath: path), options: .atomic)
-    } catch {
-      throw Outage("disk", "\(path) cannot be written", sources: ["\(error)"])
-    }
+    try writeFile(Data(document), to: path)
   }
 
   private func print(_ report: ReplayReport) {

@@ -1,5 +1,4 @@
 import ArgumentParser
-import Dispatch
 import Foundation
 import Kernel
 import MigrationOracle
@@ -75,7 +74,9 @@ struct MigrateCheckCommand: AsyncParsableCommand {
     let (question, notes) = try question()
     let report = try await report(on: question, notes)
     Terminal.standard.clearProgress()
-    if let sarif { try write(SARIF(report, toolVersion: Plimsoll.version), to: sarif) }
+    if let sarif {
+      try writeFile(JSONEncoder.report.encode(SARIF(report, toolVersion: Plimsoll.version)), to: sarif)
+    }
     if json { try printJSON(report) } else { MigrationTelling(report).show() }
     switch report.verdict {
     case .compatible: return
@@ -93,19 +94,13 @@ struct MigrateCheckCommand: AsyncParsableCommand {
     progress("starting PostgreSQL …")
     let server =
       if let url { try await ShadowServer.attach(url: url) } else { try await ShadowServer.start() }
-    let interrupts = [SIGINT, SIGTERM].map { number in
-      signal(number, SIG_IGN)
-      let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
-      source.setEventHandler {
-        Task {
-          await server.stop()
-          Foundation.exit(128 + number)
-        }
+    let interruption = Interruption { number in
+      Task {
+        await server.stop()
+        Foundation.exit(128 + number)
       }
-      source.resume()
-      return source
     }
-    defer { for source in interrupts { source.cancel() } }
+    defer { interruption.end() }
     do {
       let report = try await check.run(on: server, progress: progress)
       await server.stop()
@@ -173,15 +168,5 @@ struct MigrateCheckCommand: AsyncParsableCommand {
     let read = try StatementImport(reading: path)
     notes += read.notes
     return StatementSet(version: version, statements: read.statements)
-  }
-
-  private func write(_ sarif: SARIF, to path: String) throws {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-    do {
-      try encoder.encode(sarif).write(to: URL(filePath: path), options: .atomic)
-    } catch {
-      throw Outage("disk", "\(path) cannot be written", sources: ["\(error)"])
-    }
   }
 }

@@ -149,8 +149,8 @@ struct SimulateQueueCommand: AsyncParsableCommand {
       QueuePicture.Bar(
         label: $0.policy, low: ($0.waitSeconds.p50 / 6).rounded() / 10, high: ($0.waitSeconds.p95 / 6).rounded() / 10)
     }
-    try writePicture(
-      QueuePicture.bars(title: "Minutes from arrival to landing: median, and 95 of 100 within", bars), to: path)
+    let svg = QueuePicture.bars(title: "Minutes from arrival to landing: median, and 95 of 100 within", bars)
+    try writeFile(Data(svg.utf8), to: path)
   }
 
   private func show(_ answer: Answer) {
@@ -172,15 +172,6 @@ struct SimulateQueueCommand: AsyncParsableCommand {
   }
 
   private func minutes(_ seconds: Double) -> String { String(format: "%.1f min", seconds / 60) }
-}
-
-/// - Throws: `Outage` when the disk will not take it.
-func writePicture(_ svg: String, to path: String) throws {
-  do {
-    try Data(svg.utf8).write(to: URL(filePath: path), options: .atomic)
-  } catch {
-    throw Outage("disk", "\(path) cannot be written", sources: ["\(error)"])
-  }
 }
 
 extension Instant {

@@ -56,11 +56,3 @@ struct DemoCommand: AsyncParsableCommand {
     if !result.held { throw ExitCode(1) }
   }
 }
-
-extension JSONEncoder {
-  static var report: JSONEncoder {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-    return encoder
-  }
-}

@@ -1,4 +1,3 @@
-import Dispatch
 import Drivers
 import Foundation
 import Kernel
@@ -69,14 +68,8 @@ enum RunningServer {
       }
     }
     defer { signing.cancel() }
-    let signals = [SIGINT, SIGTERM].map { number in
-      signal(number, SIG_IGN)
-      let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
-      source.setEventHandler { @Sendable in Task { await server.stop() } }
-      source.resume()
-      return source
-    }
-    defer { for source in signals { source.cancel() } }
+    let interruption = Interruption { _ in Task { await server.stop() } }
+    defer { interruption.end() }
     let failure: Outage?
     do throws(Outage) {
       try await server.run()

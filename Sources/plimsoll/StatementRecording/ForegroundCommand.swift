@@ -1,4 +1,3 @@
-import Dispatch
 import Foundation
 import Kernel
 
@@ -20,10 +19,8 @@ struct ForegroundCommand: Sendable {
     signal(SIGINT, SIG_IGN)
     signal(SIGTERM, SIG_IGN)
     let pid = try spawn()
-    let forwarding = DispatchSource.makeSignalSource(signal: SIGTERM, queue: .global())
-    forwarding.setEventHandler { @Sendable in kill(pid, SIGTERM) }
-    forwarding.resume()
-    defer { forwarding.cancel() }
+    let forwarding = Interruption([SIGTERM]) { _ in kill(pid, SIGTERM) }
+    defer { forwarding.end() }
     return await withCheckedContinuation { continuation in
       // Waiting blocks a thread, so it has one of its own.
       Thread.detachNewThread {

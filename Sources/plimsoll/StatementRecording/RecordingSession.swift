@@ -1,4 +1,3 @@
-import Dispatch
 import Foundation
 import Kernel
 import Migrations
@@ -54,7 +53,7 @@ struct RecordingSession: Sendable {
   func sidecar() async throws {
     let port = try await start()
     Self.notice("records statements for \(server.place) on port \(port) into \(output); Ctrl-C ends it.")
-    await Stopping.wait()
+    await Interruption.wait()
     try await stop()
   }
 
@@ -78,21 +77,5 @@ struct RecordingSession: Sendable {
     if !recording.heading.leftOut.isNothing {
       Self.notice("some of what passed is not in it; leftOut in the first line of \(output) says what and how much.")
     }
-  }
-}
-
-/// Waits for Ctrl-C or SIGTERM.
-enum Stopping {
-  static func wait() async {
-    let (signals, continuation) = AsyncStream.makeStream(of: Void.self)
-    let sources = [SIGINT, SIGTERM].map { number in
-      signal(number, SIG_IGN)
-      let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
-      source.setEventHandler { @Sendable in continuation.finish() }
-      source.resume()
-      return source
-    }
-    for await _ in signals {}
-    for source in sources { source.cancel() }
   }
 }

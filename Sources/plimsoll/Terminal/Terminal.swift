@@ -65,9 +65,16 @@ func printTable(_ headings: [String], _ rows: [[String]], to terminal: Terminal 
 }
 
 func printJSON(_ value: some Encodable) throws {
-  let encoder = JSONEncoder()
-  encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-  try FileHandle.standardOutput.write(contentsOf: try encoder.encode(value) + Data("\n".utf8))
+  try FileHandle.standardOutput.write(contentsOf: try JSONEncoder.report.encode(value) + Data("\n".utf8))
+}
+
+extension JSONEncoder {
+  /// For people and for comparison: one key a line, in order.
+  static var report: JSONEncoder {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+    return encoder
+  }
 }
 
 /// `3 min ago`, `in 20 s`; the largest unit that matters.
