@@ -21,13 +21,20 @@ package struct MigrationCheck: Sendable {
     on server: ShadowServer?, progress: @escaping @Sendable (String) -> Void = { _ in }
   ) async throws -> MigrationReport {
     guard let server else { return withoutServer() }
-    let oracle = Oracle(server: server, readyClones: 0)
+    return try await run(with: Oracle(server: server, readyClones: 0), progress: progress)
+  }
+
+  /// With an oracle that keeps what it has built.
+  func run(
+    with oracle: Oracle, progress: @escaping @Sendable (String) -> Void = { _ in }
+  ) async throws -> MigrationReport {
     var report = try await oracle.check(question, progress: progress)
     let catalog = try await oracle.catalog(of: question.history, role: question.role).map(sized)
     let analysed = MigrationAnalysis.findings(in: question.migration, on: catalog)
       .filter { !isAnswered($0, in: report) }
     let hasStatements = question.old.contains { !$0.statements.isEmpty }
-    report.add(hasStatements ? analysed.map(\.settled) : analysed)
+    let writes = hasStatements ? CapturedWrites(question, on: catalog) : nil
+    report.add(writes.map { writes in analysed.map { $0.settled(by: writes) } } ?? analysed)
     report.add(said)
     return report
   }
@@ -72,13 +79,68 @@ package struct MigrationCheck: Sendable {
   private var said: [Finding] { notes.map { Finding(.note, .parse, rule: "statements", $0) } }
 }
 
+/// Where the captured statements write, as far as their texts say.
+private struct CapturedWrites {
+  /// Names of tables; nil where a statement may write anywhere: it calls a function, or a trigger goes on from there.
+  let tables: Set<String>?
+  private let migration: [MigrationFile]
+
+  init(_ question: OracleQuestion, on catalog: Migrations.Catalog?) {
+    migration = question.migration
+    let functions = Set((catalog?.functions ?? []).map { String($0.signature.prefix { $0 != "(" }) })
+    let known = Dictionary((catalog?.tables ?? []).map { ($0.name, $0) }) { first, _ in first }
+    var tables: Set<String> = []
+    for statement in question.old.flatMap(\.statements) {
+      let reading = StatementReading.of(statement.text)
+      let written = (reading.written + [reading.copied].compactMap { $0 }).map(\.name)
+      let isPlain = written.allSatisfy { known[$0].map { $0.kind == .table && $0.triggers.isEmpty } ?? false }
+      let isKnown = reading.kind != .unreadable && (reading.kind != .other || !written.isEmpty)
+      guard isPlain, isKnown, reading.functions.isDisjoint(with: functions) else {
+        self.tables = nil
+        return
+      }
+      tables.formUnion(written)
+    }
+    self.tables = tables
+  }
+
+  /// Whether a captured statement may write where the finding's line of the migration makes a rule.
+  func mayMeet(_ finding: Finding) -> Bool {
+    guard let tables, let spot = finding.migration,
+      let tree = migration.flatMap(\.statements).first(where: { $0.spot.file == spot.file && $0.spot.text == spot.text }
+      )?
+      .tree
+    else { return true }
+    let named = tree.relationNames
+    return named.isEmpty || !named.isDisjoint(with: tables)
+  }
+}
+
+extension SQLNode {
+  /// Names of all tables in it, wherever they stand.
+  fileprivate var relationNames: Set<String> {
+    switch self {
+    case .object(let fields):
+      fields.reduce(into: fields["relname"]?.string.map { [$0] } ?? []) { $0.formUnion($1.value.relationNames) }
+    case .array(let items): items.reduce(into: []) { $0.formUnion($1.relationNames) }
+    default: []
+    }
+  }
+}
+
 extension Finding {
   /// The same finding when every version's statements have been run: a danger that they would have met is a note.
-  fileprivate var settled: Finding {
-    guard kind == .hazard, MigrationAnalysis.isSettledByStatements(rule) else { return self }
+  fileprivate func settled(by writes: CapturedWrites) -> Finding {
+    guard kind == .hazard, let rule = MigrationRule.named(rule) else { return self }
     var settled = self
     settled.kind = .note
-    settled.message += " No captured statement met it."
+    if rule.settledByStatements {
+      settled.message += " No captured statement met it."
+    } else if rule.endangersWritesOnly, !writes.mayMeet(self) {
+      settled.message += " No captured statement writes there."
+    } else {
+      return self
+    }
     return settled
   }
 }

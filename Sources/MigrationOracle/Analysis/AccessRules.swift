@@ -64,14 +64,18 @@ extension Examination {
       near: object.name)
   }
 
+  /// Options of a sequence after which nextval() may fail (2200H) or give what was given before.
+  private static let limitingOptions: Set<String> = ["as", "maxvalue", "minvalue", "restart", "increment"]
+
   mutating func examineSettings(_ kind: String, _ fields: SQLNode) {
     switch kind {
     case "AlterSeqStmt":
       guard let name = QualifiedName(fields["sequence"]), !fresh.others.contains(name.name) else { return }
       let options = fields.items("options").compactMap { $0.fields(of: "DefElem")?.string("defname") }
       guard options.contains(where: { $0 != "owned_by" }) else { return }
+      let limiting = !Set(options).isDisjoint(with: Self.limitingOptions)
       report(
-        .alterSequence,
+        .alterSequence, as: limiting ? .hazard : nil,
         "Sequence \(name.said) counts otherwise: its next values may be taken, or be too large for old readers.",
         near: name.name)
     case "AlterExtensionStmt", "AlterExtensionContentsStmt":

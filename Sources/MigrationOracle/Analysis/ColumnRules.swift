@@ -104,7 +104,7 @@ extension Examination {
     if let column, !column.hasDefault { return }
     let nullable = column.map { !$0.notNull } ?? false
     report(
-      .dropDefault, as: nullable ? .note : nil,
+      .dropDefault,
       "\(said(name, of: table)) loses its default: an INSERT that leaves it out "
         + (nullable ? "writes NULL from now on." : "fails with 23502 if the column is NOT NULL."),
       near: name,

@@ -180,10 +180,21 @@ extension MigrationRule {
     (nature == .compatibility || nature == .oldReaders) && !dependsOnValues
   }
 
+  /// Whether it endangers writes of the table that it is about, and nothing else: where nobody writes there, it is
+  /// answered.
+  package var endangersWritesOnly: Bool {
+    switch self {
+    case .requiredColumn, .setNotNull, .newCheck, .newForeignKey, .newUnique, .newExclusion, .newTrigger,
+      .alterIdentity:
+      true
+    default: false
+    }
+  }
+
   private var dependsOnValues: Bool {
     switch self {
     case .requiredColumn, .setNotNull, .newCheck, .newForeignKey, .newUnique, .newExclusion, .newDomainConstraint,
-      .newTrigger, .newRule, .rowSecurity, .policy, .dropDefault, .changeColumnType, .alterIdentity, .renameEnumValue:
+      .newTrigger, .newRule, .rowSecurity, .policy, .changeColumnType, .alterIdentity, .renameEnumValue:
       true
     default: false
     }

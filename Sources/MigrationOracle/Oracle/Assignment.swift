@@ -19,6 +19,8 @@ struct Assignment {
     var column: Schema.Column?
     /// The parameter is an array whose elements go to the column.
     var isArray = false
+    /// Where the value goes through an expression; its own type is then another matter.
+    var reaches: (relation: Schema.Relation, column: Schema.Column)?
     var value: String?
   }
 
@@ -48,8 +50,8 @@ struct Assignment {
   var values: [String?] { slots.map(\.value) }
 
   /// A copy in which one slot has another value.
-  func with(_ value: String?, at index: Int) -> [String?] {
-    var copy = values
+  func with(_ value: String?, at index: Int, in values: [String?]? = nil) -> [String?] {
+    var copy = values ?? self.values
     copy[index] = slots[index].isArray ? value.map { "{\(PlausibleValue.arrayElement($0))}" } ?? "{NULL}" : value
     return copy
   }
@@ -155,10 +157,35 @@ struct Assignment {
 final class ExistingRows {
   static let kept = 2
 
-  private let connection: PostgresConnection
-  private var known: [UInt32: [[String: String?]]] = [:]
+  /// By the table's OID.
+  typealias Known = [UInt32: [[String: String?]]]
 
-  init(_ connection: PostgresConnection) { self.connection = connection }
+  private let connect: () throws -> PostgresConnection
+  private var opened: PostgresConnection?
+  private var known: Known
+
+  init(_ connection: PostgresConnection) {
+    connect = { connection }
+    known = [:]
+  }
+
+  /// - Parameters:
+  ///   - known: rows that were read before; tables that are not among them are read when they are asked for.
+  ///   - connect: called at most once.
+  init(_ known: Known, connect: @escaping () throws -> PostgresConnection) {
+    self.known = known
+    self.connect = connect
+  }
+
+  /// All tables' rows, in one round trip.
+  static func read(_ connection: PostgresConnection, _ tables: [Schema.Relation]) throws -> Known {
+    let replies = try connection.pipeline(tables.map { [.run(query($0))] })
+    var known: Known = [:]
+    for (table, reply) in zip(tables, replies) where reply.error == nil {
+      known[table.oid] = reply.answers.first.map(rows) ?? []
+    }
+    return known
+  }
 
   func first(of relation: Schema.Relation) throws -> [String: String?]? { try all(of: relation).first }
   func second(of relation: Schema.Relation) throws -> [String: String?]? { try all(of: relation).dropFirst().first }
@@ -170,13 +197,22 @@ final class ExistingRows {
     var rows: [[String: String?]] = []
     // Read as the shadow's owner, who sees every row; a view that fails to run simply has none.
     do {
-      let answer = try connection.query("SELECT * FROM \(relation.identifier) LIMIT \(Self.kept)")
-      let names = answer.shape.columns.map(\.name)
-      rows = answer.rows.map { Dictionary(zip(names, $0)) { first, _ in first } }
+      let connection = try opened ?? connect()
+      opened = connection
+      rows = Self.rows(try connection.query(Self.query(relation)))
     } catch let error as PostgresError {
       guard !error.isOutage else { throw error }
     }
     known[relation.oid] = rows
     return rows
+  }
+
+  private static func query(_ relation: Schema.Relation) -> String {
+    "SELECT * FROM \(relation.identifier) LIMIT \(kept)"
+  }
+
+  private static func rows(_ answer: PostgresAnswer) -> [[String: String?]] {
+    let names = answer.shape.columns.map(\.name)
+    return answer.rows.map { Dictionary(zip(names, $0)) { first, _ in first } }
   }
 }

@@ -9,11 +9,16 @@ struct Candidate: Sendable {
   /// The text that is prepared.
   var text: String
 
+  /// Parameters that stand for strings which a recording does not show: the program's own, so they are always the same.
+  var constants: Set<Int> = []
+
   init(_ statement: CapturedStatement, of version: String) {
     self.statement = statement
     references = [StatementReference(statement, of: version)]
-    reading = StatementReading.of(statement.text)
-    text = reading.surrogate ?? statement.text
+    let unmasked = MaskedText(statement.text)
+    constants = unmasked.parameters
+    reading = StatementReading.of(unmasked.text)
+    text = reading.surrogate ?? unmasked.text
   }
 
   /// Numbers of types that a database gives for itself differ from one to the next: those are left to the server.
@@ -28,29 +33,50 @@ struct Candidate: Sendable {
     return given ?? ["public"]
   }
 
+  private mutating func completeCopy(on schema: Schema) {
+    guard let name = reading.copied,
+      let table = schema.relation(name.name, schema: name.schema, searchPath: searchPath)
+    else { return }
+    reading.copies(table.copiedColumns.map(\.name))
+    text = reading.surrogate ?? text
+  }
+
   /// The same statement of several versions is tried once.
-  static func all(of sets: [StatementSet]) -> [Candidate] {
+  ///
+  /// - Parameter schema: before the migration: it says which columns a COPY means that names none.
+  static func all(of sets: [StatementSet], on schema: Schema) -> [Candidate] {
     var places: [Key: Int] = [:]
     var all: [Candidate] = []
     for set in sets {
       for statement in set.statements {
-        let key = Key(text: statement.text, types: statement.parameterTypes, path: statement.searchPath)
+        let key = Key(statement)
         if let place = places[key] {
           all[place].references.append(StatementReference(statement, of: set.version))
           all[place].statement.samples += statement.samples
         } else {
           places[key] = all.count
-          all.append(Candidate(statement, of: set.version))
+          var candidate = Candidate(statement, of: set.version)
+          candidate.completeCopy(on: schema)
+          all.append(candidate)
         }
       }
     }
     return all
   }
 
-  private struct Key: Hashable {
-    var text: String
-    var types: [UInt32]
-    var path: String?
+  var key: Key { Key(statement) }
+
+  /// Equal for statements that one trial tells of.
+  struct Key: Hashable {
+    private var text: String
+    private var types: [UInt32]
+    private var path: String?
+
+    init(_ statement: CapturedStatement) {
+      text = statement.text
+      types = statement.parameterTypes
+      path = statement.searchPath
+    }
   }
 }
 

@@ -6,6 +6,8 @@ struct MigrationApplier {
   let connection: PostgresConnection
   /// Whether a statement that fails on rows that were made up is tried again without them.
   let relaxesSeededRows: Bool
+  /// Whether a file's transaction is rolled back at its end.
+  var rollsBack = false
   /// Called after each statement, still inside its transaction.
   var afterStatement: (MigrationStatement) throws -> Void = { _ in }
 
@@ -77,7 +79,7 @@ struct MigrationApplier {
       return nil
     }
     do {
-      try connection.query("COMMIT")
+      try connection.query(rollsBack ? "ROLLBACK" : "COMMIT")
       return nil
     } catch let error as PostgresError {
       return Failure(statement: last, error: error, cause: .migration)
@@ -182,8 +184,10 @@ struct MigrationApplier {
     let certain = error.sqlState == "23502" && Self.addsColumn(statement.tree)
     do {
       let condition = turn == 1 && !certain ? "WHERE ctid <> (SELECT min(ctid) FROM \(table))" : ""
-      let thinning =
-        "SET session_replication_role = replica; DELETE FROM \(table) \(condition); RESET session_replication_role"
+      // A row that refers to none gets a parent, so that what refers to parents is tried as well.
+      let adoption = error.sqlState == "23503" && turn == 1 ? try adoption(statement.tree, table) : nil
+      let change = adoption ?? "DELETE FROM \(table) \(condition)"
+      let thinning = "SET session_replication_role = replica; \(change); RESET session_replication_role"
       try connection.query(thinning)
       thinnings.append(thinning)
     } catch is PostgresError {
@@ -205,8 +209,34 @@ struct MigrationApplier {
     return .again
   }
 
+  /// SQL that lets all rows of the table refer to a row that is there, for the foreign keys that a statement adds.
+  private func adoption(_ tree: SQLNode?, _ table: String) throws -> String? {
+    let keys = (tree?.fields(of: "AlterTableStmt")?.items("cmds") ?? []).compactMap {
+      $0.fields(of: "AlterTableCmd")?["def"]?.fields(of: "Constraint")
+    }.filter { $0.string("contype") == "CONSTR_FOREIGN" }
+    var sets: [String] = []
+    for key in keys {
+      guard let target = key["pktable"], let name = target.string("relname") else { continue }
+      let parent = (target.string("schemaname").map { quoted($0) + "." } ?? "") + quoted(name)
+      var targets = key.items("pk_attrs").flatMap(\.names)
+      if targets.isEmpty {
+        targets = try connection.query(
+          "SELECT a.attname FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY(i.indkey)"
+            + " WHERE i.indisprimary AND i.indrelid = \(literal(parent))::regclass"
+            + " ORDER BY array_position(i.indkey::smallint[], a.attnum)"
+        ).rows.compactMap { $0[0] }
+      }
+      let columns = key.items("fk_attrs").flatMap(\.names)
+      guard !columns.isEmpty, columns.count == targets.count else { continue }
+      sets.append(
+        "(\(columns.map(quoted).joined(separator: ", "))) = (SELECT \(targets.map(quoted).joined(separator: ", "))"
+          + " FROM \(parent) ORDER BY ctid LIMIT 1)")
+    }
+    return sets.isEmpty ? nil : "UPDATE \(table) SET \(sets.joined(separator: ", "))"
+  }
+
   /// What is not for a shadow: whole databases, the server's settings, files.
-  private static func leftOut(_ tree: SQLNode?) -> String? {
+  static func leftOut(_ tree: SQLNode?) -> String? {
     switch tree?.kind {
     case "CreatedbStmt", "DropdbStmt", "AlterDatabaseStmt", "AlterDatabaseSetStmt", "AlterDatabaseRefreshCollStmt":
       "a statement about whole databases was left out"

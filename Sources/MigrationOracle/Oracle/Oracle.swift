@@ -31,7 +31,7 @@ package struct Oracle: Sendable {
     stopwatch.lap("history")
     guard let role = prepared.role else { return Self.unbuilt(question, prepared, stopwatch) }
     progress("copying it")
-    async let first = server.clone(of: prepared.database)
+    async let first = server.clone(of: prepared.database, mayBeUsed: true)
     async let second = server.clone(of: prepared.database)
     let (beforeName, afterName) = (try await first, try await second)
     let thirdName = question.replaysTraffic ? try await server.clone(of: prepared.database) : nil
@@ -41,8 +41,9 @@ package struct Oracle: Sendable {
       question: question, prepared: prepared, role: role, before: server.address(of: beforeName),
       after: server.address(of: afterName), third: thirdName.map { server.address(of: $0) })
     do {
-      let report = try await check.run(&stopwatch, progress)
-      await finish(taken, prepared)
+      let (report, isKept) = try await check.run(&stopwatch, progress)
+      if isKept { await server.giveBack(beforeName, of: prepared.database) }
+      await finish(isKept ? taken.filter { $0 != beforeName } : taken, prepared)
       return report
     } catch {
       await finish(taken, prepared)

@@ -4,6 +4,8 @@ extension OracleCheck {
   struct Judged: Sendable {
     var findings: [Finding]
     var checked: [MigrationReport.CheckedVersion]
+    /// Whether nothing was changed for good in the database before.
+    var keepsBefore: Bool
     /// What traffic can be made of: statements that hold, with their roles and values.
     var traffic: TrafficReplay.Traffic
   }
@@ -23,13 +25,9 @@ extension OracleCheck {
   func judge(
     _ old: [Candidate], _ new: [Candidate], _ control: Control, _ schema: Schema, thinnings: [String]
   ) throws -> Judged {
-    let beforeTrial = try Trial(PostgresConnection(before, statementSeconds: Self.trialSeconds))
+    let beforeTrial = control.trial.trial
     let afterTrial = try Trial(PostgresConnection(after, statementSeconds: Self.trialSeconds))
-    let owner = try PostgresConnection(before)
-    for thinning in thinnings {
-      // A table that the migration made or renamed is not there before: then nothing refers to its rows either.
-      do { try owner.query(thinning) } catch is PostgresError { continue }
-    }
+    let rows = try rowsBefore(without: thinnings)
     let difference = SchemaDifference(before: prepared.schema, after: schema)
     let roles = control.old.map(\.role)
     let now = try afterTrial.prepare(old, Array(old.indices), roles: roles)
@@ -51,17 +49,30 @@ extension OracleCheck {
     let sound = old.indices.filter { fates[$0] == .held }
     var values: [Int: [String?]] = [:]
     issues += try executions(
-      old, sound, control.old, roles, difference, beforeTrial, afterTrial, ExistingRows(owner), &fates, &values)
+      old, sound, control.old, roles, difference, beforeTrial, afterTrial, rows, &fates, &values)
     issues += hazards(old, sound.filter { fates[$0] == .held }, control.old, now, difference, &fates)
     issues += try procedures(old, difference, &fates)
-    notes += try order(new, control.new, afterTrial)
+    notes += try order(new, control, now, afterTrial)
     notes += replaced(difference, old)
-    let findings = try attribute(issues)
+    let (findings, keepsBefore) = try attribute(issues)
     let held = old.indices.filter { fates[$0] == .held && old[$0].reading.kind != .session }
     return Judged(
       findings: findings + notes, checked: question.old.map { checked($0, old, fates) },
+      keepsBefore: keepsBefore,
       traffic: TrafficReplay.Traffic(
         candidates: held.map { old[$0] }, roles: held.map { roles[$0] }, values: held.map { values[$0] }))
+  }
+
+  /// The rows that the migration met, in the database before too.
+  private func rowsBefore(without thinnings: [String]) throws -> ExistingRows {
+    let address = before
+    guard !thinnings.isEmpty else { return ExistingRows(prepared.rows) { try PostgresConnection(address) } }
+    let owner = try PostgresConnection(address)
+    for thinning in thinnings {
+      // A table that the migration made or renamed is not there before: then nothing refers to its rows either.
+      do { try owner.query(thinning) } catch is PostgresError { continue }
+    }
+    return ExistingRows(owner)
   }
 
   enum Fate { case held, broken, brokenBefore, undecided }
@@ -97,7 +108,7 @@ extension OracleCheck {
       candidate: candidate, kind: error.sqlState == "57014" ? .inconclusive : .breaks,
       level: outcome.failedAtPlan ? .plan : .parse, rule: "sqlstate-\(error.sqlState)", message: "\(error)",
       error: error,
-      probe: .statement(candidate, role: outcome.role, parameters: nil))
+      probe: .statement(candidate, role: outcome.role, nil))
   }
 
   // MARK: L3
@@ -110,13 +121,14 @@ extension OracleCheck {
     let guarded = difference.guarded
     let tried = sound.filter { index in
       difference.executes(candidates[index])
+        || outcomes[index].shape?.parameters.contains(PostgresType.regclass) ?? false
         || difference.relations(candidates[index].reading.tables, of: candidates[index]).contains {
           guarded.contains($0.oid)
         }
     }
-    _ = try beforeTrial.prepare(candidates, tried, roles: roles)
     let trials = WriteTrials(
-      candidates, roles: roles, difference: difference, before: beforeTrial, after: afterTrial, rows: rows)
+      candidates, roles: roles, difference: difference, before: beforeTrial, after: afterTrial, rows: rows,
+      triggerBodies: try triggerBodies(difference))
     try trials.run(tried.compactMap { index in outcomes[index].shape.map { (index, $0) } })
     values = trials.values
     var issues: [Issue] = []
@@ -125,13 +137,22 @@ extension OracleCheck {
       let candidate = candidates[index]
       switch trials.verdicts[index] {
       case .held, nil: continue
-      case .broke(let error, let parameters, let how, let beyond):
+      case .broke(let error, let execution, let how, let beyond):
         fates[index] = beyond ? .held : .broken
         issues.append(
           Issue(
             candidate: candidate, kind: beyond ? .hazard : .breaks, level: .execute, rule: "sqlstate-\(error.sqlState)",
             message: "\(error), \(how)" + (beyond ? "; no recording shows such a value" : ""), error: error,
-            probe: .statement(trials.failing[index] ?? candidate, role: roles[index], parameters: parameters)))
+            probe: .statement(trials.failing[index] ?? candidate, role: roles[index], execution)))
+      case .didNothing(let execution, let count, let how):
+        fates[index] = .broken
+        issues.append(
+          Issue(
+            candidate: candidate, kind: .breaks, level: .execute, rule: "write-does-nothing",
+            message: "it wrote \(count) \(count == 1 ? "row" : "rows") before and writes none now, without an error: a"
+              + " trigger or a rule swallows it, \(how)",
+            advice: "Let the trigger return the row, or the rule do the write as well, until no live version sends it.",
+            probe: .effect(trials.failing[index] ?? candidate, role: roles[index], execution)))
       case .lostRows(let count):
         fates[index] = .broken
         issues.append(
@@ -164,6 +185,17 @@ extension OracleCheck {
     return issues
   }
 
+  /// What new and changed triggers run, after the migration.
+  private func triggerBodies(_ difference: SchemaDifference) throws -> [UInt32: String] {
+    let functions = Set(difference.before.relations.flatMap { difference.changedTriggers($0).map(\.function) })
+    guard !functions.isEmpty else { return [:] }
+    let list = functions.sorted().map(String.init).joined(separator: ", ")
+    let rows = try PostgresConnection(after).query("SELECT oid, prosrc FROM pg_proc WHERE oid IN (\(list))").rows
+    return Dictionary(rows.compactMap { row in row[0].flatMap(UInt32.init).map { ($0, row[1] ?? "") } }) { first, _ in
+      first
+    }
+  }
+
   // MARK: L4
 
   private func hazards(
@@ -171,12 +203,14 @@ extension OracleCheck {
     _ difference: SchemaDifference, _ fates: inout [Fate]
   ) -> [Issue] {
     let hazards = ReaderHazards(difference: difference)
+    let placed = PlacedValues(difference: difference)
     var issues: [Issue] = []
     var places: [String: Int] = [:]
     var readers: [String: Int] = [:]
     for index in sound {
       guard let was = before[index].shape, let isNow = after[index].shape else { continue }
-      for judgement in hazards.judge(candidates[index], role: before[index].role, before: was, after: isNow) {
+      let read = hazards.judge(candidates[index], role: before[index].role, before: was, after: isNow)
+      for judgement in read + placed.judge(candidates[index]) {
         let issue = Issue(
           candidate: candidates[index], kind: judgement.kind, level: .shape, rule: judgement.rule,
           message: judgement.message, advice: judgement.instead, probe: judgement.probe)
@@ -205,7 +239,7 @@ extension OracleCheck {
   private func procedures(
     _ candidates: [Candidate], _ difference: SchemaDifference, _ fates: inout [Fate]
   ) throws -> [Issue] {
-    guard !difference.isEmpty else { return [] }
+    guard !difference.isEmpty, ProceduralCheck.applies(difference.after) else { return [] }
     let was = try ProceduralCheck.complaints(PostgresConnection(before), difference.before)
     let isNow = try ProceduralCheck.complaints(PostgresConnection(after), difference.after)
     guard let was, let isNow else {
@@ -222,7 +256,7 @@ extension OracleCheck {
         let candidate = candidates[index]
         return candidate.reading.functions.contains(name)
           || difference.relations(candidate.reading.written, of: candidate).contains { relation in
-            difference.after.relation(relation.oid)?.triggers.contains { $0.function == complaint.oid } ?? false
+            difference.now(relation.oid)?.triggers.contains { $0.function == complaint.oid } ?? false
           }
       }
       let caller = place.map { candidates[$0] }
@@ -240,11 +274,17 @@ extension OracleCheck {
 
   // MARK: L5
 
-  private func order(_ new: [Candidate], _ before: [Trial.Outcome], _ trial: Trial) throws -> [Finding] {
+  private func order(
+    _ new: [Candidate], _ control: Control, _ old: [Trial.Outcome], _ trial: Trial
+  ) throws -> [Finding] {
     guard !new.isEmpty else { return [] }
-    // Names of the old statements are taken on that connection.
-    let fresh = try Trial(PostgresConnection(after, statementSeconds: Self.trialSeconds))
-    let after = try fresh.prepare(new, Array(new.indices), roles: before.map(\.role))
+    let before = control.new
+    let rest = new.indices.filter { control.shared[$0] == nil }
+    let tried = try Trial(beside: trial).prepare(new, rest, roles: before.map(\.role))
+    var after = new.indices.map { index in
+      control.shared[index].map { old[$0] } ?? Trial.Outcome(role: before[index].role)
+    }
+    for (index, outcome) in zip(rest, tried) { after[index] = outcome }
     var findings: [Finding] = []
     let needy = new.indices.filter { before[$0].error != nil && after[$0].error == nil }
     if let first = needy.first, let error = before[first].error {
@@ -296,11 +336,12 @@ extension OracleCheck {
 
   // MARK: Which line
 
-  private func attribute(_ issues: [Issue]) throws -> [Finding] {
+  private func attribute(_ issues: [Issue]) throws -> (findings: [Finding], keepsBefore: Bool) {
     let probes = issues.compactMap(\.probe)
-    let found = probes.isEmpty ? [] : try Attribution(PostgresConnection(before)).find(probes, in: question.migration)
+    let attribution = probes.isEmpty ? nil : try Attribution(PostgresConnection(before))
+    let found = try attribution?.find(probes, in: question.migration) ?? []
     var next = 0
-    return issues.flatMap { issue -> [Finding] in
+    let findings = issues.flatMap { issue -> [Finding] in
       var culprit: MigrationStatement?
       if issue.probe != nil {
         culprit = found[next]
@@ -323,5 +364,6 @@ extension OracleCheck {
         return copy
       }
     }
+    return (findings, attribution == nil || Attribution.leavesNothing(question.migration))
   }
 }

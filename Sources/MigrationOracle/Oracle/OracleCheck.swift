@@ -15,17 +15,20 @@ struct OracleCheck: Sendable {
   /// Longest that one statement on trial may take, in seconds: the shadow's tables have a few rows.
   static let trialSeconds = 10
 
-  func run(_ stopwatch: inout Stopwatch, _ progress: @Sendable (String) -> Void) async throws -> MigrationReport {
+  /// - Returns: also whether the database before is as it was, so that another check may use it.
+  func run(
+    _ stopwatch: inout Stopwatch, _ progress: @Sendable (String) -> Void
+  ) async throws -> (report: MigrationReport, keepsBefore: Bool) {
     progress("applying the migration")
-    let old = Candidate.all(of: question.old)
-    let new = Candidate.all(of: question.new.map { [$0] } ?? [])
+    let old = Candidate.all(of: question.old, on: prepared.schema)
+    let new = Candidate.all(of: question.new.map { [$0] } ?? [], on: prepared.schema)
     // The control and the migration work on different databases: both cores are used.
     async let controlling = BlockingThread.run { try control(old, new) }
     let applied = try await BlockingThread.run { try applyMigration() }
     let controlled = try await controlling
     stopwatch.lap("apply")
     guard let schema = applied.schema else {
-      return report(applied, findings: [], checked: question.old.map { undecided($0) }, stopwatch)
+      return (report(applied, findings: [], checked: question.old.map { undecided($0) }, stopwatch), true)
     }
     progress("trying \(old.count) statements")
     let judged = try await BlockingThread.run { try judge(old, new, controlled, schema, thinnings: applied.thinnings) }
@@ -38,7 +41,10 @@ struct OracleCheck: Sendable {
       findings += try await replay.run(judged.traffic).findings(judged.traffic, lockTimeout: question.lockTimeout)
       stopwatch.lap("locks")
     }
-    return report(applied, findings: findings, checked: judged.checked, stopwatch)
+    return (
+      report(applied, findings: findings, checked: judged.checked, stopwatch),
+      judged.keepsBefore && applied.thinnings.isEmpty
+    )
   }
 
   private func undecided(_ set: StatementSet) -> MigrationReport.CheckedVersion {
@@ -76,6 +82,15 @@ struct OracleCheck: Sendable {
   struct Control: Sendable {
     var old: [Trial.Outcome]
     var new: [Trial.Outcome]
+    /// Statements of the new version that an old one sends too, by their place there: they are not tried again.
+    var shared: [Int: Int]
+    let trial: Handed
+  }
+
+  /// A trial that goes from the thread that made it to the next, and is never used by two at a time.
+  final class Handed: @unchecked Sendable {
+    let trial: Trial
+    init(_ trial: Trial) { self.trial = trial }
   }
 
   private func control(_ old: [Candidate], _ new: [Candidate]) throws -> Control {
@@ -86,9 +101,18 @@ struct OracleCheck: Sendable {
       let again = try trial.prepare(old, denied, roles: old.map { _ in fallback })
       for (index, outcome) in zip(denied, again) { outcomes[index] = outcome }
     }
-    let fresh = try Trial(PostgresConnection(before, statementSeconds: Self.trialSeconds))
-    let coming = try fresh.prepare(new, Array(new.indices), roles: new.map { _ in role.fallback ?? role.primary })
-    return Control(old: outcomes, new: coming)
+    let places = Dictionary(old.indices.map { (old[$0].key, $0) }) { first, _ in first }
+    var shared: [Int: Int] = [:]
+    for index in new.indices {
+      if let place = places[new[index].key], outcomes[place].error == nil { shared[index] = place }
+    }
+    let rest = new.indices.filter { shared[$0] == nil }
+    let tried = try Trial(beside: trial).prepare(new, rest, roles: new.map { _ in role.fallback ?? role.primary })
+    var coming = new.indices.map { index in
+      shared[index].map { outcomes[$0] } ?? Trial.Outcome(role: role.primary)
+    }
+    for (index, outcome) in zip(rest, tried) { coming[index] = outcome }
+    return Control(old: outcomes, new: coming, shared: shared, trial: Handed(trial))
   }
 
   // MARK: The migration

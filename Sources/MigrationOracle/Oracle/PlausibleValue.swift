@@ -13,7 +13,7 @@ struct PlausibleValue {
     guard let entry = schema.types[schema.base(of: type)] else { return generic("text", modifier: -1, number: number) }
     switch entry.kind {
     case "e": return entry.labels.isEmpty ? nil : entry.labels[0]
-    case "r": return "empty"
+    case "r": return range(entry.name, number: number)
     case "m": return "{}"
     case "c": return nil
     default: break
@@ -22,6 +22,20 @@ struct PlausibleValue {
       return fresh(entry.element, modifier: modifier, number: number).map { "{\(Self.arrayElement($0))}" }
     }
     return generic(entry.name, category: entry.category, modifier: modifier, number: number)
+  }
+
+  /// One that overlaps with itself: what an exclusion constraint refuses shows only then.
+  private func range(_ name: String, number: Int) -> String {
+    switch name {
+    case "int4range", "int8range", "numrange": "[\(number),\(number + 1))"
+    case "daterange":
+      "[2024-\(Self.padded(1 + number / 28 % 12, to: 2))-\(Self.padded(1 + number % 28, to: 2)),"
+        + "2024-\(Self.padded(1 + number / 28 % 12, to: 2))-\(Self.padded(1 + number % 28, to: 2))]"
+    case "tsrange", "tstzrange":
+      "[2024-01-\(Self.padded(1 + number % 28, to: 2)) 12:\(Self.padded(number / 28 % 60, to: 2)):00,"
+        + "2024-01-\(Self.padded(1 + number % 28, to: 2)) 12:\(Self.padded(number / 28 % 60, to: 2)):30)"
+    default: "empty"
+    }
   }
 
   static func arrayElement(_ text: String) -> String {

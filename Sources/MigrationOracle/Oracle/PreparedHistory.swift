@@ -11,6 +11,8 @@ struct PreparedHistory: Sendable {
   var remarks: [MigrationApplier.Remark]
   /// Why it could not be built to its end.
   var failure: MigrationApplier.Failure?
+  /// The first rows of each table.
+  var rows: ExistingRows.Known = [:]
   /// Tables that stayed without rows, with the reason.
   var gaps: [String]
 
@@ -31,6 +33,7 @@ struct PreparedHistory: Sendable {
     let prepared = try SchemaReader.read(connection)
     return PreparedHistory(
       database: database, schema: prepared, hash: hash, role: chosen, remarks: applier.remarks, failure: nil,
+      rows: try ExistingRows.read(connection, prepared.relations.filter(\.isTable)),
       gaps: seeded.gaps.map { "\($0.table): \($0.reason)" })
   }
 

@@ -13,9 +13,12 @@ enum ProceduralCheck {
     var probe: String
   }
 
+  /// Whether there is anything to read.
+  static func applies(_ schema: Schema) -> Bool { schema.functions.contains { $0.language == "plpgsql" } }
+
   /// - Returns: nil where the extension is not to be had.
   static func complaints(_ connection: PostgresConnection, _ schema: Schema) throws -> [Complaint]? {
-    guard schema.functions.contains(where: { $0.language == "plpgsql" }) else { return [] }
+    guard applies(schema) else { return [] }
     do {
       // In a schema of its own, so that nothing of the application's is hidden; the database is thrown away after.
       try connection.query(

@@ -28,6 +28,16 @@ struct ReaderHazards {
           kind: .breaks, rule: "result-column-lost", message: "the result has no column \(column.name) any more",
           instead: Advice.byState("42703"), probe: shapeProbe))
     }
+    let places = after.columns.prefix(before.columns.count).map(\.name)
+    if candidate.reading.hasStar, found.isEmpty, places != before.columns.map(\.name) {
+      found.append(
+        Judgement(
+          kind: .hazard, rule: "result-order-changed",
+          message: "its columns came as \(before.columns.map(\.name).joined(separator: ", ")) and come as"
+            + " \(names.joined(separator: ", ")): code that reads them by place reads others",
+          instead: "Name the columns in the SELECT first; drop a column when no live version relies on their order.",
+          probe: shapeProbe))
+    }
     for (place, type) in before.parameters.enumerated() where after.parameters.indices.contains(place) {
       if let change = parameterChange(type, after.parameters[place]) {
         found.append(
@@ -92,8 +102,8 @@ struct ReaderHazards {
 
   /// What the column's own table says of it.
   private func source(_ column: StatementShape.Column, _ name: String) -> [Judgement] {
-    guard column.relation != 0, let relation = difference.before.relation(column.relation),
-      let was = relation.column(number: column.number), let table = difference.after.relation(column.relation)
+    guard column.relation != 0, let relation = difference.was(column.relation),
+      let was = relation.column(number: column.number), let table = difference.now(column.relation)
     else { return [] }
     var found: [Judgement] = []
     if was.notNull, let now = table.column(number: column.number), !now.notNull {
@@ -123,7 +133,7 @@ struct ReaderHazards {
   }
 
   private func label(_ column: StatementShape.Column) -> String {
-    guard let relation = difference.before.relation(column.relation),
+    guard let relation = difference.was(column.relation),
       let source = relation.column(number: column.number)
     else { return column.name }
     return "\(relation.label).\(source.name)"

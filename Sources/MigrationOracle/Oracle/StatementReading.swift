@@ -27,6 +27,22 @@ struct StatementReading: Equatable, Sendable {
     var column: String?
     var place: Int?
     var isArray = false
+    /// The value reaches the column through an expression: `NULLIF($1, '')`, `total + $1`.
+    var isThrough = false
+  }
+
+  /// A column of a row that is there, whose value a write passes on: `INSERT INTO a (b) SELECT c FROM d`.
+  struct Source: Hashable, Sendable {
+    var target: Name
+    /// nil: the column at `place` of the table.
+    var column: String?
+    var place: Int?
+    /// nil: the table that the column's name fits.
+    var table: Name?
+    /// `star`: every column goes to the one at its place.
+    var name: String
+
+    static let star = "*"
   }
 
   var kind: Kind
@@ -39,6 +55,16 @@ struct StatementReading: Equatable, Sendable {
   var surrogate: String?
   /// `SELECT *` or `RETURNING *`: its columns are whatever the table has.
   var hasStar = false
+  /// Values in the order of the table's columns, for an INSERT that names no columns: how many; nil where it does.
+  var unnamedValues: Int?
+  /// Whether it brings new rows, as far as its text says.
+  var inserts = false
+  /// Columns that an UPDATE or an INSERT names as its targets.
+  var assigned: Set<String> = []
+  var sources: [Source] = []
+  var updatesOnConflict = false
+  /// The table that `COPY … FROM` without a list of columns fills: each line must have exactly its columns.
+  var copied: Name?
 
   /// Of the statement that is tried: COPY is read as its surrogate.
   static func of(_ text: String) -> StatementReading {
@@ -63,6 +89,9 @@ struct StatementReading: Equatable, Sendable {
     case "CopyStmt":
       kind = .session
       surrogate = Self.surrogate(node.fields)
+      if surrogate == nil, let relation = node.fields["relation"], let name = relation.string("relname") {
+        copied = Name(schema: relation.string("schemaname"), name: name)
+      }
     default: kind = .session
     }
     var collector = Collector()
@@ -73,13 +102,33 @@ struct StatementReading: Equatable, Sendable {
     functions = collector.functions
     uses = collector.uses
     hasStar = collector.hasStar
+    unnamedValues = collector.unnamedValues
+    inserts = collector.inserts
+    assigned = collector.assigned
+    sources = collector.sources
+    updatesOnConflict = collector.updatesOnConflict
   }
+
+  /// A COPY that names no columns, as if it named those of the table before the migration.
+  mutating func copies(_ columns: [String]) {
+    guard let name = copied else { return }
+    let table = (name.schema.map { quoted($0) + "." } ?? "") + quoted(name.name)
+    let places = columns.indices.map { "$\($0 + 1)" }.joined(separator: ", ")
+    let insert = "INSERT INTO \(table) (\(columns.map(quoted).joined(separator: ", "))) VALUES (\(places))"
+    var reading = StatementReading(insert)
+    reading.surrogate = insert
+    reading.copied = name
+    self = reading
+  }
+
+  /// Its tables, those that it only reads first: a name without a table is most likely of one of them.
+  var readTables: [Name] { tables.filter { !written.contains($0) } + tables.filter { written.contains($0) } }
 
   /// Whether it changes rows, or may: it is executed on trial.
   var isWrite: Bool { kind != .read && kind != .session }
 
-  /// COPY cannot be prepared. An INSERT or a SELECT of the same columns has the same needs; a COPY from a client that
-  /// names no columns has none that could be tried.
+  /// COPY cannot be prepared. An INSERT or a SELECT of the same columns has the same needs; which columns a COPY from a
+  /// client has that names none, `copies(_:)` is told.
   private static func surrogate(_ copy: SQLNode) -> String? {
     guard let relation = copy["relation"], let name = relation.string("relname") else { return nil }
     let identifier = (relation.string("schemaname").map { quoted($0) + "." } ?? "") + quoted(name)
@@ -98,6 +147,11 @@ private struct Collector {
   var functions: Set<String> = []
   var uses: [Int: StatementReading.Use] = [:]
   var hasStar = false
+  var unnamedValues: Int?
+  var inserts = false
+  var assigned: Set<String> = []
+  var sources: [StatementReading.Source] = []
+  var updatesOnConflict = false
   private var aliases: [String: StatementReading.Name] = [:]
 
   mutating func visit(_ tree: SQLNode) {
@@ -142,8 +196,29 @@ private struct Collector {
   }
 
   private mutating func use(_ node: SQLNode, _ use: StatementReading.Use) {
-    for number in Self.parameters(node) where uses[number] == nil || uses[number]?.purpose == .free {
-      uses[number] = use
+    for number in Self.parameters(node) where isOpen(number) { uses[number] = use }
+  }
+
+  private func isOpen(_ number: Int) -> Bool {
+    uses[number].map { $0.purpose == .free || $0.isThrough } ?? true
+  }
+
+  /// What is stored in a column: its parameters, those that reach it through an expression, and columns of other rows.
+  private mutating func store(_ node: SQLNode, _ use: StatementReading.Use) {
+    self.use(node, use)
+    guard let table = use.table, node.kind != "ParamRef" else { return }
+    var through = use
+    through.isThrough = true
+    node.walk { kind, fields in
+      if kind == "ParamRef", let number = fields.integer("number"), uses[number] == nil { uses[number] = through }
+      guard kind == "ColumnRef", let name = fields["fields"]?.names.last else { return }
+      let parts = fields["fields"]?.names ?? []
+      let qualifier = parts.count > 1 ? parts[parts.count - 2] : nil
+      // `excluded` is the row that the statement itself brings.
+      guard qualifier != "excluded" else { return }
+      sources.append(
+        StatementReading.Source(
+          target: table, column: use.column, place: use.place, table: qualifier.flatMap { aliases[$0] }, name: name))
     }
   }
 
@@ -166,14 +241,25 @@ private struct Collector {
   private mutating func insert(_ fields: SQLNode) {
     guard let table = fields["relation"].flatMap(Self.name) else { return }
     let columns = fields.items("cols").compactMap { $0.fields(of: "ResTarget")?.string("name") }
+    assigned.formUnion(columns)
+    inserts = true
     func target(_ place: Int, array: Bool = false) -> StatementReading.Use {
       let column = columns.indices.contains(place) ? columns[place] : nil
       return StatementReading.Use(
         purpose: .written, table: table, column: column, place: column == nil ? place : nil, isArray: array)
     }
     if let select = fields["selectStmt"]?.fields(of: "SelectStmt") {
+      if columns.isEmpty {
+        let row = select.items("valuesLists").first?.fields(of: "List")?.items("items")
+        let hasStar = select.items("targetList").contains {
+          $0.fields(of: "ResTarget")?["val"]?.fields(of: "ColumnRef")?.items("fields").last?.kind == "A_Star"
+        }
+        unnamedValues = row?.count ?? (hasStar ? Int.max : select.items("targetList").count)
+      }
       for row in select.items("valuesLists") {
-        for (place, value) in (row.fields(of: "List")?.items("items") ?? []).enumerated() { use(value, target(place)) }
+        for (place, value) in (row.fields(of: "List")?.items("items") ?? []).enumerated() {
+          store(value, target(place))
+        }
       }
       let arrays = Self.unnested(select)
       for (place, value) in select.items("targetList").enumerated() {
@@ -184,15 +270,23 @@ private struct Collector {
           let parts = reference.items("fields")
           if parts.last?.kind == "A_Star" {
             for array in arrays { use(array.node, target(array.place, array: true)) }
+            if arrays.isEmpty, columns.isEmpty, let from = select.items("fromClause").first?.fields(of: "RangeVar") {
+              sources.append(
+                StatementReading.Source(target: table, table: Self.name(from), name: StatementReading.Source.star))
+            }
           } else if let name = parts.last?.names.first, let array = arrays.first(where: { $0.name == name }) {
             use(array.node, target(place, array: true))
+          } else {
+            store(value, target(place))
           }
         } else {
-          use(value, target(place))
+          store(value, target(place))
         }
       }
     }
-    assign(fields["onConflictClause"]?.items("targetList") ?? [], in: table)
+    let updates = fields["onConflictClause"]?.items("targetList") ?? []
+    updatesOnConflict = updatesOnConflict || !updates.isEmpty
+    assign(updates, in: table)
   }
 
   /// The arguments of `FROM unnest($1, $2) AS u(a, b)`, with the names they get.
@@ -218,13 +312,16 @@ private struct Collector {
       {
         source = row[place - 1]
       }
-      use(source, StatementReading.Use(purpose: .written, table: table, column: column))
+      assigned.insert(column)
+      store(source, StatementReading.Use(purpose: .written, table: table, column: column))
     }
   }
 
   private mutating func compare(_ fields: SQLNode) {
     let name = fields["name"]?.names.first ?? ""
-    guard ["=", "<=", ">=", "~~", "~~*"].contains(name), let left = fields["lexpr"], let right = fields["rexpr"] else {
+    guard ["=", "<=", ">=", "~~", "~~*"].contains(name), fields.string("kind") != "AEXPR_NULLIF",
+      let left = fields["lexpr"], let right = fields["rexpr"]
+    else {
       return
     }
     let any = fields.string("kind") == "AEXPR_OP_ANY"

@@ -11,17 +11,33 @@ final class Trial {
     var role: String
   }
 
-  private let connection: PostgresConnection
-  private var role = ""
-  private var path = ""
+  /// A session of the server: what it has looked up once, it keeps.
+  private final class Session {
+    let connection: PostgresConnection
+    var role = ""
+    var path = ""
+    init(_ connection: PostgresConnection) { self.connection = connection }
+  }
+
+  private let session: Session
+  private let prefix: String
   private var prepared: Set<Int> = []
 
+  private var connection: PostgresConnection { session.connection }
+
   init(_ connection: PostgresConnection) throws {
-    self.connection = connection
+    session = Session(connection)
+    prefix = "p"
     try connection.query("SET plan_cache_mode = force_generic_plan")
   }
 
-  static func name(_ index: Int) -> String { "p\(index)" }
+  /// Of other statements on the connection of another trial; both are used by one thread at a time.
+  init(beside other: Trial) {
+    session = other.session
+    prefix = other.prefix + "n"
+  }
+
+  private func name(_ index: Int) -> String { "\(prefix)\(index)" }
 
   /// L1 and L2: parse, describe, generic plan with no values.
   /// - Parameter indices: which of the candidates; the answer has one entry for each.
@@ -32,7 +48,7 @@ final class Trial {
       let replies = try connection.pipeline(
         group.members.map { place in
           let candidate = candidates[indices[place]]
-          let name = Self.name(indices[place])
+          let name = name(indices[place])
           let again: [PostgresConnection.Message] =
             prepared.contains(indices[place]) ? [.run("DEALLOCATE \(name)")] : []
           return again + [.prepare(name: name, text: candidate.text, types: candidate.types), .describe(name: name)]
@@ -51,7 +67,7 @@ final class Trial {
         planned.map { place in
           let nulls = Array(repeating: "NULL", count: outcomes[place].shape?.parameters.count ?? 0)
           let list = nulls.isEmpty ? "" : "(\(nulls.joined(separator: ", ")))"
-          return [.run("EXPLAIN (COSTS OFF) EXECUTE \(Self.name(indices[place]))\(list)")]
+          return [.run("EXPLAIN (COSTS OFF) EXECUTE \(name(indices[place]))\(list)")]
         })
       for (place, reply) in zip(planned, plans) where reply.error != nil {
         outcomes[place].error = reply.error
@@ -61,14 +77,31 @@ final class Trial {
     return outcomes
   }
 
-  struct Execution: Sendable {
+  struct Execution: Equatable, Sendable {
     var index: Int
     var parameters: [String?]
+    /// SQL that the shadow's owner runs first, in the same transaction: it puts rows into a state that they may have.
+    var arrangement: [String] = []
+    /// Values with which it is executed once more after that.
+    var again: [String?]?
+
+    /// - Parameter enter: takes the application's role again after an arrangement.
+    func messages(name: String, enter: PostgresConnection.Message) -> [PostgresConnection.Message] {
+      let arranged: [PostgresConnection.Message] =
+        arrangement.isEmpty ? [] : [.run("RESET ROLE")] + arrangement.map { .run($0) } + [enter]
+      let second: [PostgresConnection.Message] = again.map { [.execute(name: name, parameters: $0)] } ?? []
+      return arranged + [.execute(name: name, parameters: parameters)] + second
+    }
+
+    /// Messages before the first execution.
+    var lead: Int { arrangement.isEmpty ? 0 : arrangement.count + 2 }
   }
 
   struct Result: Equatable, Sendable {
     var error: PostgresError?
     var affected: Int?
+    /// The error met the arrangement, not the statement: nothing was tried.
+    var isUntried = false
   }
 
   /// L3: executes prepared statements, each in its own transaction that ends by ROLLBACK, deferred constraints checked.
@@ -76,19 +109,20 @@ final class Trial {
     var results = executions.map { _ in Result() }
     for group in groups(candidates, executions.map(\.index), roles) {
       try enter(role: group.role, path: group.path)
+      let back = PostgresConnection.Message.run("SET ROLE \(quoted(group.role))")
       let replies = try connection.pipeline(
         group.members.map { place in
           let execution = executions[place]
           // The first ROLLBACK ends what a failed segment before it left open.
-          return [
-            .run("ROLLBACK"), .run("BEGIN"),
-            .execute(name: Self.name(execution.index), parameters: execution.parameters),
-            .run("SET CONSTRAINTS ALL IMMEDIATE"), .run("ROLLBACK"),
-          ]
+          return [.run("ROLLBACK"), .run("BEGIN")]
+            + execution.messages(name: name(execution.index), enter: back)
+            + [.run("SET CONSTRAINTS ALL IMMEDIATE"), .run("ROLLBACK")]
         })
       for (place, reply) in zip(group.members, replies) {
+        let first = 2 + executions[place].lead
         results[place] = Result(
-          error: reply.error, affected: reply.answers.count > 2 ? reply.answers[2].affected : nil)
+          error: reply.error, affected: reply.answers.count > first ? reply.answers[first].affected : nil,
+          isUntried: reply.error != nil && reply.answers.count < first)
       }
       try connection.query("ROLLBACK")
     }
@@ -118,13 +152,13 @@ final class Trial {
   }
 
   private func enter(role: String, path: String) throws {
-    if role != self.role {
+    if role != session.role {
       try connection.query("SET ROLE \(quoted(role))")
-      self.role = role
+      session.role = role
     }
-    if path != self.path {
+    if path != session.path {
       try connection.query(path.isEmpty ? "RESET search_path" : "SET search_path = \(path)")
-      self.path = path
+      session.path = path
     }
   }
 }

@@ -1,6 +1,8 @@
 /// One file of migrations, or the part of one that goes forward.
 package struct MigrationFile: Equatable, Sendable {
   package var path: String
+  /// What goes forward, as it is written.
+  package let text: String
   package var statements: [MigrationStatement]
   package var transaction: Transaction
 
@@ -16,6 +18,7 @@ package struct MigrationFile: Equatable, Sendable {
   /// Without `transaction` the statements decide: BEGIN or COMMIT of its own, then what cannot run in a transaction.
   package init(path: String, text: String, transaction: Transaction? = nil) {
     self.path = path
+    self.text = text
     statements = SQLParser.split(text, file: path)
     let trees = statements.compactMap(\.tree)
     self.transaction =

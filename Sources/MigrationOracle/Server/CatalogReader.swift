@@ -6,7 +6,13 @@ extension Schema {
   /// SHA-256 over every object's definition, 64 hexadecimal digits: equal for databases of equal schema, whatever
   /// their rows, numbers and sizes. Rights and owners are part of it, names of triggers and policies too.
   package var hash: String {
-    var lines: [String] = other
+    let digest = SHA256.hash(data: Data(lines.joined(separator: "\n").utf8))
+    return digest.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+  }
+
+  /// What is hashed: a line for each object.
+  var lines: [String] {
+    var lines = other.sorted()
     for relation in relations {
       let name = "\(relation.schema).\(relation.name)"
       lines.append(
@@ -26,8 +32,7 @@ extension Schema {
     let own = types.values.filter { $0.oid >= PostgresType.firstOfDatabase && ["d", "e"].contains($0.kind) }
     lines += own.map { "type \($0.schema).\($0.name) \($0.labels.joined(separator: ",")) \($0.checks)" }.sorted()
     lines += functions.map { "function \($0.schema).\($0.signature) \($0.body) \($0.rights ?? "")" }.sorted()
-    let digest = SHA256.hash(data: Data(lines.joined(separator: "\n").utf8))
-    return digest.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+    return lines
   }
 }
 

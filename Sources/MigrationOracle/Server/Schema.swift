@@ -80,6 +80,12 @@ package struct Schema: Equatable, Sendable {
     package var unique: Bool
     package var valid: Bool
     package var definition: String
+
+    /// Its method, columns, expressions and condition, without its name and its table's.
+    package var rule: String {
+      guard let start = definition.firstRange(of: " USING ") else { return definition }
+      return String(definition[start.upperBound...])
+    }
   }
 
   package struct Trigger: Equatable, Sendable {
@@ -156,6 +162,9 @@ package enum PostgresType {
   package static let bpchar: UInt32 = 1042
   package static let varchar: UInt32 = 1043
   package static let numeric: UInt32 = 1700
+  package static let regclass: UInt32 = 2205
+  /// timestamp and timestamptz.
+  package static let times: Set<UInt32> = [1114, 1184]
   /// OIDs from here on are given by each database for itself.
   package static let firstOfDatabase: UInt32 = 16384
   /// Alike for a reader: text on the wire, any length.

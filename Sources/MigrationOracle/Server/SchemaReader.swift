@@ -27,16 +27,19 @@ package enum SchemaReader {
           notNull: row.isTrue(6), defaultText: row.optional(7), identity: row[8], generated: !row[9].isEmpty,
           rights: row.optional(10)))
     }
+    let relations = schema.relations.reduce(into: [UInt32: Schema.Relation]()) { $0[$1.oid] = $1 }
+    func columns(_ numbers: [Int], of relation: UInt32) -> [String] { relations[relation]?.names(numbers) ?? [] }
     each(2) { relation, row in
       relation.constraints.append(
         Schema.Constraint(
-          oid: row.oid(1), name: row[2], kind: row[3], columns: row.list(4), target: row.oid(5),
-          targetColumns: row.list(6), validated: row.isTrue(7), definition: row[8]))
+          oid: row.oid(1), name: row[2], kind: row[3], columns: relation.names(row.numbers(4)), target: row.oid(5),
+          targetColumns: columns(row.numbers(6), of: row.oid(5)), validated: row.isTrue(7), definition: row[8]))
     }
     each(3) { relation, row in
       relation.indexes.append(
         Schema.Index(
-          name: row[1], columns: row.list(2), unique: row.isTrue(3), valid: row.isTrue(4), definition: row[5]))
+          name: row[1], columns: relation.names(row.numbers(2)), unique: row.isTrue(3), valid: row.isTrue(4),
+          definition: row[5]))
     }
     each(4) { relation, row in
       relation.triggers.append(Schema.Trigger(name: row[1], function: row.oid(2), definition: row[3]))
@@ -65,33 +68,31 @@ package enum SchemaReader {
     func int(_ column: Int) -> Int { Int(self[column]) ?? 0 }
     func oid(_ column: Int) -> UInt32 { UInt32(self[column]) ?? 0 }
     func isTrue(_ column: Int) -> Bool { self[column] == "t" }
-    /// Lists come as JSON: names may hold any character.
+    /// Of columns: `{1,2}` or `1 2`.
+    func numbers(_ column: Int) -> [Int] {
+      (values[column] ?? "").split { !$0.isNumber && $0 != "-" }.compactMap { Int($0) }
+    }
+    /// Lists of names come as JSON: names may hold any character.
     func list(_ column: Int) -> [String] {
       guard let text = values[column] else { return [] }
       return (try? JSONDecoder().decode([String].self, from: Data(text.utf8))) ?? []
     }
   }
 
-  /// PostgreSQL's own schemas, and what an extension brought, are no part of it.
-  private static let ours = "n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'"
+  /// PostgreSQL's own schemas, Plimsoll's book, and what an extension brought, are no part of it.
+  private static let ours = "n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'plimsoll')"
 
   private static func notOfExtension(_ catalog: String, _ oid: String) -> String {
     "NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = '\(catalog)'::regclass AND d.objid = \(oid)"
       + " AND d.deptype = 'e')"
   }
 
-  private static func names(_ numbers: String, of relation: String) -> String {
-    """
-    (SELECT json_agg(a.attname ORDER BY k.place) FROM unnest(\(numbers)) WITH ORDINALITY k(number, place)
-    JOIN pg_attribute a ON a.attrelid = \(relation) AND a.attnum = k.number)
-    """
-  }
-
   /// Who may do what, without the owner, who may do all, and without the oracle's own roles.
   private static func rights(_ list: String, _ kind: String, owner: String) -> String {
     """
     (SELECT string_agg(concat_ws(' ', CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE pg_get_userbyid(a.grantee) END,
-      a.privilege_type, a.is_grantable), ',' ORDER BY a.grantee, a.privilege_type)
+      a.privilege_type, a.is_grantable), ','
+      ORDER BY CASE a.grantee WHEN 0 THEN '' ELSE pg_get_userbyid(a.grantee)::text END COLLATE "C", a.privilege_type)
     FROM aclexplode(coalesce(\(list), acldefault('\(kind)', \(owner)))) a
     WHERE a.grantee <> \(owner) AND (a.grantee = 0 OR pg_get_userbyid(a.grantee) !~ '^plimsoll_'))
     """
@@ -99,11 +100,16 @@ package enum SchemaReader {
 
   private static let queries = [
     """
-    SELECT c.oid, n.nspname, c.relname, c.relkind, c.relrowsecurity, \(rights("c.relacl", "r", owner: "c.relowner")), pg_get_userbyid(c.relowner),
+    WITH acl AS MATERIALIZED (
+      SELECT d.list, d.owner, \(rights("d.list", "r", owner: "d.owner")) AS rights
+      FROM (SELECT DISTINCT relacl AS list, relowner AS owner FROM pg_class WHERE relacl IS NOT NULL) d
+    )
+    SELECT c.oid, n.nspname, c.relname, c.relkind, c.relrowsecurity, acl.rights, pg_get_userbyid(c.relowner),
       CASE WHEN c.reltuples >= 0 THEN c.reltuples::bigint END, c.relpages::bigint * 8192,
       CASE WHEN c.relkind IN ('r', 'm') THEN c.relfilenode ELSE 0 END,
       CASE WHEN c.relkind IN ('v', 'm') THEN pg_get_viewdef(c.oid) END
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    LEFT JOIN acl ON acl.list = c.relacl AND acl.owner = c.relowner
     WHERE \(ours) AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND \(notOfExtension("pg_class", "c.oid"))
     ORDER BY n.nspname COLLATE "C", c.relname COLLATE "C"
     """,
@@ -117,20 +123,22 @@ package enum SchemaReader {
     ORDER BY a.attrelid, a.attnum
     """,
     """
-    SELECT t.conrelid, t.oid, t.conname, t.contype, \(names("t.conkey", of: "t.conrelid")), t.confrelid,
-      \(names("t.confkey", of: "t.confrelid")), t.convalidated, pg_get_constraintdef(t.oid)
+    SELECT t.conrelid, t.oid, t.conname, t.contype, t.conkey, t.confrelid, t.confkey, t.convalidated, pg_get_constraintdef(t.oid)
     FROM pg_constraint t JOIN pg_namespace n ON n.oid = t.connamespace
     WHERE \(ours) AND t.conrelid <> 0 ORDER BY t.conrelid, t.conname COLLATE "C"
     """,
     """
-    SELECT i.indrelid, c.relname, \(names("i.indkey", of: "i.indrelid")), i.indisunique, i.indisvalid,
+    SELECT i.indrelid, c.relname, i.indkey, i.indisunique, i.indisvalid,
       pg_get_indexdef(i.indexrelid)
     FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE \(ours) ORDER BY i.indrelid, c.relname COLLATE "C"
     """,
     """
-    SELECT t.tgrelid, t.tgname, t.tgfoid, pg_get_triggerdef(t.oid) || ' ' || t.tgenabled::text
-    FROM pg_trigger t WHERE NOT t.tgisinternal ORDER BY t.tgrelid, t.tgname COLLATE "C"
+    SELECT t.tgrelid, t.tgname::text, t.tgfoid, pg_get_triggerdef(t.oid) || ' ' || t.tgenabled::text
+    FROM pg_trigger t WHERE NOT t.tgisinternal
+    UNION ALL SELECT r.ev_class, 'rule ' || r.rulename, 0, pg_get_ruledef(r.oid) || ' ' || r.ev_enabled::text
+    FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE r.rulename <> '_RETURN' AND \(ours) ORDER BY 1, 2
     """,
     """
     SELECT p.polrelid, concat_ws(' ', p.polname, p.polcmd, p.polpermissive, p.polroles::regrole[]::text,
@@ -162,4 +170,9 @@ package enum SchemaReader {
     ORDER BY 1
     """,
   ]
+}
+
+extension Schema.Relation {
+  /// Of the columns with these numbers, in their order; an index's expressions have the number 0 and are left out.
+  fileprivate func names(_ numbers: [Int]) -> [String] { numbers.compactMap { column(number: $0)?.name } }
 }

@@ -2,7 +2,7 @@ import Foundation
 import Kernel
 import Subprocess
 
-/// One run of the server's own tools (`initdb`, `pg_ctl`), as a user that may run a server: PostgreSQL refuses root.
+/// One run of the server's own tools (`initdb`, `pg_ctl`, `pg_dump`), as a user that may run a server: PostgreSQL refuses root.
 struct ServerTool: Sendable {
   /// Longest words kept of a tool, in bytes.
   static let outputLimitBytes = 1 << 20
@@ -16,9 +16,19 @@ struct ServerTool: Sendable {
   let binaries: ServerBinaries
   /// nil: the user that we are.
   let user: (id: uid_t, group: gid_t)?
+  /// Beside what every tool gets.
+  private let environment: [String: String]
+
+  /// As the user that we are: for tools that only talk to servers.
+  init(binaries: ServerBinaries, environment: [String: String]) {
+    self.binaries = binaries
+    user = nil
+    self.environment = environment
+  }
 
   init(binaries: ServerBinaries) throws(Refusal) {
     self.binaries = binaries
+    environment = [:]
     guard getuid() == 0 else {
       user = nil
       return
@@ -52,13 +62,19 @@ struct ServerTool: Sendable {
     return said
   }
 
+  private var variables: [Environment.Key: String] {
+    var all: [Environment.Key: String] = ["PATH": "\(binaries.folder):/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"]
+    for (name, value) in environment { all[Environment.Key(stringLiteral: name)] = value }
+    return all
+  }
+
   private func launch(
     _ command: [String], _ options: PlatformOptions
   ) async throws(Outage) -> (TerminationStatus, String) {
     do {
       let result = try await Subprocess.run(
         .path(.init(command[0])), arguments: Arguments(Array(command.dropFirst())),
-        environment: .custom(["PATH": "\(binaries.folder):/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"]),
+        environment: .custom(variables),
         workingDirectory: "/", platformOptions: options, input: .none, output: .bytes(limit: Self.outputLimitBytes),
         error: .bytes(limit: Self.outputLimitBytes))
       return (result.terminationStatus, String(decoding: result.standardOutput + result.standardError, as: UTF8.self))

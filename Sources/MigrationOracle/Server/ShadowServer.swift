@@ -12,6 +12,7 @@ package actor ShadowServer {
   private nonisolated let place: String
   private nonisolated let own: OwnServer?
   private var ready: [String: [Task<String, any Error>]] = [:]
+  private var used: [String: [String]] = [:]
   private var made: Set<String> = []
   private var count = 0
   /// Apart from those of other sessions on a shared server.
@@ -70,8 +71,11 @@ package actor ShadowServer {
     }
   }
 
-  /// A copy of a template for one use: `discard` it after.
-  package func clone(of template: String) async throws -> String {
+  /// A copy of a template for one use: `discard` it after, or give it back.
+  /// - Parameter mayBeUsed: whether one will do that was given back: its sequences have gone on, and it may have a schema
+  ///   of the oracle's own.
+  package func clone(of template: String, mayBeUsed: Bool = false) async throws -> String {
+    if mayBeUsed, let known = used[template]?.popLast() { return known }
     let waiting = ready[template] ?? []
     let taken = waiting.first ?? makeClone(of: template)
     ready[template] = Array(waiting.dropFirst())
@@ -85,6 +89,9 @@ package actor ShadowServer {
     }
   }
 
+  /// Takes a copy back whose schema and rows are as they were, for `clone(of:mayBeUsed:)`.
+  package func giveBack(_ clone: String, of template: String) { used[template, default: []].append(clone) }
+
   /// Waits for the copies that are under way.
   package func awaitClones(of template: String) async {
     for task in ready[template] ?? [] { _ = try? await task.value }
@@ -93,7 +100,7 @@ package actor ShadowServer {
   private func makeClone(of template: String) -> Task<String, any Error> {
     let name = freshName("clone")
     return Task {
-      try await administer("CREATE DATABASE \(name) TEMPLATE \(template)")
+      try await administer { "CREATE DATABASE \(name) TEMPLATE \(template)\(self.copying($0))" }
       return name
     }
   }
@@ -138,14 +145,35 @@ package actor ShadowServer {
     return name
   }
 
-  private func administer(_ sql: String) async throws {
+  /// How a copy is made: by files takes a third of the time of by blocks through the log (200 tables: 0.3 against 1 s on
+  /// two busy cores), but asks for a checkpoint of the whole server, so only on our own, which has nothing to write.
+  private nonisolated func copying(_ connection: PostgresConnection) -> String {
+    own != nil && connection.version >= Self.firstWithStrategies ? " STRATEGY file_copy" : ""
+  }
+
+  private static let firstWithStrategies = 150_000
+
+  private func administer(_ sql: String) async throws { try await administer { _ in sql } }
+
+  private func administer(_ statement: @escaping @Sendable (PostgresConnection) -> String) async throws {
     let address = address(of: nil)
     do {
-      _ = try await BlockingThread.run { try PostgresConnection(address).query(sql) }
+      try await BlockingThread.run {
+        let connection = try PostgresConnection(address)
+        let sql = statement(connection)
+        do { try connection.query(sql) } catch let error as PostgresError { throw Refused(sql: sql, error: error) }
+      }
     } catch let outage as Outage {
       throw Outage("shadow", outage.sentence, sources: outage.sources + lastWords)
-    } catch let error as PostgresError {
-      throw Outage("shadow", "the server did not do its part (\(sql)): \(error)", sources: lastWords)
+    } catch let refused as Refused {
+      throw Outage(
+        "shadow", "the server did not do its part (\(refused.sql)): \(refused.error)", sources: lastWords)
     }
+  }
+
+  /// What the server would not do, with what it was told.
+  private struct Refused: Error {
+    var sql: String
+    var error: PostgresError
   }
 }

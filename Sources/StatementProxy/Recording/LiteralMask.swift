@@ -1,5 +1,5 @@
-/// Takes the literals out of SQL that no parser has to be able to read: a newer grammar, half a statement. What stays
-/// has the same words, names, comments and shape.
+/// Takes the literals and comments out of SQL that no parser has to be able to read: a newer grammar, half a statement.
+/// What stays has the same words, names and shape. Comments go because tools put users and requests into them.
 enum LiteralMask {
   static let string = "'***'"
   static let number = "0"
@@ -37,10 +37,10 @@ enum LiteralMask {
         out += bytes[index..<end]
       case UInt8(ascii: "-") where at(index + 1) == byte:
         end = bytes[index...].firstIndex(of: newline) ?? bytes.count
-        out += bytes[index..<end]
+        out.append(UInt8(ascii: " "))
       case UInt8(ascii: "/") where at(index + 1) == UInt8(ascii: "*"):
         end = endOfComment(bytes, from: index + 2)
-        out += bytes[index..<end]
+        out.append(UInt8(ascii: " "))
       case dollar where at(index + 1).isDigit:
         end = endOfWord(bytes, from: index + 1)
         out += bytes[index..<end]

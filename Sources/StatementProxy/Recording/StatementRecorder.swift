@@ -118,11 +118,12 @@ package final class StatementRecorder: Sendable {
     return slot
   }
 
-  /// The text as the policy lets it be kept. Constants of a simple query are the user's data; those of a prepared text
-  /// are the program's own, until they turn out to vary. Passwords are never kept.
+  /// The text as the policy lets it be kept. Constants of a simple query are the user's data; numbers of a prepared text
+  /// are the program's own, until they turn out to vary, and its strings may be anybody's. Passwords are never kept.
   private func kept(_ text: String, _ transport: RecordedStatement.Transport) -> String {
     if LiteralMask.maySetPassword(text) { return withoutConstants(text) }
-    return policy == .types && transport == .simple ? withoutConstants(text) : text
+    guard policy == .types else { return text }
+    return transport == .simple ? withoutConstants(text) : LiteralMask.masked(text, .strings)
   }
 
   /// The parser leaves the strings of some commands alone (NOTIFY, COMMENT, the options of a user mapping).

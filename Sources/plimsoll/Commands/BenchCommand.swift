@@ -12,6 +12,7 @@ struct BenchCommand: AsyncParsableCommand {
     subcommands: [
       BenchEngineCommand.self, BenchJudgeCommand.self, BenchDeploysCommand.self, BenchRolloutsCommand.self,
       BenchRollbackCommand.self, BenchQueueCommand.self,
+      BenchMigrationsCommand.self,
     ],
     defaultSubcommand: BenchEngineCommand.self)
 }

@@ -7,13 +7,14 @@ import Testing
 /// Judged on a real PostgreSQL.
 @Suite(.serialized, .shadow)
 struct OracleTests {
-  @Test("a migration that a live version does not survive is caught", arguments: Scenario.breaks)
+  @Test(
+    "a migration that a live version does not survive is caught", arguments: Scenario.breaks + Scenario.subtleBreaks)
   func breaks(_ scenario: Scenario) async throws { try await check(scenario) }
 
-  @Test("a migration that every live version survives is not refused", arguments: Scenario.safe)
+  @Test("a migration that every live version survives is not refused", arguments: Scenario.safe + Scenario.subtleSafe)
   func safe(_ scenario: Scenario) async throws { try await check(scenario) }
 
-  @Test("what old readers may stumble over is called a hazard", arguments: Scenario.hazards)
+  @Test("what old readers may stumble over is called a hazard", arguments: Scenario.hazards + Scenario.subtleHazards)
   func hazards(_ scenario: Scenario) async throws { try await check(scenario) }
 
   @Test("a row that had to go for the migration is missed by no other table's writes")
