@@ -13,7 +13,7 @@ let nio: [Target.Dependency] = [
   .product(name: "NIOPosix", package: "swift-nio"),
   .product(name: "NIOSSL", package: "swift-nio-ssl"),
 ]
-let domains: [Target.Dependency] = ["Kernel", "Statistics", "MergeQueues", "Promotions", "Rollouts"]
+let domains: [Target.Dependency] = ["Kernel", "Statistics", "MergeQueues", "Promotions", "Rollouts", "Migrations"]
 
 let package = Package(
   name: "plimsoll",
@@ -92,7 +92,7 @@ let package = Package(
       name: "plimsoll",
       dependencies: domains + [
         "Measures", "ControlPlane", "Simulator", "Runtime", "Ledger", "Drivers", "PlimsollFile", "API", "Server",
-        "Replay", "JudgeTrials", "QueueTrials", "Migrations", "MigrationOracle", "StatementProxy",
+        "Replay", "JudgeTrials", "QueueTrials", "MigrationOracle", "StatementProxy",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "AsyncHTTPClient", package: "async-http-client"),
         .product(name: "Hummingbird", package: "hummingbird"),

@@ -241,7 +241,7 @@ public struct QueueWaitsView: Codable, Equatable, Sendable {
   public var mark: String?
   /// Changes that landed before waits were recorded.
   public var unmeasured: Int
-  /// All first, then lanes, services and teams, each by size; empty while nothing landed.
+  /// All first, then lanes, services and teams, each by size; empty while nothing landed or left.
   public var groups: [WaitGroupView]
   public init(
     repository: String, fromMs: Int64, toMs: Int64, definition: String, mark: String?, unmeasured: Int,
@@ -257,7 +257,7 @@ public struct QueueWaitsView: Codable, Equatable, Sendable {
   }
 }
 
-/// How long the changes of one group waited, from submission to landed, over the asked days.
+/// How long the changes of one group waited, from submission to landing or leaving, over the asked days.
 public struct WaitGroupView: Codable, Equatable, Sendable {
   /// `all`, `lane NAME`, `service NAME`, `team NAME`.
   public var group: String

@@ -5,7 +5,7 @@ import Kernel
 package enum Settings: Machine {
   package struct State: Codable, Equatable, Sendable {
     package var topology: Topology
-    /// Queues and places that were configured and have not been told to leave, sorted.
+    /// Queues, places and databases that were configured and have not been told to leave, sorted.
     package var named: [StreamID]
     package init(topology: Topology = Topology()) {
       self.topology = topology
@@ -22,7 +22,7 @@ package enum Settings: Machine {
 
   package enum Event: DomainEvent {
     case applied(Topology)
-    /// Queues and places that the topology in force no longer names, sorted.
+    /// Queues, places and databases that the topology in force no longer names, sorted.
     case left([StreamID])
     /// Services that are new on a branch already known, or go through other environments than before; sorted.
     case joined([ServiceName])

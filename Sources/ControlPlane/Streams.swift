@@ -1,5 +1,6 @@
 import Kernel
 import MergeQueues
+import Migrations
 import Promotions
 import Rollouts
 
@@ -12,9 +13,10 @@ package indirect enum StreamState: Codable, Equatable, Sendable {
   case build(Promotion.State)
   case delivery(Rollout.State)
   case observation(Observation.State)
+  case schema(DatabaseSchema.State)
 
   /// Names the shape of all states together. Change it with any `State` or `evolve`: older snapshots are then refolded.
-  package static let format = "5"
+  package static let format = "6"
 
   package static func initial(_ kind: StreamKind) -> StreamState {
     switch kind {
@@ -23,6 +25,7 @@ package indirect enum StreamState: Codable, Equatable, Sendable {
     case .build: .build(Promotion.initial)
     case .delivery: .delivery(Rollout.initial)
     case .observation: .observation(Observation.initial)
+    case .schema: .schema(DatabaseSchema.initial)
     }
   }
 
@@ -35,6 +38,7 @@ package indirect enum StreamState: Codable, Equatable, Sendable {
       case .build: .build(try container.decode(Promotion.State.self, forKey: kind))
       case .delivery: .delivery(try container.decode(Rollout.State.self, forKey: kind))
       case .observation: .observation(try container.decode(Observation.State.self, forKey: kind))
+      case .schema: .schema(try container.decode(DatabaseSchema.State.self, forKey: kind))
       }
   }
 
@@ -46,6 +50,7 @@ package indirect enum StreamState: Codable, Equatable, Sendable {
     case .build(let state): try container.encode(state, forKey: .build)
     case .delivery(let state): try container.encode(state, forKey: .delivery)
     case .observation(let state): try container.encode(state, forKey: .observation)
+    case .schema(let state): try container.encode(state, forKey: .schema)
     }
   }
 }
@@ -56,6 +61,7 @@ package indirect enum StreamInput: Codable, Equatable, Sendable {
   case build(Promotion.Input)
   case delivery(Rollout.Input)
   case observation(Observation.Input)
+  case schema(DatabaseSchema.Input)
 
   package var kind: StreamKind {
     switch self {
@@ -64,6 +70,7 @@ package indirect enum StreamInput: Codable, Equatable, Sendable {
     case .build: .build
     case .delivery: .delivery
     case .observation: .observation
+    case .schema: .schema
     }
   }
 }
@@ -74,6 +81,7 @@ package indirect enum StreamEvent: LedgerEvent {
   case build(Promotion.Event)
   case delivery(Rollout.Event)
   case observation(Observation.Event)
+  case schema(DatabaseSchema.Event)
 
   package var type: String {
     switch self {
@@ -82,6 +90,7 @@ package indirect enum StreamEvent: LedgerEvent {
     case .build(let event): "build.\(event.name)"
     case .delivery(let event): "delivery.\(event.name)"
     case .observation(let event): "observation.\(event.name)"
+    case .schema(let event): "schema.\(event.name)"
     }
   }
 
@@ -94,6 +103,7 @@ package indirect enum StreamEvent: LedgerEvent {
       case .build: .build(try container.decode(Promotion.Event.self, forKey: kind))
       case .delivery: .delivery(try container.decode(Rollout.Event.self, forKey: kind))
       case .observation: .observation(try container.decode(Observation.Event.self, forKey: kind))
+      case .schema: .schema(try container.decode(DatabaseSchema.Event.self, forKey: kind))
       }
   }
 
@@ -105,6 +115,7 @@ package indirect enum StreamEvent: LedgerEvent {
     case .build(let event): try container.encode(event, forKey: .build)
     case .delivery(let event): try container.encode(event, forKey: .delivery)
     case .observation(let event): try container.encode(event, forKey: .observation)
+    case .schema(let event): try container.encode(event, forKey: .schema)
     }
   }
 }
@@ -114,6 +125,7 @@ package indirect enum StreamEffect: WantedEffect {
   case build(Promotion.Effect)
   case delivery(Rollout.Effect)
   case observation(Observation.Effect)
+  case schema(DatabaseSchema.Effect)
 
   package var key: EffectKey {
     switch self {
@@ -121,6 +133,7 @@ package indirect enum StreamEffect: WantedEffect {
     case .build(let effect): effect.key
     case .delivery(let effect): effect.key
     case .observation(let effect): effect.key
+    case .schema(let effect): effect.key
     }
   }
   package var lane: Lane {
@@ -129,6 +142,7 @@ package indirect enum StreamEffect: WantedEffect {
     case .build(let effect): effect.lane
     case .delivery(let effect): effect.lane
     case .observation(let effect): effect.lane
+    case .schema(let effect): effect.lane
     }
   }
   package var retry: RetryBudget {
@@ -137,6 +151,7 @@ package indirect enum StreamEffect: WantedEffect {
     case .build(let effect): effect.retry
     case .delivery(let effect): effect.retry
     case .observation(let effect): effect.retry
+    case .schema(let effect): effect.retry
     }
   }
 }

@@ -1,5 +1,6 @@
 import Kernel
 import MergeQueues
+import Migrations
 import Promotions
 import Rollouts
 
@@ -12,6 +13,8 @@ package struct Topology: Codable, Equatable, Sendable {
   package var services: [Service]
   /// Places to which something else deploys, sorted by service and environment.
   package var observed: [Observation.Policy]
+  /// Databases whose migrations are judged, one for each environment, sorted by place.
+  package var databases: [DatabaseSchema.Policy]
 
   package struct Service: Codable, Equatable, Sendable {
     package let name: ServiceName
@@ -44,37 +47,54 @@ package struct Topology: Codable, Equatable, Sendable {
   }
 
   package init(
-    queues: [MergeQueue.Policy] = [], services: [Service] = [], observed: [Observation.Policy] = []
+    queues: [MergeQueue.Policy] = [], services: [Service] = [], observed: [Observation.Policy] = [],
+    databases: [DatabaseSchema.Policy] = []
   ) {
     self.queues = queues
     self.services = services
     self.observed = observed
+    self.databases = databases
   }
 
-  private enum CodingKeys: String, CodingKey { case queues, services, observed }
+  private enum CodingKeys: String, CodingKey { case queues, services, observed, databases }
   package init(from decoder: any Decoder) throws {
     let values = try decoder.container(keyedBy: CodingKeys.self)
     queues = try values.decode([MergeQueue.Policy].self, forKey: .queues)
     services = try values.decode([Service].self, forKey: .services)
     // Events of before there were observed places have none.
     observed = try values.decodeIfPresent([Observation.Policy].self, forKey: .observed) ?? []
+    // Nor had they databases.
+    databases = try values.decodeIfPresent([DatabaseSchema.Policy].self, forKey: .databases) ?? []
   }
   package func encode(to encoder: any Encoder) throws {
     var values = encoder.container(keyedBy: CodingKeys.self)
     try values.encode(queues, forKey: .queues)
     try values.encode(services, forKey: .services)
     if !observed.isEmpty { try values.encode(observed, forKey: .observed) }
+    if !databases.isEmpty { try values.encode(databases, forKey: .databases) }
   }
 
   package func service(_ name: ServiceName) -> Service? { services.first { $0.name == name } }
   package func services(of repository: RepositoryName, trunk: BranchName) -> [Service] {
     services.filter { $0.repository == repository && $0.trunk == trunk }
   }
-  /// The queue of every branch, the delivery of every place and the observation of every observed one, sorted.
+  /// The database that a service lives on in an environment; nil when it has none.
+  package func database(of service: ServiceName, in environment: EnvironmentName) -> SchemaPlace? {
+    self.service(service)?.environments.first { $0.name == environment }?.rollout.database.map {
+      SchemaPlace(environment, $0)
+    }
+  }
+  /// Where migrations of that repository and trunk go.
+  package func databases(of queue: StreamID) -> [DatabaseSchema.Policy] {
+    databases.filter { StreamID.queue($0.repository, $0.trunk) == queue }
+  }
+  /// The queue of every branch, the delivery of every place, the observation of every observed one and the schema of
+  /// every database, sorted.
   package var streams: [StreamID] {
     let places = services.flatMap { service in service.environments.map { StreamID.delivery(service.name, $0.name) } }
     let looks = observed.map { StreamID.observation($0.service, $0.environment) }
-    return (queues.map { .queue($0.repository, $0.trunk) } + places + looks).sorted()
+    let schemas = databases.map { StreamID.schema($0.place) }
+    return (queues.map { .queue($0.repository, $0.trunk) } + places + looks + schemas).sorted()
   }
   /// Services that `old` had not, had elsewhere or sent through other environments, on a branch whose queue it had:
   /// that queue has nothing new to tell them by itself. Sorted.
@@ -86,6 +106,8 @@ package struct Topology: Codable, Equatable, Sendable {
       guard let known = old.service(service.name) else { return true }
       return (known.repository, known.trunk) != (service.repository, service.trunk)
         || known.environments.map(\.name) != service.environments.map(\.name)
+        // What is on its way would pass by a database that it was not sent to.
+        || known.environments.map(\.stage.database) != service.environments.map(\.stage.database)
     }.map(\.name).sorted()
   }
   /// All environments of all services, each once, in order of first mention.

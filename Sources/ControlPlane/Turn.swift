@@ -1,5 +1,6 @@
 import Kernel
 import MergeQueues
+import Migrations
 import Promotions
 import Rollouts
 
@@ -28,6 +29,9 @@ package enum Turn {
     case (.observation(let input), .observation(let inner)):
       guard let (events, after) = try take(Observation.self, input, in: inner, context) else { return ([], state) }
       return (events.map(StreamEvent.observation), .observation(after))
+    case (.schema(let input), .schema(let inner)):
+      guard let (events, after) = try take(DatabaseSchema.self, input, in: inner, context) else { return ([], state) }
+      return (events.map(StreamEvent.schema), .schema(after))
     default:
       throw Refusal(.malformed, "The input is of another kind than its stream: a defect in Plimsoll; please report it.")
     }
@@ -51,6 +55,9 @@ package enum Turn {
     case (.observation(var inner), .observation(let event)):
       Observation.evolve(&inner, event)
       state = .observation(inner)
+    case (.schema(var inner), .schema(let event)):
+      DatabaseSchema.evolve(&inner, event)
+      state = .schema(inner)
     default: return false
     }
     return true
@@ -63,6 +70,7 @@ package enum Turn {
     case .build(let state): Promotion.effects(of: state).map(StreamEffect.build)
     case .delivery(let state): Rollout.effects(of: state).map(StreamEffect.delivery)
     case .observation(let state): Observation.effects(of: state).map(StreamEffect.observation)
+    case .schema(let state): DatabaseSchema.effects(of: state).map(StreamEffect.schema)
     }
   }
 
@@ -73,6 +81,7 @@ package enum Turn {
     case .build(let state): Promotion.violations(in: state)
     case .delivery(let state): Rollout.violations(in: state)
     case .observation(let state): Observation.violations(in: state)
+    case .schema(let state): DatabaseSchema.violations(in: state)
     }
   }
 
@@ -84,6 +93,7 @@ package enum Turn {
     case .build: .build(Promotion.exhausted(key, why: why))
     case .delivery: .delivery(Rollout.exhausted(key, why: why))
     case .observation: .observation(Observation.exhausted(key, why: why))
+    case .schema: .schema(DatabaseSchema.exhausted(key, why: why))
     }
   }
 

@@ -1,5 +1,6 @@
 import Kernel
 import MergeQueues
+import Migrations
 import Promotions
 import Rollouts
 
@@ -26,14 +27,15 @@ package enum Wiring {
     switch event {
     case .settings(let event): route(event, topology)
     case .queue(let event): route(event, of: stream, at: position, on: instant, topology)
-    case .build(let event): route(event, of: stream)
-    case .delivery(let event): route(event, of: stream)
+    case .build(let event): route(event, of: stream, topology)
+    case .delivery(let event): route(event, of: stream, topology)
     // What only observes leads to nothing.
     case .observation: []
+    case .schema(let event): route(event, of: stream, topology)
     }
   }
 
-  // A new topology reaches every queue and every environment, also those that it no longer names.
+  // A new topology reaches every queue, environment and database, also those that it no longer names.
   private static func route(_ event: Settings.Event, _ current: Topology) -> [RoutedInput] {
     switch event {
     case .applied(let topology):
@@ -46,12 +48,14 @@ package enum Wiring {
         + topology.observed.map {
           RoutedInput(.observation($0.service, $0.environment), .observation(.configure($0)))
         }
+        + topology.databases.map { RoutedInput(.schema($0.place), .schema(.configure($0))) }
     case .left(let streams):
       streams.compactMap { stream in
         switch stream.kind {
         case .queue: RoutedInput(stream, .queue(.retire))
         case .delivery: RoutedInput(stream, .delivery(.unconfigure))
         case .observation: RoutedInput(stream, .observation(.unconfigure))
+        case .schema: RoutedInput(stream, .schema(.unconfigure))
         case .settings, .build: nil
         }
       }
@@ -86,12 +90,37 @@ package enum Wiring {
       builds(
         of: trunk, for: services, title: "trunk as found", author: "unknown", from: stream, at: position, on: instant,
         topology)
-    case .configured, .submitted, .withdrawn, .prepared, .conflicted, .contained, .testPassed, .testFailed,
-      .candidateDropped, .ejected, .troubled, .recovered, .retired, .planned, .runBegan, .runEnded, .runStopped,
+    // Its migrations are judged by every database that they would come to.
+    case .submitted(let facts):
+      topology.databases(of: stream).map { policy in
+        let review = DatabaseSchema.Review(
+          repository: policy.repository, trunk: policy.trunk, entry: facts.id, head: facts.head)
+        return RoutedInput(.schema(policy.place), .schema(.review(review)))
+      }
+    // As of those that come, so of those that were in line when a database became required.
+    case .reviewsAsked(let entry, let head, let places, at: _):
+      topology.databases(of: stream).filter { places.contains($0.place.description) }.map { policy in
+        let review = DatabaseSchema.Review(
+          repository: policy.repository, trunk: policy.trunk, entry: entry, head: head)
+        return RoutedInput(.schema(policy.place), .schema(.review(review)))
+      }
+    // Who left is judged no more.
+    case .withdrawn(let entry, reason: _, at: _, stay: _): unreviewed(entry, of: stream, topology)
+    case .ejected(let ejection): unreviewed(ejection.entry, of: stream, topology)
+    case .configured, .prepared, .conflicted, .contained, .testPassed, .testFailed,
+      .candidateDropped, .troubled, .recovered, .retired, .planned, .runBegan, .runEnded, .runStopped,
       .recognised, .buildDropped, .buildCarried, .landingBegan, .flakeFound, .stackLoosened, .reported, .treePassed,
       .surveyed, .targetsReported, .held, .resumed, .frozen, .thawed, .overdue, .noted, .noteWritten, .noteAbandoned,
-      .runnerLost, .runnerFound, .trunkSighted, .trunkTraced:
+      .runnerLost, .runnerFound, .trunkSighted, .trunkTraced, .schemaReviewed:
       []
+    }
+  }
+
+  private static func unreviewed(_ entry: Int, of queue: StreamID, _ topology: Topology) -> [RoutedInput] {
+    topology.databases(of: queue).map { policy in
+      RoutedInput(
+        .schema(policy.place),
+        .schema(.reviewEnded(entry: entry, repository: policy.repository, trunk: policy.trunk)))
     }
   }
 
@@ -110,9 +139,24 @@ package enum Wiring {
     }
   }
 
-  // A promotion that passed an environment's gate is offered to that environment, which decides.
-  private static func route(_ event: Promotion.Event, of stream: StreamID) -> [RoutedInput] {
+  // A promotion asks the database first, where there is one. What passed an environment's gate is offered to that
+  // environment, which decides.
+  private static func route(
+    _ event: Promotion.Event, of stream: StreamID, _ topology: Topology
+  ) -> [RoutedInput] {
     switch event {
+    case .schemaAsked(let ask):
+      [
+        RoutedInput(
+          .schema(SchemaPlace(ask.environment, ask.database)),
+          .schema(
+            .ask(
+              DatabaseSchema.Ask(
+                service: ask.service, commit: ask.commit, digest: ask.digest, ordinal: ask.ordinal, title: ask.title))
+          ))
+      ]
+    // It holds what environments say they hold, and no more.
+    case .superseded, .completed, .halted: released(stream, topology)
     case .requested(let request):
       [
         RoutedInput(
@@ -124,14 +168,22 @@ package enum Wiring {
                 title: request.title, author: request.author, landedAt: request.landedAt,
                 override: request.override))))
       ]
-    case .begun, .built, .buildFailed, .provenanceVerified, .provenanceRejected, .taken, .superseded, .condemned,
-      .served, .checkPassed, .checkFailed, .soakBegan, .passed, .completed, .halted, .resumed, .renewed:
+    case .begun, .built, .buildFailed, .provenanceVerified, .provenanceRejected, .taken, .condemned, .served,
+      .checkPassed, .checkFailed, .soakBegan, .passed, .resumed, .renewed, .schemaGranted, .schemaRefused:
       []
     }
   }
 
-  // What an environment decided about a digest goes back to the promotion of its commit.
-  private static func route(_ event: Rollout.Event, of stream: StreamID) -> [RoutedInput] {
+  private static func released(_ stream: StreamID, _ topology: Topology) -> [RoutedInput] {
+    guard let (service, commit) = change(of: stream) else { return [] }
+    return topology.databases.filter { policy in policy.services.contains { $0.service == service } }.map {
+      RoutedInput(.schema($0.place), .schema(.released(service: service, commit: commit)))
+    }
+  }
+
+  // What an environment decided about a digest goes back to the promotion of its commit; what it runs and keeps, to
+  // the database below it.
+  private static func route(_ event: Rollout.Event, of stream: StreamID, _ topology: Topology) -> [RoutedInput] {
     guard let (service, environment) = place(of: stream) else { return [] }
     func tell(_ commit: CommitID, _ input: Promotion.Input) -> [RoutedInput] {
       [RoutedInput(.build(service, commit), .build(input))]
@@ -161,10 +213,48 @@ package enum Wiring {
       return tell(offer.commit, .served(environment: environment, digest: deployment.digest, at: at))
     case .unconfigured(let event): return event.commits.flatMap { tell($0, .withdrawn(environment: environment)) }
     case .refusedUnconfigured(let offer): return tell(offer.commit, .withdrawn(environment: environment))
+    case .versionsHeld(let versions):
+      guard let database = topology.database(of: service, in: environment) else { return [] }
+      return [RoutedInput(.schema(database), .schema(.held(service: service, versions: versions)))]
     case .configured, .offered, .startExtended, .baselineMeasured, .placed, .stepEntered, .routed, .evidenceNoted,
       .stepPassed, .restored, .reported, .retired, .lifted, .instanceEnded, .announced, .announcementAbandoned,
       .troubled, .closed, .gated, .approved, .scalingBegan, .scaled, .finishing, .drillOrdered, .drillMoved, .drilled,
-      .drillAbandoned, .frozen, .thawed, .floorRaised, .budgetNoted, .troubleEnded:
+      .drillAbandoned, .frozen, .thawed, .floorRaised, .budgetNoted, .troubleEnded, .barsNoted:
+      return []
+    }
+  }
+
+  // What a database says is for who asked: a promotion, a queue, or the environment whose way back it is.
+  private static func route(
+    _ event: DatabaseSchema.Event, of stream: StreamID, _ topology: Topology
+  ) -> [RoutedInput] {
+    guard let place = database(of: stream) else { return [] }
+    func tell(_ ask: DatabaseSchema.Ask, _ input: Promotion.Input) -> [RoutedInput] {
+      [RoutedInput(.build(ask.service, ask.commit), .build(input))]
+    }
+    switch event {
+    case .granted(let ask): return tell(ask, .schemaGranted(environment: place.environment))
+    case .refused(let refused):
+      return tell(refused.ask, .schemaRefused(environment: place.environment, reason: refused.why))
+    case .turnedAway(let ask, let why):
+      return tell(ask, .schemaRefused(environment: place.environment, reason: why))
+    case .migrationFailed(let ask, let name, let why, _):
+      return tell(ask, .schemaRefused(environment: place.environment, reason: "its migration \(name) failed: \(why)"))
+    case .reviewed(let review, let verdict):
+      let told = MergeQueue.SchemaReview(
+        fit: verdict.fit, passes: verdict.passes, why: verdict.why, report: verdict.report)
+      return [
+        RoutedInput(
+          .queue(review.repository, review.trunk),
+          .queue(.schemaReviewed(entry: review.entry, head: review.head, place: place.description, verdict: told)))
+      ]
+    case .barred(let service, let bars):
+      // Of a service that has moved to another database since, that one speaks.
+      guard topology.database(of: service, in: place.environment) == place else { return [] }
+      return [RoutedInput(.delivery(service, place.environment), .delivery(.schemaBars(bars)))]
+    case .configured, .closed, .versionsChanged, .surveyed, .drifted, .queued, .examinationBegan, .examined,
+      .migrating, .migrated, .abandoned, .reviewDropped, .audited, .overridden, .adoptionOrdered, .adopted,
+      .adoptionFailed, .troubled, .troubleEnded:
       return []
     }
   }
@@ -178,5 +268,23 @@ package enum Wiring {
       let environment = EnvironmentName(rawValue: String(stream.name[bytes.index(after: slash)...]))
     else { return nil }
     return (service, environment)
+  }
+
+  /// Environment and database of the name of a schema.
+  package static func database(of stream: StreamID) -> SchemaPlace? {
+    guard stream.kind == .schema, let slash = stream.name.firstIndex(of: "/"),
+      let environment = EnvironmentName(rawValue: String(stream.name[..<slash])),
+      let database = DatabaseName(rawValue: String(stream.name[stream.name.index(after: slash)...]))
+    else { return nil }
+    return SchemaPlace(environment, database)
+  }
+
+  /// Service and commit of the name of a build.
+  private static func change(of stream: StreamID) -> (ServiceName, CommitID)? {
+    guard stream.kind == .build, let slash = stream.name.firstIndex(of: "/"),
+      let service = ServiceName(rawValue: String(stream.name[..<slash])),
+      let commit = CommitID(rawValue: String(stream.name[stream.name.index(after: slash)...]))
+    else { return nil }
+    return (service, commit)
   }
 }

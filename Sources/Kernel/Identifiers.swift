@@ -62,6 +62,16 @@ package struct CheckName: Identifier {
   }
 }
 
+/// A database that services share or have alone, whatever it is called on its server: 1 to 48 lower-case letters,
+/// digits and hyphens.
+package struct DatabaseName: Identifier {
+  package let rawValue: String
+  package init?(rawValue: String) {
+    guard isName(rawValue) else { return nil }
+    self.rawValue = rawValue
+  }
+}
+
 /// A branch without `refs/heads/`. Follows the rules of `git check-ref-format` that matter for safety on a
 /// command line: not empty, no leading `-`, no control character, space, `..`, `~^:?*[\`, no `//`, no `@{`, no
 /// component that starts with `.` or ends with `.lock`.

@@ -1,6 +1,6 @@
 /// The machines that own contested facts; the raw value is the wire name and never changes.
 package enum StreamKind: String, Codable, CaseIterable, Sendable, Comparable {
-  case settings, queue, build, delivery, observation
+  case settings, queue, build, delivery, observation, schema
   package static func < (left: StreamKind, right: StreamKind) -> Bool { left.rawValue < right.rawValue }
 }
 
@@ -54,6 +54,7 @@ package struct StreamID: Codable, Hashable, Comparable, Sendable, CustomStringCo
   package static func observation(_ service: ServiceName, _ environment: EnvironmentName) -> StreamID {
     StreamID(.observation, "\(service)/\(environment)")
   }
+  package static func schema(_ place: SchemaPlace) -> StreamID { StreamID(.schema, place.description) }
 }
 
 /// A place in the whole ledger: 1 for its first event, without gaps; 0 before it.

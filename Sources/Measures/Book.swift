@@ -5,7 +5,7 @@ import Rollouts
 
 /// The book of everything that the measures need: an incremental fold over facts, from which `report` answers.
 ///
-/// Bounded: each of its four shelves keeps its newest `capacity` facts, and the newest order of each service says
+/// Bounded: each of its five shelves keeps its newest `capacity` facts, and the newest order of each service says
 /// which environment is its last. Facts may come late, in any order and twice; the book is the same.
 package struct Book: Codable, Equatable, Sendable {
   /// Facts kept of one kind: with three facts a deployment, a deployment every half hour for ten weeks, in about
@@ -14,6 +14,7 @@ package struct Book: Codable, Equatable, Sendable {
 
   package let capacity: Int
   private(set) var landings = Shelf<LandingRow>()
+  private(set) var leavings = Shelf<LeavingRow>()
   private(set) var commits = Shelf<CommitsRow>()
   private(set) var builds = Shelf<BuildRow>()
   private(set) var deliveries = Shelf<DeliveryRow>()
@@ -30,8 +31,7 @@ package struct Book: Codable, Equatable, Sendable {
   package mutating func record(_ fact: Fact, position: Position, at: Instant) {
     switch fact {
     case .queue(let stream, let event):
-      guard case .landed(let landing) = event else { return }
-      landings.put(LandingRow(stream, landing), position: position, at: at, capacity: capacity)
+      record(queue: event, stream, position: position, at: at)
     case .commits(let stream, let facts):
       let row = CommitsRow(stream: stream, committedAt: facts.map(\.committedAt))
       commits.put(row, position: position, at: at, capacity: capacity)
@@ -40,6 +40,14 @@ package struct Book: Codable, Equatable, Sendable {
     case .delivery(let stream, let event):
       guard let row = DeliveryRow(stream, event) else { return }
       deliveries.put(row, position: position, at: at, capacity: capacity)
+    }
+  }
+
+  private mutating func record(queue event: MergeQueue.Event, _ stream: StreamID, position: Position, at: Instant) {
+    if case .landed(let landing) = event {
+      landings.put(LandingRow(stream, landing), position: position, at: at, capacity: capacity)
+    } else if let leaving = LeavingRow(stream, event) {
+      leavings.put(leaving, position: position, at: at, capacity: capacity)
     }
   }
 
@@ -56,7 +64,8 @@ package struct Book: Codable, Equatable, Sendable {
     case .renewed(let order):
       if let last = order.stages.last { note(LastStage(order.service, last.environment, position)) }
     case .built, .buildFailed, .provenanceVerified, .provenanceRejected, .requested, .taken, .superseded, .condemned,
-      .checkPassed, .checkFailed, .soakBegan, .passed, .completed, .halted, .resumed:
+      .checkPassed, .checkFailed, .soakBegan, .passed, .completed, .halted, .resumed, .schemaAsked, .schemaGranted,
+      .schemaRefused:
       break
     }
   }
@@ -117,6 +126,34 @@ struct LandingRow: Codable, Equatable, Sendable {
   }
 }
 
+/// A change that left a queue without landing.
+struct LeavingRow: Codable, Equatable, Sendable {
+  let stream: StreamID
+  let leftAt: Instant
+  let waits: [WaitPart]
+  /// At most `LandingRow.laneLimit`.
+  let lanes: [String]
+  let team: String?
+
+  /// Nil for other events, and for those of before it was recorded where the time went.
+  init?(_ stream: StreamID, _ event: MergeQueue.Event) {
+    switch event {
+    case .ejected(let ejection): self.init(stream, ejection.stay, at: ejection.at)
+    case .withdrawn(entry: _, reason: _, let at, let stay): self.init(stream, stay, at: at)
+    default: return nil
+    }
+  }
+
+  private init?(_ stream: StreamID, _ stay: MergeQueue.Stay?, at: Instant) {
+    guard let stay else { return nil }
+    self.stream = stream
+    leftAt = at
+    waits = stay.waits
+    lanes = Array(stay.lanes.prefix(LandingRow.laneLimit))
+    team = stay.team
+  }
+}
+
 struct CommitsRow: Codable, Equatable, Sendable {
   let stream: StreamID
   let committedAt: [Instant]
@@ -169,7 +206,7 @@ enum DeliveryRow: Codable, Equatable, Sendable {
       .stepEntered, .routed, .evidenceNoted, .stepPassed, .restored, .retired, .lifted, .instanceEnded, .announced,
       .announcementAbandoned, .troubled, .unconfigured, .closed, .refusedUnconfigured, .gated, .approved, .scalingBegan,
       .scaled, .finishing, .drillOrdered, .drillMoved, .drilled, .drillAbandoned, .frozen, .thawed, .floorRaised,
-      .budgetNoted, .troubleEnded:
+      .budgetNoted, .troubleEnded, .versionsHeld, .barsNoted:
       return nil
     }
   }

@@ -15,8 +15,8 @@ enum Definition {
     + "commit whose previous deployment is not known is not given a guessed time."
   static let queueWait = "From when a change was submitted to the queue to when it landed on the trunk."
   static let wait =
-    "From when a change was submitted to the queue, or approved where that is required, to when it landed on the trunk, "
-    + "split by what it waited for; the parts sum to the whole."
+    "From when a change was submitted to the queue, or approved where that is required, to when it landed on the trunk "
+    + "or left the queue without, split by what it waited for; the parts sum to the whole."
   static let promotionTime =
     "From when a change landed on the trunk to when it first served all traffic in the environment; superseded and "
     + "halted changes have none."

@@ -47,6 +47,16 @@ struct Scope {
     names.filter { builds[StreamID.build($0, tip(of: landing))] != nil }.map(\.rawValue)
   }
 
+  /// The services that live on a queue's branch, as its newest landing that was built tells, sorted. O(landings) until
+  /// one was.
+  func services(on queue: StreamID, in book: Book) -> [String] {
+    for shelved in book.landings.rows.reversed() where shelved.row.stream == queue {
+      let found = services(of: shelved.row)
+      if !found.isEmpty { return found }
+    }
+    return []
+  }
+
   private func tip(of landing: LandingRow) -> CommitID {
     guard !landing.isTip, let build = landing.build else { return landing.commit }
     return tips[Push(stream: landing.stream, build: build)] ?? landing.commit

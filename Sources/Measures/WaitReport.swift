@@ -21,7 +21,7 @@ package struct WaitReport: Codable, Equatable, Sendable {
 package struct WaitGroup: Codable, Equatable, Sendable {
   /// The lane, service or team; empty for all.
   package let name: String
-  /// From submission, or approval where one is required, to landing.
+  /// From submission, or approval where one is required, to landing or to leaving without.
   package let wait: Figure<Spread>
   /// By cause, in the order of a change's life; only causes that took time. They sum to the whole of what was measured.
   package let parts: [WaitShare]
@@ -37,45 +37,50 @@ package struct WaitShare: Codable, Equatable, Sendable {
   package let spread: Spread
 }
 
+/// One change's time in a queue.
+private struct Stay {
+  let position: Position
+  /// Empty when they were not recorded.
+  let waits: [WaitPart]
+  let lanes: [String]
+  let services: [String]
+  let team: String?
+}
+
 extension WaitReport {
-  init(
-    _ landings: [Shelved<LandingRow>], services: (LandingRow) -> [String], window: Range<Instant>
-  ) {
+  fileprivate init(_ stays: [Stay], window: Range<Instant>) {
     from = window.lowerBound
     to = window.upperBound
-    all = WaitGroup(name: "", landings)
-    byLane = Self.groups(landings) { $0.lanes }
-    byService = Self.groups(landings, services)
-    byTeam = Self.groups(landings) { $0.team.map { [$0] } ?? [] }
+    all = WaitGroup(name: "", stays)
+    byLane = Self.groups(stays) { $0.lanes }
+    byService = Self.groups(stays) { $0.services }
+    byTeam = Self.groups(stays) { $0.team.map { [$0] } ?? [] }
   }
 
-  private static func groups(
-    _ landings: [Shelved<LandingRow>], _ names: (LandingRow) -> [String]
-  ) -> [WaitGroup] {
-    var members: [String: [Shelved<LandingRow>]] = [:]
-    for landing in landings {
-      for name in names(landing.row) { members[name, default: []].append(landing) }
+  private static func groups(_ stays: [Stay], _ names: (Stay) -> [String]) -> [WaitGroup] {
+    var members: [String: [Stay]] = [:]
+    for stay in stays {
+      for name in names(stay) { members[name, default: []].append(stay) }
     }
-    let largest = members.sorted { ($1.value.count, $0.key) < ($0.value.count, $1.key) }.prefix(
-      groupLimit)
+    let largest = members.sorted { ($1.value.count, $0.key) < ($0.value.count, $1.key) }.prefix(groupLimit)
     return largest.map { WaitGroup(name: $0.key, $0.value) }
   }
 }
 
 extension WaitGroup {
   /// A landing without parts, from before they were recorded, is counted as unmeasured.
-  fileprivate init(name: String, _ landings: [Shelved<LandingRow>]) {
-    let measured = landings.filter { !$0.row.waits.isEmpty }
-    let wholes = measured.map { $0.row.waits.whole }
+  fileprivate init(name: String, _ stays: [Stay]) {
+    let measured = stays.filter { !$0.waits.isEmpty }
+    let wholes = measured.map(\.waits.whole)
     let spread = Spread(wholes)
     self.name = name
     wait = Figure(
-      value: spread, facts: measured.count, unmeasured: landings.count - measured.count,
+      value: spread, facts: measured.count, unmeasured: stays.count - measured.count,
       positions: measured.map(\.position), definition: Definition.wait,
       mark: spread.flatMap(Threshold.markQueueWait))
     let whole = wholes.reduce(Span.zero) { $0 + $1 }
     parts = WaitCause.allCases.compactMap { cause in
-      let spans = measured.map { $0.row.waits[cause] }
+      let spans = measured.map { $0.waits[cause] }
       let total = spans.reduce(Span.zero) { $0 + $1 }
       guard total > .zero, let spread = Spread(spans) else { return nil }
       return WaitShare(
@@ -85,7 +90,8 @@ extension WaitGroup {
 }
 
 extension Book {
-  /// The waits of the landings in `window` (its end not included), of one queue and service or of all. O(facts kept).
+  /// The waits of the changes that landed or left in `window` (its end not included), of one queue and service or of
+  /// all. A change that left belongs to the services that live on its queue's branch. O(facts kept).
   package func waits(
     window: Range<Instant>, queue: StreamID? = nil, service: ServiceName? = nil
   ) -> WaitReport {
@@ -93,7 +99,23 @@ extension Book {
     let landed = landings.rows.filter {
       window.contains($0.row.landedAt) && (queue == nil || queue == $0.row.stream)
         && scope.includes(landing: $0.row)
+    }.map {
+      Stay(
+        position: $0.position, waits: $0.row.waits, lanes: $0.row.lanes, services: scope.services(of: $0.row),
+        team: $0.row.team)
     }
-    return WaitReport(Array(landed), services: scope.services(of:), window: window)
+    var living: [StreamID: [String]] = [:]
+    var left: [Stay] = []
+    for leaving in leavings.rows
+    where window.contains(leaving.row.leftAt) && (queue == nil || queue == leaving.row.stream) {
+      let services = living[leaving.row.stream] ?? scope.services(on: leaving.row.stream, in: self)
+      living[leaving.row.stream] = services
+      if let service, !services.contains(service.rawValue) { continue }
+      left.append(
+        Stay(
+          position: leaving.position, waits: leaving.row.waits, lanes: leaving.row.lanes, services: services,
+          team: leaving.row.team))
+    }
+    return WaitReport((landed + left).sorted { $0.position < $1.position }, window: window)
   }
 }

@@ -15,12 +15,14 @@ extension MergeQueue {
     case predecessorLeft
     /// It waited longer than `Policy.longestWait`.
     case waitedTooLong
+    /// A required database does not let its migrations pass.
+    case migrationRefused
 
     /// Whether its own test says so.
     package var isGuilty: Bool {
       switch self {
       case .testFailed, .timedOut, .killed: true
-      case .conflict, .alreadyLanded, .queueRetired, .predecessorLeft, .waitedTooLong: false
+      case .conflict, .alreadyLanded, .queueRetired, .predecessorLeft, .waitedTooLong, .migrationRefused: false
       }
     }
   }
@@ -40,11 +42,15 @@ extension MergeQueue {
     /// Entries that were built with it when it failed and have landed since; empty when it failed on the trunk.
     package let against: [Int]
     package let at: Instant
+    /// What a database says of its migrations; nil unless it left because of that.
+    package let report: Digest?
+    /// Nil in histories of before that was counted.
+    package let stay: Stay?
     package var isGuilty: Bool { reason.isGuilty }
 
     package init(
       entry: Int, branch: BranchName, head: CommitID, author: String, title: String, reason: EjectionReason,
-      log: Digest?, sentence: String, against: [Int], at: Instant
+      log: Digest?, sentence: String, against: [Int], at: Instant, report: Digest? = nil, stay: Stay? = nil
     ) {
       self.entry = entry
       self.branch = branch
@@ -56,6 +62,8 @@ extension MergeQueue {
       self.sentence = sentence
       self.against = against
       self.at = at
+      self.report = report
+      self.stay = stay
     }
   }
 
@@ -113,6 +121,13 @@ extension MergeQueue.Entry {
       "The test of \(name)\(company) \(run.reason)\(again). Read the log, mend the change and submit it again.")
   }
 
+  /// A database does not let its migrations pass.
+  func ejection(by noted: MergeQueue.NotedReview, at: Instant) -> MergeQueue.Ejection {
+    ejection(
+      .migrationRefused, log: nil, against: [], at: at, report: noted.review.report,
+      "The migrations of \(name) \(noted.review.words(at: noted.place)). Mend them and submit it again.")
+  }
+
   func ejectionByPredecessor(_ parent: Int, fate: String, at: Instant) -> MergeQueue.Ejection {
     ejection(
       .predecessorLeft, log: nil, against: [], at: at,
@@ -135,11 +150,27 @@ extension MergeQueue.Entry {
   }
 
   private func ejection(
-    _ reason: MergeQueue.EjectionReason, log: Digest?, against: [Int], at: Instant, _ sentence: String
+    _ reason: MergeQueue.EjectionReason, log: Digest?, against: [Int], at: Instant, report: Digest? = nil,
+    _ sentence: String
   ) -> MergeQueue.Ejection {
     MergeQueue.Ejection(
       entry: id, branch: facts.branch, head: facts.head, author: facts.author, title: facts.title, reason: reason,
-      log: log, sentence: sentence, against: against, at: at)
+      log: log, sentence: sentence, against: against, at: at, report: report, stay: MergeQueue.Stay(of: self, at: at))
+  }
+}
+
+extension MergeQueue.SchemaReview {
+  /// After "the migrations": what is wrong with them there, and why.
+  package func words(at place: String) -> String {
+    let what =
+      switch fit {
+      case .breaks: "would break what lives on \(place)"
+      case .hazard: "are a danger to \(place)"
+      case .unknown: "cannot be judged on \(place)"
+      case .compatible: "are refused by \(place)"
+      }
+    let reason = why.hasSuffix(".") ? String(why.dropLast()) : why
+    return reason.isEmpty ? what : "\(what): \(reason)"
   }
 }
 

@@ -96,6 +96,9 @@ extension MergeQueue {
       var lanes: Lanes?
       var approvals: [String]
       var checks: [CheckResult]
+      var reviews: [NotedReview]
+      var reviewsAskedAt: Instant?
+      var hasAll: Bool
       var targets: [String]?
       var waits: WaitBook
       var isOverdue: Bool
@@ -108,8 +111,8 @@ extension MergeQueue {
     init(_ facts: EntryFacts) {
       storage = Storage(
         Content(
-          facts: facts, unit: facts.id, lanes: nil, approvals: [], checks: [], targets: nil,
-          waits: WaitBook(at: facts.submittedAt, cause: .waitingForSlot), isOverdue: false,
+          facts: facts, unit: facts.id, lanes: nil, approvals: [], checks: [], reviews: [], reviewsAskedAt: nil,
+          hasAll: true, targets: nil, waits: WaitBook(at: facts.submittedAt, cause: .waitingForSlot), isOverdue: false,
           forecasts: [], begunChecks: [], note: nil, noteFate: nil))
     }
 
@@ -129,6 +132,28 @@ extension MergeQueue {
     package var priority: Priority { storage.content.facts.priority }
     /// As in its facts, all of which are dear to copy for each of a long line.
     var after: [Int] { storage.content.facts.after }
+
+    /// As in its facts.
+    var submittedAt: Instant { storage.content.facts.submittedAt }
+
+    /// Whether it has what policy requires; kept by `evolve`, because each turn asks it of all in line.
+    package internal(set) var hasAll: Bool {
+      get { storage.content.hasAll }
+      set { set(\.hasAll, newValue) }
+    }
+
+    /// Whether it lacks any of these.
+    func lacks(_ needed: Policy.Requirements) -> Bool {
+      if storage.content.approvals.count < needed.approvals { return true }
+      for name in needed.checks where !storage.content.checks.hasPassed(name, at: storage.content.facts.head) {
+        return true
+      }
+      for place in needed.schemas
+      where !storage.content.reviews.contains(where: { $0.place == place && $0.review.passes }) {
+        return true
+      }
+      return false
+    }
 
     /// Whether its book is at this cause already.
     func waits(for cause: WaitCause, detail: String?) -> Bool {
@@ -154,6 +179,16 @@ extension MergeQueue {
     package internal(set) var checks: [CheckResult] {
       get { storage.content.checks }
       set { set(\.checks, newValue) }
+    }
+    /// What databases say of its migrations, sorted by place, one of each that is required.
+    package internal(set) var reviews: [NotedReview] {
+      get { storage.content.reviews }
+      set { set(\.reviews, newValue) }
+    }
+    /// When they were last asked, for one that was in line by then; nil for who was asked about as it came.
+    package internal(set) var reviewsAskedAt: Instant? {
+      get { storage.content.reviewsAskedAt }
+      set { set(\.reviewsAskedAt, newValue) }
     }
     /// Build targets or packages that it affects, as reported, sorted; nil until they are.
     package internal(set) var targets: [String]? {

@@ -88,9 +88,15 @@ extension MergeQueue {
 
   /// Why the entry is still in the queue, in one sentence; nil when it is not in it. O(builds · members).
   package static func waitReason(of id: Int, in state: State) -> String? {
-    guard let entry = state.entry(id) else { return nil }
-    let view = View(of: state)
-    return view.reason(entry, view.activity(of: entry))
+    state.entry(id).map { WaitReasons(in: state).reason(of: $0) }
+  }
+
+  /// Why entries are still in the queue, for those who ask of several.
+  struct WaitReasons {
+    private let view: View
+    /// O(builds · members).
+    init(in state: State) { view = View(of: state) }
+    func reason(of entry: Entry) -> String { view.reason(entry, view.activity(of: entry)) }
   }
 
   /// What the entry lacks before it may be built, a clause each; empty when it may be.
@@ -99,6 +105,8 @@ extension MergeQueue {
       switch lack {
       case .approvals(let count): "\(count) more \(count == 1 ? "person" : "people") must approve of it"
       case .check(let name, let standing): standing.sentence(of: name, at: entry.facts.head)
+      case .schema(let place, nil): "the review of its migrations by \(place) has not come yet"
+      case .schema(let place, let review?): "its migrations \(review.words(at: place))"
       case .predecessor(let parent): "#\(parent), on which it stands, may not be built"
       case .frozen(let reason, _): "the queue is frozen: \(reason)"
       }
@@ -129,22 +137,25 @@ extension MergeQueue {
 /// The state, with its builds by entry.
 private struct View {
   let state: MergeQueue.State
-  private var byEntry: [Int: [MergeQueue.Build]] = [:]
+  /// The most advanced first.
+  private let ranked: [MergeQueue.Build]
+  /// Places among `ranked`.
+  private var byEntry: [Int: [Int]] = [:]
   /// Last time that something happened: a view has no clock.
   private let now: Instant
 
   init(of state: MergeQueue.State) {
     self.state = state
-    let ranked = state.builds.enumerated().sorted { left, right in
+    ranked = state.builds.enumerated().sorted { left, right in
       (-Self.rank(left.element), left.offset) < (-Self.rank(right.element), right.offset)
-    }
-    for (_, build) in ranked where !build.isPast {
-      for member in build.members { byEntry[member, default: []].append(build) }
+    }.map(\.element)
+    for (place, build) in ranked.enumerated() where !build.isPast {
+      for member in build.members { byEntry[member, default: []].append(place) }
     }
     now = state.freeze?.since ?? Instant(milliseconds: 0)
   }
 
-  func builds(of entry: Int) -> [MergeQueue.Build] { byEntry[entry] ?? [] }
+  func builds(of entry: Int) -> [MergeQueue.Build] { byEntry[entry]?.map { ranked[$0] } ?? [] }
 
   private static func rank(_ build: MergeQueue.Build) -> Int {
     switch build.phase {
@@ -305,7 +316,7 @@ private struct View {
     guard let last = build.members.last, let policy = state.policy,
       let end = state.entries.place(of: last)
     else { return "" }
-    let without = state.entries[...end].map(\.id).filter { !build.members.contains($0) && !isApart($0, from: build) }
+    let without = withoutThose(build, through: end)
     if build.isOutdated {
       return "It stands on an older \(policy.trunk): it tells of \(named(build.members)), and another build lands them."
     }
@@ -327,9 +338,12 @@ private struct View {
     return "\(members.count) entries, from #\(first) to #\(last)"
   }
 
-  private func isApart(_ entry: Int, from build: MergeQueue.Build) -> Bool {
-    build.members.allSatisfy {
-      !MergeQueue.State.overlaps(state.entries[id: $0]?.lanes, state.entries[id: entry]?.lanes)
-    }
+  /// Those in line through that place that the build leaves out, and that can affect it. O(place × lanes × depth).
+  private func withoutThose(_ build: MergeQueue.Build, through end: Int) -> [Int] {
+    let members = Set(build.members)
+    let index = LaneIndex(build.members.map { state.entries[id: $0]?.lanes ?? .all(.pathsIncomplete) })
+    return state.entries[...end].lazy.filter {
+      !members.contains($0.id) && index.affects($0.lanes ?? .all(.pathsIncomplete))
+    }.map(\.id)
   }
 }

@@ -1,6 +1,27 @@
 import Kernel
 
 extension MergeQueue {
+  /// An entry's time in the queue, for measures of those that left without landing; a landing says the same itself.
+  package struct Stay: Codable, Equatable, Sendable {
+    package let submittedAt: Instant
+    /// Where its time went; together the time from submission to the end.
+    package let waits: [WaitPart]
+    /// As pages name them; empty where they were not known.
+    package let lanes: [String]
+    package let team: String?
+    package init(submittedAt: Instant, waits: [WaitPart], lanes: [String], team: String?) {
+      self.submittedAt = submittedAt
+      self.waits = waits
+      self.lanes = lanes
+      self.team = team
+    }
+    init(of entry: Entry, at: Instant) {
+      self.init(
+        submittedAt: entry.facts.submittedAt, waits: entry.waits.parts(at: at), lanes: entry.lanes?.labels ?? [],
+        team: entry.facts.team)
+    }
+  }
+
   /// An entry that left the queue, kept for pages.
   package struct FinishedEntry: Codable, Equatable, Sendable {
     package let facts: EntryFacts

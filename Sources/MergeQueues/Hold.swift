@@ -44,6 +44,8 @@ extension MergeQueue {
     case approvals(Int)
     /// A required check that has not passed on the entry's head.
     case check(name: String, CheckStanding)
+    /// The review of its migrations by a database; nil until it came, else one that does not pass.
+    case schema(place: String, SchemaReview?)
     /// An entry that it stands on may not be built.
     case predecessor(Int)
     case frozen(reason: String, until: Instant?)

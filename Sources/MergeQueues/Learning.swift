@@ -56,7 +56,7 @@ extension MergeQueue.State {
     of id: Int, own: MergeQueue.Build?, running: [MergeQueue.Build], at now: Instant
   ) -> ForecastGrounds? {
     guard let median = durations.median, let policy, !isPaused, let place = entries.place(of: id),
-      missing(entries[place], policy.requirements).isEmpty
+      !lacks(entries[place])
     else { return nil }
     let batch = own?.members.count ?? running.map(\.members.count).max() ?? 1
     return ForecastGrounds(
@@ -77,7 +77,7 @@ extension MergeQueue.State {
       .candidateDropped, .landed, .ejected, .troubled, .recovered, .retired, .recalled, .planned, .runEnded,
       .runStopped, .recognised, .buildDropped, .buildCarried, .landingBegan, .flakeFound, .stackLoosened, .reported,
       .treePassed, .surveyed, .targetsReported, .held, .resumed, .frozen, .thawed, .overdue, .noted, .noteWritten,
-      .noteAbandoned, .runnerLost, .runnerFound, .trunkSighted, .trunkTraced:
+      .noteAbandoned, .runnerLost, .runnerFound, .trunkSighted, .trunkTraced, .reviewsAsked, .schemaReviewed:
       break
     }
   }

@@ -22,6 +22,9 @@ extension MergeQueue {
   package static let triedLimit = 4
   /// Changes whose paths are looked up at once.
   package static let surveyLimit = 4
+  /// Entries that one tick, every 10 s, tells of or sends away for their wait: a turn stays short however long the line,
+  /// and this is as long as the landing of a full batch.
+  package static let overdueBurst = 32
   /// Checks and approvals kept of one entry, newest.
   package static let reportLimit = 100
   /// Entries that one submission may stand on.

@@ -49,6 +49,9 @@ extension MergeQueue {
       return survey(policy.lanes.lanes(of: paths, reported: reported), of: entry, in: state, turn)
     case (.ticked, .open(let policy, _)):
       return tick(policy, in: state, turn)
+    case (.schemaReviewed(let entry, let head, let place, let review), .awaitingTrunk(let policy)),
+      (.schemaReviewed(let entry, let head, let place, let review), .open(let policy, _)):
+      return reviewed(entry, at: head, by: place, review, under: policy, in: state, turn)
     case (.runnerObserved(let health), .awaitingTrunk), (.runnerObserved(let health), .open):
       return observe(health, in: state, turn)
     case (.traced(let old, let new, let how, let paths), .open(let policy, _)):
@@ -79,6 +82,7 @@ extension MergeQueue {
       (.trunkObserved, .unconfigured), (.trunkObserved, .retired), (.exhausted, .unconfigured), (.exhausted, .retired),
       (.changeObserved, .unconfigured), (.changeObserved, .retired), (.surveyed, .unconfigured),
       (.surveyed, .retired), (.ticked, .unconfigured), (.ticked, .awaitingTrunk), (.ticked, .retired),
+      (.schemaReviewed, .unconfigured), (.schemaReviewed, .retired),
       (.runnerObserved, .unconfigured), (.runnerObserved, .retired), (.traced, .unconfigured),
       (.traced, .awaitingTrunk), (.traced, .retired), (.commented, .unconfigured), (.commented, .retired),
       (.planned, .unconfigured), (.planned, .awaitingTrunk), (.planned, .retired),
@@ -146,7 +150,7 @@ extension MergeQueue {
       return settled(replacing(entry, by: head, in: state, turn), in: state, turn)
     case let drift?:
       let reason = oneLine("\(change.branch) \(drift.sentence)")
-      return settled([.withdrawn(entry: id, reason: reason, at: turn.now)], in: state, turn)
+      return settled([withdrawal(of: entry, reason: reason, at: turn.now)], in: state, turn)
     case nil:
       // Plain git, which knows of no target, knows no approvals and checks either and takes none away.
       guard change.target != nil || !change.approvals.isEmpty || !change.checks.isEmpty else { return [] }
@@ -164,7 +168,7 @@ extension MergeQueue {
   ) -> [Event] {
     let reason = "replaced by #\(state.nextEntry), which is \(old.facts.branch) at \(head.short)"
     return [
-      .withdrawn(entry: old.id, reason: reason, at: turn.now),
+      withdrawal(of: old, reason: reason, at: turn.now),
       .submitted(
         EntryFacts(
           id: state.nextEntry, branch: old.facts.branch, head: head, author: old.facts.author, title: old.facts.title,
@@ -181,10 +185,14 @@ extension MergeQueue {
   private static func tick(_ policy: Policy, in state: State, _ turn: TurnContext) -> [Event] {
     var events: [Event] = []
     if let longest = policy.longestWait {
-      for entry in state.entries where turn.now - entry.facts.submittedAt > longest.span {
+      var reasons: WaitReasons?
+      for entry in state.entries where turn.now - entry.submittedAt > longest.span {
         guard !isLanding(entry.id, in: state) else { continue }
+        if events.count == overdueBurst { break }
         if longest.ejects {
-          let why = waitReason(of: entry.id, in: state) ?? ""
+          let known = reasons ?? WaitReasons(in: state)
+          reasons = known
+          let why = known.reason(of: entry)
           events.append(.ejected(entry.ejectionByWaiting(longest.span, reason: why, at: turn.now)))
         } else if !entry.isOverdue {
           events.append(.overdue(entry: entry.id, since: entry.facts.submittedAt, at: turn.now))
@@ -277,6 +285,10 @@ extension MergeQueue {
 // MARK: - Shared
 
 extension MergeQueue {
+  static func withdrawal(of entry: Entry, reason: String, at: Instant) -> Event {
+    .withdrawn(entry: entry.id, reason: reason, at: at, stay: Stay(of: entry, at: at))
+  }
+
   /// A push under way cannot be called back.
   static func isLanding(_ id: Int, in state: State) -> Bool { state.push?.members.contains(id) ?? false }
 }

@@ -6,7 +6,8 @@ extension MergeQueue {
     /// An external push, or the first sight of the trunk (`from` is nil).
     case trunkMoved(from: CommitID?, to: CommitID, at: Instant)
     case submitted(EntryFacts)
-    case withdrawn(entry: Int, reason: String, at: Instant)
+    /// `stay` is nil in histories of before that was counted.
+    case withdrawn(entry: Int, reason: String, at: Instant, stay: Stay? = nil)
     /// The entry's change on `base`, which assumes those entries ahead: a step of every build that goes this way.
     case prepared(entry: Int, base: CommitID, assumed: [Int], commit: CommitID, tree: TreeID, at: Instant)
     case conflicted(entry: Int, base: CommitID, assumed: [Int], paths: [String], detail: String, at: Instant)
@@ -76,6 +77,12 @@ extension MergeQueue {
     case trunkSighted(to: CommitID, at: Instant)
     /// What a push past the queue changed; the `trunkMoved` of the same turn takes it in.
     case trunkTraced(Overtaking, at: Instant)
+    /// It was in line when reviews by these places became required. `Wiring` tells them; of an entry that comes,
+    /// `submitted` does. One event each: of one event a stream gets one input at most.
+    case reviewsAsked(entry: Int, head: CommitID, places: [String], at: Instant)
+    /// What a database says of the entry's migrations; one that does not pass is ejected in the same turn, unless it is
+    /// being pushed.
+    case schemaReviewed(entry: Int, head: CommitID, place: String, verdict: SchemaReview, at: Instant)
 
     package struct Planned: Codable, Equatable, Sendable {
       package let version: Int
@@ -157,6 +164,8 @@ extension MergeQueue {
       case .runnerFound: "runnerFound"
       case .trunkSighted: "trunkSighted"
       case .trunkTraced: "trunkTraced"
+      case .reviewsAsked: "reviewsAsked"
+      case .schemaReviewed: "schemaReviewed"
       }
     }
   }

@@ -23,11 +23,12 @@ extension MergeQueue {
       state.planVersion += 1
     case .submitted(let facts):
       state.entries.insert(Entry(facts))
+      state.noteRequirements(of: facts.id)
       if state.policy?.wantsSurvey ?? false { state.unsurveyed.append(facts.id) }
       state.nextEntry = max(state.nextEntry, facts.id + 1)
       state.lineVersion += 1
       state.planVersion += 1
-    case .withdrawn(let entry, let reason, let at):
+    case .withdrawn(let entry, let reason, let at, _):
       state.finish(entry, .withdrawn(reason: reason), at: at)
     case .prepared(let entry, let base, _, let commit, let tree, _):
       state.step(Step(entry: entry, base: base, commit: commit, tree: tree))
@@ -117,6 +118,7 @@ extension MergeQueue {
         entry.approvals = approvals
         entry.checks = checks
       }
+      state.noteRequirements(of: entry)
       state.planVersion += 1
     case .treePassed(let passed):
       state.remember(passed)
@@ -154,6 +156,12 @@ extension MergeQueue {
       state.sighted = commit == state.trunk ? nil : commit
     case .trunkTraced(let overtaking, _):
       state.overtaking = overtaking
+    case .reviewsAsked(let entry, _, _, let at):
+      state.entries.change(entry) { $0.reviewsAskedAt = at }
+    case .schemaReviewed(let entry, _, let place, let review, _):
+      state.entries.change(entry) { $0.note(review, by: place) }
+      state.noteRequirements(of: entry)
+      state.planVersion += 1
     }
   }
 }
@@ -174,7 +182,14 @@ extension MergeQueue.State {
       for entry in entries { entries.change(entry.id) { $0.lanes = nil } }
       unsurveyed = policy.wantsSurvey ? entries.map(\.id) : []
     }
-    if !policy.notes { notes = [] }
+    let areOthersNeeded = self.policy.map { $0.requirements != policy.requirements } ?? true
+    if let old = self.policy?.requirements.schemas, old != policy.requirements.schemas {
+      let required = policy.requirements.schemas
+      for entry in entries where entry.reviews.contains(where: { !required.contains($0.place) }) {
+        entries.change(entry.id) { $0.reviews.removeAll { !required.contains($0.place) } }
+      }
+    }
+    if !policy.notes { for note in notes { settle(note, .abandoned(why: "notes were switched off", at: note.at)) } }
     checkTimes.removeAll { !policy.requirements.checks.contains($0.name) }
     planVersion += 1
     switch phase {
@@ -182,6 +197,7 @@ extension MergeQueue.State {
     case .unconfigured, .awaitingTrunk, .retired: phase = .awaitingTrunk(policy)
     case .open(_, let trunk): phase = .open(policy, trunk: trunk)
     }
+    if areOthersNeeded { for entry in entries { noteRequirements(of: entry.id) } }
   }
 
   fileprivate mutating func forgetWork() {

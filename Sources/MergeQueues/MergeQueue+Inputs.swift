@@ -24,6 +24,8 @@ extension MergeQueue {
     case surveyed(entry: Int, paths: ChangedPaths)
     /// Time has passed.
     case ticked
+    /// What the database of that name ("production/orders") says of the migrations that this head brings.
+    case schemaReviewed(entry: Int, head: CommitID, place: String, verdict: SchemaReview)
     /// How the runner is.
     case runnerObserved(RunnerHealth)
     /// What somebody else's move of the trunk changed.

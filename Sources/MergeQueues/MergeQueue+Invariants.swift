@@ -90,6 +90,12 @@ extension MergeQueue {
         }
       }
     }
+    // Looked through where that is cheap, as are branches below.
+    if state.entries.count <= branchCheckLimit, let needed = state.policy?.requirements {
+      for entry in state.entries where entry.hasAll == entry.lacks(needed) {
+        found.append("#\(entry.id) \(entry.hasAll ? "lacks something" : "has everything"), and it is not known")
+      }
+    }
     // Branches are looked through where that is cheap: a long line would pay for it at every turn.
     if state.entries.count <= branchCheckLimit {
       let branches = state.entries.map(\.facts.branch).sorted()

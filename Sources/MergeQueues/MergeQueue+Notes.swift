@@ -13,15 +13,18 @@ extension MergeQueue {
     for stall in stalls { for entry in stall.entries where own[entry] == nil { own[entry] = stall } }
     let general = stalls.first { $0.entries.isEmpty }
     var events: [Event] = []
+    var reasons: WaitReasons?
     for entry in horizon where !isLanding(entry.id, in: state) {
       // Who lacks something waits for that, whatever else stands still.
-      let hasAll = state.missing(entry, at: now).isEmpty
+      let hasAll = !state.lacks(entry)
       let stall = own[entry.id] ?? (hasAll ? general : nil)
       let standing = Note.Standing(stall: stall?.cause, doublings: doublings(of: entry.waits.whole(at: now)))
       guard standing != (entry.note?.standing ?? Note.Standing(stall: nil, doublings: nil)) else { continue }
+      let known = reasons ?? WaitReasons(in: state)
+      reasons = known
       let levers = Levers(parts: entry.waits.parts(at: now), slots: policy.slots)
       let text = Note.text(
-        of: entry, standing: standing, stall, reason: waitReason(of: entry.id, in: state) ?? "",
+        of: entry, standing: standing, stall, reason: known.reason(of: entry),
         goesOn: hasAll && !state.isPaused, levers: levers, at: now)
       events.append(
         .noted(
@@ -66,6 +69,13 @@ extension MergeQueue.State {
   mutating func settle(_ note: MergeQueue.Note, _ fate: MergeQueue.Note.Fate) {
     notes.removeAll { $0.number == note.number }
     entries.change(note.entry) { if $0.note?.number == note.number { $0.noteFate = fate } }
+  }
+
+  /// What became of the note; nil while it waits to be written.
+  package func fate(of note: MergeQueue.Note) -> MergeQueue.Note.Fate? {
+    if notes.contains(where: { $0.number == note.number }) { return nil }
+    if let entry = entries[id: note.entry], entry.note?.number == note.number, let fate = entry.noteFate { return fate }
+    return .abandoned(why: "it was dropped before the forge had it", at: note.at)
   }
 
   /// Whoever leaves is told so, unless the queue itself goes: then nothing is wanted any more.

@@ -13,7 +13,8 @@ extension MergeQueue {
         "This is the queue of \(old.repository)/\(old.trunk), not of \(policy.repository)/\(policy.trunk); "
           + "each branch has a queue of its own.")
     }
-    return settled([.configured(policy)], in: state, turn)
+    return settled(
+      [.configured(policy)] + reviewsAsked(under: policy, replacing: old, in: state, at: turn.now), in: state, turn)
   }
 
   static func submit(
@@ -40,7 +41,7 @@ extension MergeQueue {
     if let old {
       try refuseWhileLanding(old.id, in: state)
       let reason = "replaced by #\(state.nextEntry), which is \(branch) at \(submission.head.short)"
-      causes.append(.withdrawn(entry: old.id, reason: reason, at: turn.now))
+      causes.append(withdrawal(of: old, reason: reason, at: turn.now))
     } else if state.entries.count >= policy.capacity {
       throw Refusal(
         .notNow,
@@ -82,10 +83,10 @@ extension MergeQueue {
   static func withdraw(
     _ id: Int, reason: String, in state: State, _ turn: TurnContext
   ) throws(Refusal) -> [Event] {
-    guard state.entries.contains(id) else { throw unknown(id, in: state) }
+    guard let entry = state.entry(id) else { throw unknown(id, in: state) }
     try refuseWhileLanding(id, in: state)
     let line = oneLine(reason)
-    let event = Event.withdrawn(entry: id, reason: line.isEmpty ? "no reason given" : line, at: turn.now)
+    let event = withdrawal(of: entry, reason: line.isEmpty ? "no reason given" : line, at: turn.now)
     return settled([event], in: state, turn)
   }
 

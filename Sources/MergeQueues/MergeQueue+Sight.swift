@@ -1,7 +1,8 @@
 import Kernel
 
 extension MergeQueue.State {
-  /// What the queue waits for in the world, for `Watchdog`. O(entries that may be built + builds).
+  /// What the queue waits for in the world, for `Watchdog`. O(entries + builds); of checks and reviews those of the
+  /// first `noteHorizon` in line, for those behind wait for these.
   package func sight(at now: Instant) -> WatchdogSight {
     let usual = durations.seconds(deviations: DurationEstimate.deviationsOf99).map(Span.seconds)
     let runs = builds.filter(\.isRunning).map { build in
@@ -18,7 +19,7 @@ extension MergeQueue.State {
       }
     }
     return WatchdogSight(
-      runs: runs, checks: awaitedChecks(at: now), push: stuck,
+      runs: runs, checks: awaitedChecks(at: now), reviews: awaitedReviews(), push: stuck,
       runner: runnerLoss.map { WatchdogSight.Runner(since: $0.since, isSilent: $0.isSilent, why: $0.why) },
       troubles: troubles.filter { $0.key != landing }.map {
         WatchdogSight.Trouble(entry: $0.entry, why: $0.why, since: $0.since)
@@ -26,10 +27,10 @@ extension MergeQueue.State {
       movedAt: movedAt)
   }
 
-  /// Required checks that have not passed, of the entries that a planner would see.
+  /// Required checks that have not passed.
   private func awaitedChecks(at now: Instant) -> [WatchdogSight.Check] {
     guard let names = policy?.requirements.checks, !names.isEmpty else { return [] }
-    return entries.prefix(MergeQueue.horizonLimit).flatMap { entry -> [WatchdogSight.Check] in
+    return entries.prefix(MergeQueue.noteHorizon).flatMap { entry -> [WatchdogSight.Check] in
       names.compactMap { name -> WatchdogSight.Check? in
         switch entry.checks.standing(of: name, at: entry.facts.head) {
         case .passed, .failed: return nil
@@ -45,13 +46,25 @@ extension MergeQueue.State {
     }
   }
 
+  /// Reviews that have not come.
+  private func awaitedReviews() -> [WatchdogSight.Review] {
+    guard let places = policy?.requirements.schemas, !places.isEmpty else { return [] }
+    return entries.prefix(MergeQueue.noteHorizon).flatMap { entry in
+      places.compactMap { place -> WatchdogSight.Review? in
+        guard entry.review(by: place) == nil else { return nil }
+        return WatchdogSight.Review(
+          place: place, entry: entry.id, awaitedSince: entry.reviewsAskedAt ?? entry.facts.submittedAt)
+      }
+    }
+  }
+
   /// Keeps what the watchdog goes by: when something last moved, and since when a plan has been wanted.
   mutating func noteMove(_ event: MergeQueue.Event) {
     guard let at = event.at else { return }
     switch event {
     case .configured, .troubled, .recovered, .recalled, .reported, .treePassed, .surveyed, .targetsReported, .overdue,
       .held, .flakeFound, .testPassed, .testFailed, .candidateDropped, .noted, .noteWritten, .noteAbandoned,
-      .runnerLost, .runnerFound, .trunkSighted, .trunkTraced:
+      .runnerLost, .runnerFound, .trunkSighted, .trunkTraced, .reviewsAsked, .schemaReviewed:
       break
     case .trunkMoved, .submitted, .withdrawn, .prepared, .conflicted, .contained, .landed, .ejected, .retired, .planned,
       .runBegan, .runEnded, .runStopped, .recognised, .buildDropped, .buildCarried, .landingBegan, .stackLoosened,

@@ -4,8 +4,10 @@ import Kernel
 extension MergeQueue.State {
   /// Of the first items in line that may be built now; see `Situation`. O(items²) where lanes are off.
   ///
-  /// - Parameter through: no items behind the last of these are needed; nil for as many as the slots can use.
-  func situation(at now: Instant, through named: Set<Int>? = nil) -> Situation {
+  /// - Parameters:
+  ///   - named: no items behind the last of these are needed; nil for as many as the slots can use.
+  ///   - asked: those of which it matters whom they can affect, `after`, where lanes are on; nil for all.
+  func situation(at now: Instant, through named: Set<Int>? = nil, relating asked: Set<Int>? = nil) -> Situation {
     guard case .open(let policy, _) = phase else {
       return Situation(
         items: [], builds: [], slots: 1, rates: rates.rates, rules: .usual, now: now)
@@ -15,16 +17,22 @@ extension MergeQueue.State {
     var item: [Int: Int] = [:]
     var position: [Int: Int] = [:]
     var index = LaneIndex()
+    var unrelated = asked?.count ?? Int.max
     let rates = rates.rates
     let median = durations.median ?? policy.timeLimit.seconds / 2
     for unit in buildableUnits(at: now, through: named) {
       guard let first = unit.first else { continue }
-      let lanes = unit.map { $0.lanes ?? .all(.pathsIncomplete) }
+      let isRelated = unit.contains { asked?.contains($0.id) ?? true }
+      // Behind the last of those asked about nobody is compared with anybody.
+      let lanes = policy.strict || unrelated <= 0 ? [] : unit.map { $0.lanes ?? .all(.pathsIncomplete) }
       let after: [Int]
       if policy.strict {
         // Every landing makes another trunk, which only what was built on it may follow.
         after = ids
+      } else if !isRelated {
+        after = []
       } else {
+        if asked != nil { unrelated -= unit.count { asked?.contains($0.id) ?? true } }
         let parents = unit.flatMap(\.after).compactMap { item[$0].flatMap { position[$0] } }
         after = Self.ahead(parents, lanes.map(index.affecting), of: ids)
       }
@@ -64,12 +72,17 @@ extension MergeQueue.State {
     var left = named?.count ?? Int.max
     var place = 0
     while place < entries.count, units.count < horizon, left > 0 {
+      if let next = placeBehindUnit(lackingAt: place) {
+        if let named { left -= (place..<next).count { named.contains(entries[$0].id) } }
+        place = next
+        continue
+      }
       var end = place + 1
       while end < entries.count, entries[end].unit == entries[place].unit { end += 1 }
       let members = entries[place..<end]
       place = end
       if let named { left -= members.count { named.contains($0.id) } }
-      guard members.allSatisfy({ !clashing.contains($0.id) && missing($0, policy.requirements).isEmpty }),
+      guard members.allSatisfy({ !clashing.contains($0.id) && !lacks($0) }),
         members.allSatisfy({ entry in
           entry.after.allSatisfy { parent in
             guard let place = entries.place(of: parent) else { return true }
@@ -81,6 +94,16 @@ extension MergeQueue.State {
       given.formUnion(members.map(\.id))
     }
     return units
+  }
+
+  /// Nil when the entry there lacks nothing. Most of a long line may lack something: it is passed over at little cost.
+  private func placeBehindUnit(lackingAt place: Int) -> Int? {
+    let entry = entries[place]
+    guard lacks(entry) else { return nil }
+    let unit = entry.unit
+    var next = place + 1
+    while next < entries.count, entries[next].unit == unit { next += 1 }
+    return next
   }
 
   static func overlaps(_ left: Lanes?, _ right: Lanes?) -> Bool {
@@ -126,10 +149,29 @@ extension MergeQueue.State {
       let standing = entry.checks.standing(of: name, at: entry.facts.head)
       if standing != .passed { found.append(.check(name: name, standing)) }
     }
+    for place in needed.schemas {
+      let review = entry.review(by: place)
+      if review?.passes != true { found.append(.schema(place: place, review)) }
+    }
     if let freeze, !(freeze.sparesHotfixes && entry.priority == .hotfix) {
       found.append(.frozen(reason: freeze.reason, until: freeze.until))
     }
     return found
+  }
+
+  /// Whether anything is `missing`, without saying what: asked of thousands in a turn.
+  func lacks(_ entry: MergeQueue.Entry) -> Bool {
+    if !entry.hasAll { return true }
+    guard freeze != nil else { return false }
+    return !(freeze?.sparesHotfixes == true && entry.priority == .hotfix)
+  }
+
+  /// Looks anew at what the entry has, after something of it or of policy changed.
+  mutating func noteRequirements(of id: Int) {
+    let needed = policy?.requirements ?? .none
+    guard let entry = entries[id: id] else { return }
+    let hasAll = !entry.lacks(needed)
+    if hasAll != entry.hasAll { entries.change(id) { $0.hasAll = hasAll } }
   }
 
   /// The members of `items` one by one.

@@ -18,7 +18,9 @@ extension MergeQueue.State {
       .runnerFound, .trunkSighted, .trunkTraced:
       break
     case .submitted(let facts): touched.insert(facts.id)
-    case .reported(let entry, _, _, _): touched.insert(entry)
+    case .reported(let entry, _, _, _), .schemaReviewed(let entry, _, _, _, _),
+      .reviewsAsked(let entry, _, _, _):
+      touched.insert(entry)
     case .troubled(let entry, _, _, _): if let entry { touched.insert(entry) }
     case .withdrawn, .ejected: touched.formUnion(clashes.map(\.entry))
     case .prepared(let entry, let base, _, _, _, _), .conflicted(let entry, let base, _, _, _, _),
@@ -85,9 +87,10 @@ extension MergeQueue.State {
   ) -> (WaitCause, String?) {
     if troubles.contains(where: { $0.entry == entry.id }) { return (.outage, nil) }
     if MergeQueue.isLanding(entry.id, in: self) { return (.landing, nil) }
-    switch missing(entry, needed).first {
+    switch lacks(entry) ? missing(entry, needed).first : nil {
     case .approvals?: return (.missingApproval, nil)
     case .check(let name, _)?: return (.missingCheck, name)
+    case .schema(let place, _)?: return (.missingCheck, place)
     case .predecessor?: return (.behindPredecessor, nil)
     case .frozen(let reason, _)?: return (.frozen, reason)
     case nil: break
@@ -128,7 +131,7 @@ extension MergeQueue.Event {
   var at: Instant? {
     switch self {
     case .configured: nil
-    case .trunkMoved(_, _, let at), .withdrawn(_, _, let at), .prepared(_, _, _, _, _, let at),
+    case .trunkMoved(_, _, let at), .withdrawn(_, _, let at, _), .prepared(_, _, _, _, _, let at),
       .conflicted(_, _, _, _, _, let at), .contained(_, _, _, let at), .candidateDropped(_, _, _, let at),
       .troubled(_, _, _, let at), .recovered(_, let at), .retired(let at), .recalled(_, _, let at),
       .runBegan(_, _, _, let at), .runStopped(_, _, _, let at), .recognised(_, _, let at), .buildDropped(_, _, let at),
@@ -136,7 +139,7 @@ extension MergeQueue.Event {
       .reported(_, _, _, let at), .surveyed(_, _, let at), .targetsReported(_, _, let at), .resumed(_, _, let at),
       .thawed(let at), .overdue(_, _, let at), .runEnded(_, _, let at), .noteWritten(_, let at),
       .noteAbandoned(_, _, let at), .runnerLost(_, let at), .runnerFound(let at), .trunkSighted(_, let at),
-      .trunkTraced(_, let at):
+      .trunkTraced(_, let at), .reviewsAsked(_, _, _, let at), .schemaReviewed(_, _, _, _, let at):
       at
     case .noted(let note): note.at
     case .submitted(let facts): facts.submittedAt

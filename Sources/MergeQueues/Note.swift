@@ -90,8 +90,9 @@ extension MergeQueue.Note {
       let words = parts.map { "\($0.span.plainly) \($0.cause.words)" }.joined(separator: ", ")
       lines.append("In the queue for \(finished.waits.whole.plainly): \(words).")
     }
-    if case .ejected(let ejection) = finished.outcome, let log = ejection.log {
-      lines.append("Its log: plimsoll queue --log \(log)")
+    if case .ejected(let ejection) = finished.outcome {
+      if let log = ejection.log { lines.append("Its log: plimsoll queue --log \(log)") }
+      if let report = ejection.report { lines.append("The report on its migrations: plimsoll queue --log \(report)") }
     }
     return lines.joined(separator: "\n")
   }

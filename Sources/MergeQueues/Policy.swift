@@ -25,7 +25,7 @@ extension MergeQueue {
     package let lanes: LaneRules
     /// When nothing is built or landed.
     package let freezes: Freezes
-    package let requirements: Requirements
+    package var requirements: Requirements
     /// An entry that waits longer is told of, or leaves.
     package let longestWait: LongestWait?
     /// A check of this name that passed elsewhere on an equal tree counts as our own test.
@@ -41,12 +41,30 @@ extension MergeQueue {
       package let approvals: Int
       /// Names of checks that must have passed on its head, sorted.
       package let checks: [String]
-      package init(approvals: Int = 0, checks: [String] = []) {
+      /// Databases, as "production/orders", that must have let the migrations of its head pass, sorted.
+      package let schemas: [String]
+      package init(approvals: Int = 0, checks: [String] = [], schemas: [String] = []) {
         self.approvals = approvals
         self.checks = checks
+        self.schemas = schemas
       }
       package static let none = Requirements()
-      package var isEmpty: Bool { approvals == 0 && checks.isEmpty }
+      package var isEmpty: Bool { approvals == 0 && checks.isEmpty && schemas.isEmpty }
+
+      private enum CodingKeys: String, CodingKey { case approvals, checks, schemas }
+      package init(from decoder: any Decoder) throws {
+        let values = try decoder.container(keyedBy: CodingKeys.self)
+        approvals = try values.decode(Int.self, forKey: .approvals)
+        checks = try values.decode([String].self, forKey: .checks)
+        // Configurations of before there were databases name none, and are written as they were.
+        schemas = try values.decodeIfPresent([String].self, forKey: .schemas) ?? []
+      }
+      package func encode(to encoder: any Encoder) throws {
+        var values = encoder.container(keyedBy: CodingKeys.self)
+        try values.encode(approvals, forKey: .approvals)
+        try values.encode(checks, forKey: .checks)
+        if !schemas.isEmpty { try values.encode(schemas, forKey: .schemas) }
+      }
     }
 
     package struct LongestWait: Codable, Equatable, Sendable {

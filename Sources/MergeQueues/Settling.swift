@@ -19,9 +19,13 @@ extension MergeQueue {
     var events: [Event] = []
     /// Who left without landing, and how.
     private var gone: [(id: Int, cause: DropCause)] = []
+    /// Of how many of those it was looked who stands on them.
+    private var followed = 0
     /// Builds that were outdated before this turn: none of them holds all that landed since.
     private let outdatedBefore: Set<Int>
     private var landed: [(id: Int, lanes: Lanes?)] = []
+    /// Who may have to leave because of its migrations.
+    private var refused: [Int] = []
     private var besideIndex: (ids: [Int], lanes: LaneIndex) = ([], LaneIndex([]))
     /// Something of what conclusions rest on has changed.
     private var isEvidenceNew = false
@@ -35,14 +39,17 @@ extension MergeQueue {
 
     mutating func apply(_ event: Event) {
       switch event {
-      case .withdrawn(let entry, _, _): gone.append((entry, .withdrawn(entry)))
+      case .withdrawn(let entry, _, _, _): gone.append((entry, .withdrawn(entry)))
       case .ejected(let ejection): gone.append((ejection.entry, .culprit(ejection.entry)))
       case .landed(let landing): landed.append((landing.entry, state.entries[id: landing.entry]?.lanes))
-      case .configured, .trunkMoved, .submitted, .prepared, .conflicted, .contained, .testPassed, .testFailed,
+      case .schemaReviewed(let entry, _, _, let review, _): if !review.passes { refused.append(entry) }
+      // A refusal that came while no trunk was known, or while its push was under way, is acted on now.
+      case .trunkMoved: if state.policy?.requirements.schemas.isEmpty == false { refused = state.entries.map(\.id) }
+      case .configured, .submitted, .prepared, .conflicted, .contained, .testPassed, .testFailed,
         .candidateDropped, .troubled, .recovered, .retired, .recalled, .planned, .runBegan, .runEnded, .runStopped,
         .recognised, .buildDropped, .buildCarried, .landingBegan, .flakeFound, .stackLoosened, .reported, .treePassed,
         .surveyed, .targetsReported, .held, .resumed, .frozen, .thawed, .overdue, .noted, .noteWritten, .noteAbandoned,
-        .runnerLost, .runnerFound, .trunkSighted, .trunkTraced:
+        .runnerLost, .runnerFound, .trunkSighted, .trunkTraced, .reviewsAsked:
         break
       }
       switch event {
@@ -63,6 +70,7 @@ extension MergeQueue {
       guard case .open(let policy, _) = state.phase else { return }
       follow(policy.freeze(at: now))
       guard isWorkNew else { return }
+      ejectRefused()
       repeat {
         leaveWithPredecessors()
         judgeBuilds(policy)
@@ -79,16 +87,26 @@ extension MergeQueue {
       if freeze == nil, state.freeze != nil { apply(.thawed(at: now)) }
     }
 
+    /// A push under way cannot be called back.
+    private mutating func ejectRefused() {
+      for id in refused {
+        guard let entry = state.entries[id: id], let noted = entry.reviews.first(where: { !$0.review.passes }),
+          !MergeQueue.isLanding(id, in: state)
+        else { continue }
+        apply(.ejected(entry.ejection(by: noted, at: now)))
+      }
+    }
+
     /// Those above a culprit leave with it.
     private mutating func leaveWithPredecessors() {
-      var index = 0
-      while index < gone.count {
-        let (parent, _) = gone[index]
-        index += 1
+      while followed < gone.count {
+        let parents = gone[followed...].map(\.id)
+        followed = gone.count
         let children = state.entries.filter {
-          $0.after.contains(parent) && !MergeQueue.isLanding($0.id, in: state)
+          !$0.after.isEmpty && $0.after.contains(where: parents.contains) && !MergeQueue.isLanding($0.id, in: state)
         }
         for child in children {
+          guard let parent = child.after.first(where: parents.contains) else { continue }
           apply(.ejected(child.ejectionByPredecessor(parent, fate: "#\(parent)", at: now)))
         }
       }
@@ -190,7 +208,10 @@ extension MergeQueue {
       }
       isEvidenceNew = false
       let named = Set(state.builds.flatMap { $0.hasPassed || $0.hasFailed ? $0.members : [] })
-      let situation = state.situation(at: now, through: named)
+      // Only those that a green build would land are held against who is ahead.
+      let passed = Set(state.builds.flatMap { $0.hasPassed && !$0.isOutdated ? $0.members : [] })
+      let situation = state.situation(
+        at: now, through: named, relating: policy.scheduling.proof == .tree ? passed : nil)
       var hasChanged = false
       for conclusion in Conclusions.of(situation) {
         switch conclusion {

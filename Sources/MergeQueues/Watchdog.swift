@@ -4,6 +4,7 @@ import Kernel
 package struct WatchdogSight: Equatable, Sendable {
   package var runs: [Run]
   package var checks: [Check]
+  package var reviews: [Review]
   package var push: Push?
   /// Nil while it lives and can start runs.
   package var runner: Runner?
@@ -16,11 +17,12 @@ package struct WatchdogSight: Equatable, Sendable {
   package var movedAt: Instant
 
   package init(
-    runs: [Run] = [], checks: [Check] = [], push: Push? = nil, runner: Runner? = nil, troubles: [Trouble] = [],
-    planWantedSince: Instant? = nil, waiting: Int, movedAt: Instant
+    runs: [Run] = [], checks: [Check] = [], reviews: [Review] = [], push: Push? = nil, runner: Runner? = nil,
+    troubles: [Trouble] = [], planWantedSince: Instant? = nil, waiting: Int, movedAt: Instant
   ) {
     self.runs = runs
     self.checks = checks
+    self.reviews = reviews
     self.push = push
     self.runner = runner
     self.troubles = troubles
@@ -68,6 +70,19 @@ package struct WatchdogSight: Equatable, Sendable {
       self.awaitedSince = awaitedSince
       self.startedAt = startedAt
       self.usual = usual
+    }
+  }
+
+  /// A database's word on an entry's migrations, which has not come yet.
+  package struct Review: Equatable, Sendable {
+    /// "production/orders".
+    package let place: String
+    package let entry: Int
+    package let awaitedSince: Instant
+    package init(place: String, entry: Int, awaitedSince: Instant) {
+      self.place = place
+      self.entry = entry
+      self.awaitedSince = awaitedSince
     }
   }
 
@@ -130,6 +145,7 @@ package struct Stall: Codable, Equatable, Sendable {
     case pushRefused
     case runnerGone
     case missingCheck
+    case missingReview
     case slowCheck
     case planMissing
     /// Somebody waits, and nothing above explains why nothing moves.
@@ -172,6 +188,7 @@ package enum Watchdog {
     found += sight.runs.compactMap { stall(of: $0, sight.runner, at: now) }
     if let stall = sight.runner.flatMap({ stall(of: $0, in: sight, at: now) }) { found.append(stall) }
     found += sight.checks.compactMap { stall(of: $0, at: now) }
+    found += missingReviews(in: sight, at: now)
     if let since = sight.planWantedSince, now - since >= planning {
       found.append(
         Stall(
@@ -200,6 +217,7 @@ package enum Watchdog {
       guard let startedAt = check.startedAt else { return check.awaitedSince + patience }
       return check.usual.map { startedAt + $0 }
     }
+    instants += sight.reviews.map { $0.awaitedSince + patience }
     instants.append(sight.push.flatMap { $0.refusals > 0 ? $0.firstTriedAt + patience : nil })
     instants.append(sight.planWantedSince.map { $0 + planning })
     if isIdle(sight) { instants.append(sight.movedAt + patience) }
@@ -207,7 +225,7 @@ package enum Watchdog {
   }
 
   private static func isIdle(_ sight: WatchdogSight) -> Bool {
-    sight.waiting > 0 && sight.runs.isEmpty && sight.checks.isEmpty && sight.push == nil
+    sight.waiting > 0 && sight.runs.isEmpty && sight.checks.isEmpty && sight.reviews.isEmpty && sight.push == nil
   }
 
   private static func overdue(_ push: WatchdogSight.Push, at now: Instant) -> Instant? {
@@ -265,6 +283,27 @@ package enum Watchdog {
       sentence: "The check '\(check.name)' of #\(check.entry) has run for \((now - startedAt).plainly); 99 of 100 take "
         + "less than \(usual.plainly).",
       nextStep: "Look into its log for what hangs.")
+  }
+
+  /// One for each place, whoever waits for it: a database that cannot be reached holds up all at once.
+  private static func missingReviews(in sight: WatchdogSight, at now: Instant) -> [Stall] {
+    var late: [(place: String, entries: [Int], since: Instant)] = []
+    for review in sight.reviews where now - review.awaitedSince >= patience {
+      if let index = late.firstIndex(where: { $0.place == review.place }) {
+        late[index].entries.append(review.entry)
+        late[index].since = min(late[index].since, review.awaitedSince)
+      } else {
+        late.append((review.place, [review.entry], review.awaitedSince))
+      }
+    }
+    return late.map { place, entries, since in
+      let subject = entries.count == 1 ? "#\(entries[0]) has" : "\(entries.count) entries, from #\(entries[0]) on, have"
+      return Stall(
+        cause: .missingReview, entries: entries.sorted(), since: since,
+        sentence: "\(subject) waited \((now - since).plainly) for \(place) to review "
+          + "\(entries.count == 1 ? "its" : "their") migrations.",
+        nextStep: "See whether that database can be reached and its shadow starts; the review comes by itself then.")
+    }
   }
 
   private static func list(_ entries: [Int]) -> String { MergeQueue.list(entries) }

@@ -17,7 +17,7 @@ struct DocumentReader {
   }
 
   static let keys = [
-    "services", "observe", "environments", "queue", "repositories", "server", "announce", "prometheus",
+    "services", "observe", "environments", "queue", "repositories", "server", "announce", "prometheus", "databases",
   ]
   static let serverKeys = ["listen", "address"]
   static let announceKeys = PlimsollFile.AnnouncerTarget.Format.allCases.map(\.rawValue)
@@ -35,6 +35,8 @@ struct DocumentReader {
     let environments = EnvironmentsReader(reading).read(fields["environments"])
     let queue = fields["queue"].map { QueueReader(reading).read($0) } ?? QueueSettings()
     var repositories = fields["repositories"].map(repositories) ?? []
+    let databases = DatabasesReader(reading: reading, environments: environments.map(\.name), folder: folder)
+    let databaseDrafts = fields["databases"].map { databases.read($0) } ?? []
 
     guard let services = fields["services"].map({ reading.pairs($0, "services") }) ?? [] else { return nil }
     if services.isEmpty, let node = fields["services"] {
@@ -44,9 +46,10 @@ struct DocumentReader {
     var runs: [PlimsollFile.Run] = []
     var judged: [PlimsollFile.JudgedPlace] = []
     var levels: [PlimsollFile.PlaceLevel] = []
+    var uses: [DatabaseUse] = []
     let reader = ServiceReader(
       reading, environments: environments, queue: queue, announceTargets: announcers.count, folder: folder,
-      isPrometheusNamed: fields["prometheus"] != nil)
+      isPrometheusNamed: fields["prometheus"] != nil, databases: databases, databaseDrafts: databaseDrafts)
     for pair in services {
       guard let name = ServiceName(rawValue: pair.key) else {
         reading.fail(
@@ -61,6 +64,7 @@ struct DocumentReader {
       runs += draft.runs
       judged += draft.judged
       levels += draft.levels
+      if let use = draft.database { uses.append(use) }
       add(draft.queue, to: &topology, at: pair.keyNode)
     }
     let named = services.compactMap { ServiceName(rawValue: $0.key) }
@@ -72,12 +76,20 @@ struct DocumentReader {
         reading.fail(query.node, "\(query.subject): nobody answers queries; add 'prometheus: { url: … }' to the file")
       }
     }
+    let (policies, databasePlaces) = databases.policies(
+      databaseDrafts, uses.sorted { $0.service < $1.service }, repositories: repositories)
+    topology.databases = policies
+    for index in topology.queues.indices {
+      let queue = topology.queues[index]
+      let places = topology.databases(of: .queue(queue.repository, queue.trunk)).map(\.place)
+      topology.queues[index].requirements = queue.requirements.asking(places)
+    }
     topology.services.sort { $0.name < $1.name }
     topology.queues.sort { ($0.repository, $0.trunk) < ($1.repository, $1.trunk) }
     return PlimsollFile(
       topology: topology, repositories: repositories.sorted { $0.name < $1.name }, runs: runs, announcers: announcers,
       listen: listen, address: address, judged: judged, levels: levels, observed: observed, prometheus: prometheus,
-      warnings: [])
+      databases: databasePlaces, warnings: [])
   }
 
   /// Services of one repository share its queue, so they must agree on how it works.

@@ -26,6 +26,8 @@ package struct PlimsollFile: Equatable, Sendable {
   package var observed: [ObservedPlace]
   /// Nil when nothing asks one.
   package var prometheus: PrometheusPlace?
+  /// Where databases are, sorted by place.
+  package var databases: [DatabasePlace]
   /// Things that are legal and probably not meant.
   package var warnings: [Problem]
 

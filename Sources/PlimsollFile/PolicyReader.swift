@@ -25,7 +25,7 @@ struct PolicyReader {
   /// - Parameter instances: that the service has there.
   func policy(
     _ service: ServiceName, _ environment: EnvironmentName, _ judge: JudgePolicy, instances: Int, announceTargets: Int,
-    objectives: [Objective]
+    objectives: [Objective], database: DatabaseName?
   ) -> Rollout.Policy {
     let steps = steps
     let policy = Rollout.Policy(
@@ -35,7 +35,7 @@ struct PolicyReader {
       preview: draft.preview?.value, drill: draft.drill ?? false, judged: judged, judge: judge,
       scarcity: draft.scarcity ?? .hold, startLimit: draft.startLimit ?? Self.startLimit,
       crashLimit: draft.crashLimit ?? Rollout.Policy.defaultCrashLimit, keep: draft.keep ?? Rollout.Policy.defaultKeep,
-      announceTargets: announceTargets, objectives: objectives)
+      announceTargets: announceTargets, objectives: objectives, database: database)
     warn(policy, instances: instances)
     if let fault = policy.fault { reading.fail(draft.plan?.node ?? keyNode, "\(subject): \(fault)") }
     return policy

@@ -7,6 +7,7 @@ package struct ServiceCatalog: Catalog {
   private let repositories: [ServiceName: RepositoryName]
   private let announcers: [PlimsollFile.AnnouncerTarget]
   private let prometheus: PlimsollFile.PrometheusPlace?
+  private let databases: [PlimsollFile.DatabasePlace]
   private let folder: String
   private let serverEnvironment: [String: String]
 
@@ -19,6 +20,7 @@ package struct ServiceCatalog: Catalog {
       file.topology.services.map { ($0.name, $0.repository) }, uniquingKeysWith: { first, _ in first })
     announcers = file.announcers
     prometheus = file.prometheus
+    databases = file.databases
     self.folder = folder
     self.serverEnvironment = serverEnvironment
   }
@@ -78,6 +80,29 @@ package struct ServiceCatalog: Catalog {
   package func prometheusToken() throws(Outage) -> String? {
     guard let token = prometheus?.token else { return nil }
     return try resolve(token, for: "prometheus.token")
+  }
+
+  /// The address of a database, with whatever password it holds; for whoever applies migrations there.
+  package func address(of place: SchemaPlace) throws(Outage) -> String {
+    let subject = "databases.\(place.database).environments.\(place.environment).url"
+    let address = try resolve(try database(place).url, for: subject)
+    guard DatabasesReader.schemes.contains(where: address.hasPrefix) else {
+      throw Outage("configuration", "\(subject) holds something that does not begin with postgres://")
+    }
+    return address
+  }
+
+  /// Whom the applications connect to a database as; nil for the user of its address.
+  package func role(at place: SchemaPlace) throws(Outage) -> String? { try database(place).role }
+
+  /// The file of a database's table sizes; nil for its own estimates.
+  package func sizes(at place: SchemaPlace) throws(Outage) -> String? { try database(place).sizes }
+
+  private func database(_ place: SchemaPlace) throws(Outage) -> PlimsollFile.DatabasePlace {
+    guard let found = databases.first(where: { $0.place == place }) else {
+      throw Outage("plimsoll.yaml", "no longer names the database \(place); add it again to bring it back")
+    }
+    return found
   }
 
   private func run(_ service: ServiceName, _ environment: EnvironmentName) throws(Outage) -> PlimsollFile.Run {

@@ -16,6 +16,8 @@ struct ServiceReader {
   let folder: String
   /// Without one nobody watches an error budget.
   let isPrometheusNamed: Bool
+  let databases: DatabasesReader
+  let databaseDrafts: [DatabaseDraft]
 
   struct Draft {
     let service: Topology.Service
@@ -23,12 +25,13 @@ struct ServiceReader {
     let runs: [PlimsollFile.Run]
     let judged: [PlimsollFile.JudgedPlace]
     let levels: [PlimsollFile.PlaceLevel]
+    let database: DatabaseUse?
   }
 
   static let keys = [
     "repository", "trunk", "test", "build", "build-time-limit", "output", "run", "ready", "variables", "instances",
     "slo", "port-variable", "stop-limit", "memory-limit", "environments", "evidence",
-    "metrics",
+    "metrics", "database",
   ]
   /// The article asks that CI end "under 15 minutes"; a build that takes longer is stuck.
   static let buildTimeLimit = Span.minutes(15)
@@ -37,7 +40,7 @@ struct ServiceReader {
 
   init(
     _ reading: Reading, environments: [EnvironmentDraft], queue: QueueSettings, announceTargets: Int, folder: String,
-    isPrometheusNamed: Bool
+    isPrometheusNamed: Bool, databases: DatabasesReader, databaseDrafts: [DatabaseDraft]
   ) {
     self.reading = reading
     self.environments = environments
@@ -45,6 +48,8 @@ struct ServiceReader {
     self.announceTargets = announceTargets
     self.folder = folder
     self.isPrometheusNamed = isPrometheusNamed
+    self.databases = databases
+    self.databaseDrafts = databaseDrafts
   }
 
   func read(
@@ -77,6 +82,10 @@ struct ServiceReader {
     }
     let metrics = MetricsReader(reading).read(fields, subject)
     warn(fields, places, subject, keyNode)
+    let use = fields["database"].flatMap { node in
+      databases.use(
+        node, "\(subject).database", of: name, in: repository, trunk, among: databaseDrafts)
+    }
     guard let repository, let trunk, let test, let build, let output, let run, let ready else { return nil }
 
     var runs: [PlimsollFile.Run] = []
@@ -96,11 +105,12 @@ struct ServiceReader {
       if let imported { levels.append(placeLevel(imported, ownLevel, name, environment.name)) }
       let judgedPlace = judgedPlace(
         name, environment.name, reader, ownLevel.level, metrics, instances: instances,
-        objectives: isPrometheusNamed ? imported?.value.objectives ?? [] : [])
+        objectives: isPrometheusNamed ? imported?.value.objectives ?? [] : [], database: use?.database)
       stages.append(
         Topology.Environment(
           stage: Promotion.Stage(
-            environment: environment.name, checks: environment.checks + place.checks, soak: environment.soak),
+            environment: environment.name, checks: environment.checks + place.checks, soak: environment.soak,
+            database: use?.database),
           rollout: judgedPlace.policy))
       if judgedPlace.policy.judged {
         if judgedPlace.expectation.traffic != nil { reader.warn(blindIn: judgedPlace.sight) }
@@ -127,7 +137,7 @@ struct ServiceReader {
       strict: queue.strict, lanes: queue.lanes, freezes: queue.freezes, requirements: queue.requirements,
       longestWait: queue.longestWait, reusedCheck: queue.reusedCheck, hotfixesPreempt: queue.hotfixesPreempt,
       notes: queue.notes)
-    return Draft(service: service, queue: policy, runs: runs, judged: judged, levels: levels)
+    return Draft(service: service, queue: policy, runs: runs, judged: judged, levels: levels, database: use)
   }
 
   // MARK: Parts
@@ -256,7 +266,8 @@ struct ServiceReader {
   /// The policy of one place with its reasons; told to nobody where nothing is judged.
   private func judgedPlace(
     _ service: ServiceName, _ environment: EnvironmentName, _ reader: PolicyReader, _ level: ServiceLevel,
-    _ metrics: PlimsollFile.MetricsPage?, instances: Int, objectives: [Objective]
+    _ metrics: PlimsollFile.MetricsPage?, instances: Int, objectives: [Objective],
+    database: DatabaseName?
   ) -> PlimsollFile.JudgedPlace {
     let draft = reader.draft
     let (ceiling, origin) = level.ceiling(explicit: draft.ceiling)
@@ -267,7 +278,8 @@ struct ServiceReader {
     if let value = draft.mustDetect { judge.mustDetectRatio = value }
     judge.guards = metrics == nil ? reader.guards : reader.guards?.withoutThroughput
     let policy = reader.policy(
-      service, environment, judge, instances: instances, announceTargets: announceTargets, objectives: objectives)
+      service, environment, judge, instances: instances, announceTargets: announceTargets, objectives: objectives,
+      database: database)
     let expectation = PlimsollFile.Expectation(
       traffic: draft.expectation.traffic, statedBaseline: draft.expectation.baseline)
     return PlimsollFile.JudgedPlace(

@@ -10,6 +10,8 @@ extension Promotion {
     case .built(let result): built(result, state.phase)
     case .buildFailed(let reason, let log): buildFailed(reason, log, state.phase)
     case .provenanceFound(let environment, let finding): provenanceFound(environment, finding, state.phase, turn.now)
+    case .schemaGranted(let environment): schemaGranted(environment, state.phase, turn.now)
+    case .schemaRefused(let environment, let reason): schemaRefused(environment, reason, state.phase)
     case .taken(let environment): taken(environment, state.phase, turn.now)
     case .superseded(let environment, let commit, let below): superseded(environment, commit, below, state.phase)
     case .withdrawn(let environment): withdrawn(environment, state.phase)
@@ -77,9 +79,12 @@ extension Promotion {
       guard stage.environment == environment else { return [] }
       switch finding {
       case .verified(let builder):
-        let request = Request(
-          course.order, environment: environment, artifact: course.build.artifact, override: stage.override, at: now)
-        return [.provenanceVerified(environment: environment, builder: builder), .requested(request)]
+        let verified = Event.provenanceVerified(environment: environment, builder: builder)
+        guard let database = course.order.stages[index].database else {
+          return [verified, request(course, index, now)]
+        }
+        let ask = SchemaAsk(course.order, digest: course.digest, environment: environment, database: database)
+        return [verified, .schemaAsked(ask)]
       case .rejected(let reason):
         let reason = clipped(reason)
         return [
@@ -88,8 +93,41 @@ extension Promotion {
             reason: "\(course.order.subject) may not go to \(environment): its provenance was rejected: \(reason)"),
         ]
       }
-    case .promoting(_, _, .requested), .promoting(_, _, .taken), .promoting(_, _, .checking),
-      .promoting(_, _, .soaking):
+    case .promoting(_, _, .fitting), .promoting(_, _, .requested), .promoting(_, _, .taken),
+      .promoting(_, _, .checking), .promoting(_, _, .soaking):
+      return []
+    }
+  }
+
+  private static func request(_ course: Course, _ index: Int, _ now: Instant) -> Event {
+    let stage = course.stages[index]
+    return .requested(
+      Request(
+        course.order, environment: stage.environment, artifact: course.build.artifact, override: stage.override,
+        at: now))
+  }
+
+  private static func schemaGranted(_ environment: EnvironmentName, _ phase: Phase, _ now: Instant) -> [Event] {
+    switch phase {
+    case .promoting(let course, let index, .fitting) where course.stages[index].environment == environment:
+      [.schemaGranted(environment: environment, at: now), request(course, index, now)]
+    case .promoting, .idle, .building, .unbuilt, .buildHalted, .halted, .completed:
+      []
+    }
+  }
+
+  private static func schemaRefused(_ environment: EnvironmentName, _ reason: String, _ phase: Phase) -> [Event] {
+    switch phase {
+    case .promoting(let course, let index, .fitting) where course.stages[index].environment == environment:
+      let reason = clipped(reason)
+      let database = course.order.stages[index].database.map(\.rawValue) ?? "its database"
+      return [
+        .schemaRefused(environment: environment, reason: reason),
+        .halted(
+          reason: "\(course.order.subject) may not go to \(environment), because \(database) refused it: "
+            + "\(reason.withoutStop); promote again when that is mended or overridden"),
+      ]
+    case .promoting, .idle, .building, .unbuilt, .buildHalted, .halted, .completed:
       return []
     }
   }
@@ -112,7 +150,7 @@ extension Promotion {
       guard course.order.ordinal < below else { return [] }
       // Before it asks, an answer can only be about an earlier attempt. After it asked, a newer commit may take the
       // environment at any time, also from under a running check, whose result would then be about the newer one.
-      return step == .verifying
+      return step == .verifying || step == .fitting
         ? []
         : [
           .superseded(environment: environment, by: commit),
@@ -161,7 +199,8 @@ extension Promotion {
   ) -> [Event] {
     switch phase {
     case .idle, .building, .unbuilt, .buildHalted, .halted, .completed,
-      .promoting(_, _, .verifying), .promoting(_, _, .checking), .promoting(_, _, .soaking):
+      .promoting(_, _, .verifying), .promoting(_, _, .fitting), .promoting(_, _, .checking),
+      .promoting(_, _, .soaking):
       return []
     case .promoting(let course, let index, .requested), .promoting(let course, let index, .taken):
       guard course.stages[index].environment == environment else { return [] }
@@ -187,8 +226,8 @@ extension Promotion {
   ) -> [Event] {
     switch phase {
     case .idle, .building, .unbuilt, .buildHalted, .halted, .completed,
-      .promoting(_, _, .verifying), .promoting(_, _, .requested), .promoting(_, _, .taken),
-      .promoting(_, _, .soaking):
+      .promoting(_, _, .verifying), .promoting(_, _, .fitting), .promoting(_, _, .requested),
+      .promoting(_, _, .taken), .promoting(_, _, .soaking):
       return []
     case .promoting(let course, let index, .checking(let checkIndex)):
       let stage = course.stages[index]
@@ -220,8 +259,8 @@ extension Promotion {
   private static func woke(_ key: EffectKey, _ phase: Phase, _ now: Instant) -> [Event] {
     switch phase {
     case .idle, .building, .unbuilt, .buildHalted, .halted, .completed,
-      .promoting(_, _, .verifying), .promoting(_, _, .requested), .promoting(_, _, .taken),
-      .promoting(_, _, .checking):
+      .promoting(_, _, .verifying), .promoting(_, _, .fitting), .promoting(_, _, .requested),
+      .promoting(_, _, .taken), .promoting(_, _, .checking):
       []
     case .promoting(let course, let index, .soaking(let until)):
       key == soakKey(course.stages[index].environment) && now >= until ? pass(course, index, now) : []
@@ -256,6 +295,11 @@ extension Promotion {
     case .wake: []
     }
   }
+}
+
+extension String {
+  /// For the middle of a sentence.
+  var withoutStop: Substring { hasSuffix(".") ? dropLast() : self[...] }
 }
 
 extension Promotion.StageProgress {

@@ -42,8 +42,8 @@ extension Promotion {
   }
   package static func soakKey(_ environment: EnvironmentName) -> EffectKey { EffectKey("wake/soak/\(environment)") }
 
-  /// At most one: a build is in one place at a time. A requested or taken stage wants nothing here, because rolling
-  /// out is the delivery stream's work.
+  /// At most one: a build is in one place at a time. A fitting stage wants nothing here, because migrations are the schema
+  /// stream's work, and a requested or taken one neither, because rolling out is the delivery stream's.
   package static func effects(of state: State) -> [Effect] {
     switch state.phase {
     case .idle, .unbuilt, .buildHalted, .halted, .completed:
@@ -61,7 +61,7 @@ extension Promotion {
           .verifyProvenance(
             environment: environment, digest: course.digest, service: order.service, commit: order.commit)
         ]
-      case .requested, .taken:
+      case .fitting, .requested, .taken:
         return []
       case .checking(let index):
         let checks = order.stages[stage].checks

@@ -26,6 +26,10 @@ extension Promotion {
     /// The trunk came back to this commit, or the service's way changed: it is sent through all environments of the
     /// order, with the digest that it has.
     case renewed(Order)
+    /// `Wiring` asks the schema stream.
+    case schemaAsked(SchemaAsk)
+    case schemaGranted(environment: EnvironmentName, at: Instant)
+    case schemaRefused(environment: EnvironmentName, reason: String)
 
     package var name: String {
       switch self {
@@ -47,6 +51,9 @@ extension Promotion {
       case .halted: "halted"
       case .resumed: "resumed"
       case .renewed: "renewed"
+      case .schemaAsked: "schemaAsked"
+      case .schemaGranted: "schemaGranted"
+      case .schemaRefused: "schemaRefused"
       }
     }
   }
@@ -77,6 +84,27 @@ extension Promotion {
       self.artifact = artifact
       self.override = override
       self.at = at
+    }
+  }
+
+  /// The question whether a database bears the version, with all that its owner decides by.
+  package struct SchemaAsk: Codable, Equatable, Sendable {
+    package let service: ServiceName
+    package let commit: CommitID
+    package let digest: Digest
+    /// The ledger position of the commit's landing: newer is larger.
+    package let ordinal: Int64
+    package let title: String
+    package let environment: EnvironmentName
+    package let database: DatabaseName
+    package init(_ order: Order, digest: Digest, environment: EnvironmentName, database: DatabaseName) {
+      service = order.service
+      commit = order.commit
+      self.digest = digest
+      ordinal = order.ordinal
+      title = order.title
+      self.environment = environment
+      self.database = database
     }
   }
 

@@ -15,6 +15,12 @@ extension Promotion {
       state.update(environment) { $0.builder = builder }
     case .provenanceRejected(let environment, let reason):
       state.update(environment) { $0.setback = .provenanceRejected(reason: reason) }
+    case .schemaAsked(let ask):
+      state.update(ask.environment, to: .fitting) { $0.grantedAt = nil }
+    case .schemaGranted(let environment, let at):
+      state.update(environment) { $0.grantedAt = at }
+    case .schemaRefused(let environment, let reason):
+      state.update(environment) { $0.setback = .schemaRefused(reason: reason) }
     case .requested(let request):
       state.update(request.environment, to: .requested) { stage in
         stage.attempts += 1
@@ -55,6 +61,7 @@ extension Promotion {
         state.update(course.stages[next].environment) { stage in
           stage.override = false
           stage.builder = nil
+          stage.grantedAt = nil
         }
       } else {
         state.phase = .completed(course)
@@ -117,6 +124,7 @@ extension Promotion {
       state.update(environment) { progress in
         progress.override = resumption.override
         progress.builder = nil
+        progress.grantedAt = nil
         progress.setback = nil
       }
     }

@@ -8,6 +8,9 @@ extension Promotion {
     case built(BuildResult)
     case buildFailed(reason: String, log: Digest?)
     case provenanceFound(environment: EnvironmentName, finding: ProvenanceFinding)
+    /// The environment's database bears the version; its migrations are applied.
+    case schemaGranted(environment: EnvironmentName)
+    case schemaRefused(environment: EnvironmentName, reason: String)
     /// The delivery stream started the rollout.
     case taken(environment: EnvironmentName)
     /// The delivery stream prefers a newer commit to what has a lower ordinal than `below`.
@@ -78,10 +81,13 @@ extension Promotion {
     package let checks: [Check]
     /// How long it must serve, after its checks passed, before the next stage; zero for none.
     package let soak: Span
-    package init(environment: EnvironmentName, checks: [Check], soak: Span) {
+    /// What it lives on there and asks first; nil for nothing. Not written when nil.
+    package let database: DatabaseName?
+    package init(environment: EnvironmentName, checks: [Check], soak: Span, database: DatabaseName? = nil) {
       self.environment = environment
       self.checks = checks
       self.soak = soak
+      self.database = database
     }
   }
 

@@ -14,6 +14,10 @@ extension Promotion {
         found.append("the stages are not the order's")
       }
       for stage in course.stages { found += violations(in: stage) }
+      for (stage, progress) in zip(course.order.stages, course.stages)
+      where stage.database != nil && progress.passedAt != nil && progress.grantedAt == nil {
+        found.append("\(stage.environment) passed without the word of its database")
+      }
     }
     switch state.phase {
     case .idle, .building, .unbuilt, .buildHalted, .halted:
@@ -52,13 +56,20 @@ extension Promotion {
   private static func violations(in course: Course, stage index: Int, _ step: Step) -> [String] {
     var found: [String] = []
     let stage = course.stages[index]
+    let database = course.order.stages.indices.contains(index) ? course.order.stages[index].database : nil
     if course.distrust != nil { found.append("a digest that may not be used is promoted") }
     if course.next != index { found.append("\(stage.environment) is not the next stage") }
     switch step {
     case .verifying:
       break
+    case .fitting:
+      if stage.builder == nil { found.append("the database of \(stage.environment) was asked before its provenance") }
+      if database == nil { found.append("\(stage.environment) fits to no database") }
     case .requested, .taken, .checking, .soaking:
       if stage.builder == nil { found.append("\(stage.environment) was asked before its gate was passed") }
+      if database != nil, stage.grantedAt == nil {
+        found.append("\(stage.environment) was asked without the word of its database")
+      }
       if stage.attempts == 0 { found.append("\(stage.environment) moves without having been asked") }
     }
     if case .checking(let check) = step, stage.checks.count != check {

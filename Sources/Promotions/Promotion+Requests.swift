@@ -109,6 +109,10 @@ extension Promotion {
       switch step {
       case .verifying:
         return "Its provenance is being verified for \(environment)."
+      case .fitting:
+        let database = course.order.stages[index].database.map(\.rawValue) ?? "its database"
+        return "Whether all that lives on \(database) in \(environment) bears its migrations is being found out; "
+          + "what fits is applied."
       case .requested:
         return "It waits for \(environment) to take it; rollouts there go one at a time."
       case .taken:

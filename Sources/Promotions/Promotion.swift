@@ -11,9 +11,16 @@ import Kernel
 ///   building, buildHalted, promoting, halted, completed ─renewed→ the same way from its beginning, with its digest
 /// ```
 ///
-/// Inside `promoting`, a stage goes verifying → requested → taken → checking → soaking; the gate of a stage is
-/// provenance verified *for this environment* and the stages before it passed. Whether an environment takes the
-/// digest ("newer wins", condemned digests) is the delivery stream's to say; this machine only asks.
+/// Inside `promoting`, a stage goes one way:
+///
+/// ```
+/// verifying ─┬────────────────────────────────────┬─▶ requested ─▶ taken ─▶ checking ─▶ soaking
+///            └─▶ fitting, where it has a database ┘
+/// ```
+///
+/// The gate of a stage is provenance verified *for this environment*, the stages before it passed, and the word of the
+/// database that it lives on there. Whether an environment takes the digest ("newer wins", condemned digests) is the
+/// delivery stream's to say, and whether a database bears it the schema stream's; this machine only asks.
 package enum Promotion: Machine {
   package static var initial: State { State(phase: .idle) }
 
@@ -64,8 +71,11 @@ package enum Promotion: Machine {
 
   /// Where a stage is.
   package enum Step: Codable, Equatable, Sendable {
-    /// The gate. Leaves to: requested; rejected provenance halts.
+    /// The gate. Leaves to: fitting (where the stage has a database), requested; rejected provenance halts.
     case verifying
+    /// The database was asked whether it bears the version, and applies the version's migrations first.
+    /// Leaves to: requested; a refusal halts.
+    case fitting
     /// The environment was asked. Leaves to: taken, checking, soaking; superseded and condemned halt.
     case requested
     /// The environment rolls it out. Leaves to: checking, soaking; superseded and condemned halt.
@@ -115,6 +125,8 @@ package enum Promotion: Machine {
     package var override = false
     /// Who built it, once provenance was verified for this environment in this attempt.
     package var builder: String?
+    /// When its database let it in, in this attempt; nil where there is none.
+    package var grantedAt: Instant?
     package var requestedAt: Instant?
     package var takenAt: Instant?
     package var servedAt: Instant?
@@ -138,12 +150,14 @@ package enum Promotion: Machine {
   /// Why a stage did not pass.
   package enum Setback: Codable, Equatable, Sendable {
     case provenanceRejected(reason: String)
+    case schemaRefused(reason: String)
     case superseded(by: CommitID)
     case condemned(reason: String)
     case checkFailed(name: CheckName, reason: String)
     package var sentence: String {
       switch self {
       case .provenanceRejected(let reason): "its provenance was rejected: \(reason)"
+      case .schemaRefused(let reason): "its database refused it: \(reason.withoutStop)"
       case .superseded(let commit): "it was superseded by \(commit.short)"
       case .condemned(let reason): "it was condemned: \(reason)"
       case .checkFailed(let name, let reason): "check \(name) failed: \(reason)"
@@ -152,7 +166,7 @@ package enum Promotion: Machine {
     package var isCondemnation: Bool {
       switch self {
       case .condemned: true
-      case .provenanceRejected, .superseded, .checkFailed: false
+      case .provenanceRejected, .schemaRefused, .superseded, .checkFailed: false
       }
     }
   }

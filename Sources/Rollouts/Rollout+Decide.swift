@@ -33,6 +33,7 @@ extension Rollout {
     case .setFloor(let floor): events = try setFloor(floor, in: state, turn)
     case .budgetLooked(let number, let readings, let at):
       events = budgetLooked(number, readings, at: min(at, turn.now), in: state, turn)
+    case .schemaBars(let bars): events = schemaBars(bars, in: state)
     case .unconfigure: events = unconfigure(in: state, turn)
     case .closed(let at): events = closed(at: min(at, turn.now), in: state)
     case .exhausted(let key, let why): events = exhausted(key, clipped(why), in: state, turn)
@@ -51,7 +52,7 @@ extension Rollout {
     for event in events { evolve(&after, event) }
     while true {
       let next = consequences(of: after, turn)
-      if next.isEmpty { return all }
+      if next.isEmpty { return all + versionsHeld(in: after) }
       for event in next { evolve(&after, event) }
       all += next
     }
@@ -71,6 +72,10 @@ extension Rollout {
       // A drill that has not begun yet gives way to a freeze; one that is there comes back by itself.
       if course.start.kind == .drill, let frozen = state.frozen {
         return [.drillAbandoned(course.id, why: "\(frozen.freeze.actor) froze the place", at: turn.now)]
+      }
+      if course.start.kind == .drill, let bar = state.bar(of: course.canary) {
+        let why = "\(state.databaseWords) would fail \(course.canary.commit.short) by now: \(bar.why.withoutStop)"
+        return [.drillAbandoned(course.id, why: why, at: turn.now)]
       }
       guard course.endpoints != nil, !course.needsBaseline, state.held(course) == nil else { return [] }
       if course.isDrillWanted { return drillBegin(course, turn) }
@@ -220,7 +225,7 @@ extension Rollout {
     _ course: Course, _ cause: CauseClass, _ rule: String, _ sentence: String, conviction: Conviction? = nil,
     in state: State, _ turn: TurnContext
   ) -> [Event] {
-    let target = state.knownGood.first { $0.deployment.id != course.canary.id }
+    let target = state.knownGood(without: { $0.deployment.id == course.canary.id }).first
     let found =
       course.start.kind == .drill
       ? "The drill found that \(course.canary.commit.short) cannot be returned to: \(sentence)" : sentence

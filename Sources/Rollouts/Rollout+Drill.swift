@@ -16,12 +16,14 @@ extension Rollout {
         throw Refusal(.notNow, "\(place) has no known-good version yet, so there is nothing to drill: promote one.")
       }
       let target = try target(nil, serving, place, in: state)
+      let past = passedOver(on: target, from: serving, in: state)
       let steps = [Step(drillShare(of: state.policy?.steps ?? []))]
       return [
         .started(
           RolloutStart(
             id: state.nextRollout, kind: .drill, offer: target.offer, deployment: target.deployment,
-            knownGood: serving.deployment, steps: steps, reason: "\(actor) ordered a drill: \(reason)", at: turn.now))
+            knownGood: serving.deployment, steps: steps, reason: "\(actor) ordered a drill: \(reason)\(past)",
+            at: turn.now))
       ]
     case .placing(let course):
       guard course.start.kind == .forward, course.start.knownGood != nil else {

@@ -116,6 +116,10 @@ extension Rollout {
     case budgetNoted([BudgetStanding], at: Instant)
     /// What the world kept failing at goes well again.
     case troubleEnded(EffectKey)
+    /// What runs here or is kept is another than was said last; only where the service has a database.
+    case versionsHeld([HeldVersion])
+    /// Kept versions that are no targets from now on, and no others.
+    case barsNoted([SchemaBar])
 
     package var name: String {
       switch self {
@@ -159,6 +163,8 @@ extension Rollout {
       case .floorRaised: "floorRaised"
       case .budgetNoted: "budgetNoted"
       case .troubleEnded: "troubleEnded"
+      case .versionsHeld: "versionsHeld"
+      case .barsNoted: "barsNoted"
       }
     }
   }

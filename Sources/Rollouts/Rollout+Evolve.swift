@@ -22,6 +22,7 @@ extension Rollout {
     switch event {
     case .configured(let policy):
       state.follow(policy.objectives, insteadOf: state.policy?.objectives ?? [])
+      state.follow(policy.database)
       state.policy = policy
       state.reopen()
       state.trimKnownGood()
@@ -132,6 +133,10 @@ extension Rollout {
       state.raise(floor, ordinal: ordinal, at: at)
     case .budgetNoted(let standings, let at):
       state.note(standings, at: at)
+    case .versionsHeld(let versions):
+      state.saidVersions = versions
+    case .barsNoted(let bars):
+      state.bars = bars
     case .troubleEnded(let key):
       if state.trouble?.key == key { state.trouble = nil }
     }
@@ -184,7 +189,7 @@ extension Rollout.State {
     let entry = CondemnedDigest(condemnation)
     condemned.removeAll { $0.digest == entry.digest && $0.configuration == entry.configuration }
     condemned.append(entry)
-    knownGood.removeAll { entry.covers($0.deployment) }
+    knownGood = knownGood(without: { entry.covers($0.deployment) })
     guard let course = live, course.canary.id == condemnation.deployment.id else { return }
     phase = .restoring(course, condemnation)
     if let target = knownGood.first { retiring.removeAll { $0.id == target.deployment.id } }

@@ -108,6 +108,8 @@ extension Rollout {
     case setFloor(Floor)
     /// A look at the error budgets: one reading for each objective of that number (`ErrorBudget`).
     case budgetLooked(number: Int, [BudgetReading], at: Instant)
+    /// Kept versions that the database's schema would fail now: all of them, in the place of those before.
+    case schemaBars([SchemaBar])
     /// plimsoll.yaml no longer names this place.
     case unconfigure
     /// The router does not offer the service here any more.

@@ -38,6 +38,17 @@ extension Rollout {
     if let floor = state.raisedFloor {
       claim(state.knownGood.allSatisfy { $0.offer.ordinal >= floor.ordinal }, "a version below the floor is kept")
     }
+    if state.policy?.database != nil {
+      claim(state.saidVersions == state.heldVersions, "the schema was not told of what is held here")
+      for share in shares where share.percent > 0 {
+        let digest = deployments.first { $0.id == share.deployment }?.digest
+        claim(
+          state.saidVersions?.contains { $0.digest == digest } ?? false,
+          "\(share.deployment) has a share, and the schema does not know of it")
+      }
+    } else {
+      claim(state.saidVersions == nil && state.bars.isEmpty, "there is no database, and something is said of one")
+    }
     if let course = state.live, let old = course.start.knownGood, !state.condemns(old) {
       claim(runs.contains { $0.id == old.id }, "\(old.id) is the rollback target, but is not wanted to run")
     }

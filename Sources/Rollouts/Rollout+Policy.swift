@@ -30,6 +30,8 @@ extension Rollout {
     private let statedObjectives: [Objective]?
     /// Who reaches the canary whatever its share.
     package let preview: PreviewMatch?
+    /// What the service lives on here: it is told what runs and is kept, and says what may not come back.
+    package let database: DatabaseName?
 
     package var strategy: Strategy { statedStrategy ?? .canary }
     /// Percent that the old version keeps through the final watch of a judged canary, 0 to 49.
@@ -53,7 +55,7 @@ extension Rollout {
       steps: [Step] = Policy.defaultSteps, stepMinimum: Span, finalWatch: Span, holdback: Int = 0,
       preview: PreviewMatch? = nil, drill: Bool = false, judged: Bool, judge: JudgePolicy, scarcity: WhenScarce,
       startLimit: Span, crashLimit: Int = Policy.defaultCrashLimit, keep: Int = Policy.defaultKeep,
-      announceTargets: Int, objectives: [Objective] = []
+      announceTargets: Int, objectives: [Objective] = [], database: DatabaseName? = nil
     ) {
       self.service = service
       self.environment = environment
@@ -72,11 +74,12 @@ extension Rollout {
       statedDrill = drill ? drill : nil
       statedObjectives = objectives.isEmpty ? nil : objectives
       self.preview = preview
+      self.database = database
     }
 
     private enum CodingKeys: String, CodingKey {
       case service, environment, steps, stepMinimum, finalWatch, judged, judge, scarcity, startLimit, crashLimit, keep
-      case announceTargets, preview
+      case announceTargets, preview, database
       case statedStrategy = "strategy"
       case statedHoldback = "holdback"
       case statedDrill = "drill"

@@ -99,9 +99,10 @@ extension Rollout {
       throw Refusal(.notNow, "\(place) has no known-good version yet, so there is nothing to leave: promote one.")
     }
     let target = try target(digest, serving, place, in: state)
+    let past = digest == nil ? passedOver(on: target, from: serving, in: state) : ""
     return RolloutStart(
       id: state.nextRollout, kind: .rollback, offer: target.offer, deployment: target.deployment,
-      knownGood: serving.deployment, steps: [100], reason: sentence, at: turn.now)
+      knownGood: serving.deployment, steps: [100], reason: sentence + past, at: turn.now)
   }
 
   static func target(_ digest: Digest?, _ serving: KnownGood, _ place: String, in state: State)
@@ -109,17 +110,18 @@ extension Rollout {
   {
     let kept = state.knownGood.dropFirst()
     let floor = state.floor.map { ", and nothing older than the floor \($0.digest.short) may be" } ?? ""
-    let named =
-      (kept.isEmpty ? "none is kept" : "name one of " + kept.map(\.deployment.digest.rawValue).joined(separator: ", "))
-      + floor
+    let named = choices(kept, in: state) + floor
     guard let digest else {
-      // After a rollback past a version, that version is still kept but newer: going back again must not go forward.
-      guard let before = kept.first(where: { $0.offer.ordinal <= serving.offer.ordinal }) else {
-        throw Refusal(.notNow, "\(place) has no older known-good version to return to: \(named).")
+      if let target = state.allowedTarget(from: serving) { return target }
+      if let nearest = state.olderTargets(than: serving).first, let bar = state.bar(of: nearest) {
+        throw barred(nearest, bar, insteadOf: serving, in: state)
       }
-      return before
+      throw Refusal(.notNow, "\(place) has no older known-good version to return to: \(named).")
     }
-    if let found = kept.first(where: { $0.deployment.digest == digest }) { return found }
+    if let found = kept.first(where: { $0.deployment.digest == digest }) {
+      if let bar = state.bar(of: found) { throw barred(found, bar, insteadOf: serving, in: state) }
+      return found
+    }
     if digest == serving.deployment.digest {
       throw Refusal(.notNow, "\(digest.short) serves \(place) now, so there is nothing to roll back: \(named).")
     }
@@ -128,6 +130,13 @@ extension Rollout {
         .notNow, "\(digest.short) is condemned in \(place): lift that and promote it again, or \(named).")
     }
     throw Refusal(.unknown, "\(digest.rawValue) is no kept known-good version of \(place): \(named).")
+  }
+
+  private static func choices(_ kept: ArraySlice<KnownGood>, in state: State) -> String {
+    if kept.isEmpty { return "none is kept" }
+    let allowed = kept.filter(state.allows).map(\.deployment.digest.rawValue)
+    return allowed.isEmpty
+      ? "\(state.databaseWords) would fail all that are kept" : "name one of \(allowed.joined(separator: ", "))"
   }
 
   static func lift(_ digest: Digest, _ reason: String, in state: State) throws(Refusal) -> [Event] {

@@ -61,6 +61,16 @@ package enum Rollout: Machine {
     package var raisedFloor: RaisedFloor?
     /// Nil where no objective was ever watched.
     package var budget: ErrorBudget?
+    /// What was said last of the versions held here; nil where nothing was.
+    package var saidVersions: [HeldVersion]?
+    // Nil for none, and not written: states of before there was one have none.
+    private var notedBars: [SchemaBar]?
+
+    /// Kept versions that the schema would fail: no rollback goes there.
+    package var bars: [SchemaBar] {
+      get { notedBars ?? [] }
+      set { notedBars = newValue.isEmpty ? nil : newValue }
+    }
 
     package init() {
       policy = nil
@@ -79,6 +89,8 @@ package enum Rollout: Machine {
       frozen = nil
       raisedFloor = nil
       budget = nil
+      saidVersions = nil
+      notedBars = nil
     }
   }
 

@@ -1,6 +1,7 @@
 import ControlPlane
 import Kernel
 import MergeQueues
+import Migrations
 import Promotions
 import Rollouts
 import Synchronization
@@ -79,6 +80,7 @@ package final class Performer: EffectDispatcher, Sendable {
     case .build(let effect): try await perform(effect, errand)
     case .delivery(let effect): try await perform(effect, errand)
     case .observation(let effect): try await perform(effect, errand)
+    case .schema(let effect): try await perform(effect, errand)
     }
   }
 }

@@ -15,11 +15,12 @@ package struct Ports: Sendable {
   package let catalog: any Catalog
   package let queries: any QuerySource
   package let history: any HistorySource
+  package let schemas: any SchemaServer
   package init(
     forge: any Forge, runner: any Runner, artifacts: any ArtifactStore, platform: any Platform, router: any Router,
     telemetry: any Telemetry, observed: any ObservedTelemetry = NothingObserved(), announcer: any Announcer,
     blobs: any BlobStore, sealer: any Sealer, catalog: any Catalog, queries: any QuerySource,
-    history: any HistorySource = NoHistorySource()
+    history: any HistorySource = NoHistorySource(), schemas: any SchemaServer = NoSchemaServer()
   ) {
     self.forge = forge
     self.runner = runner
@@ -34,5 +35,6 @@ package struct Ports: Sendable {
     self.catalog = catalog
     self.queries = queries
     self.history = history
+    self.schemas = schemas
   }
 }

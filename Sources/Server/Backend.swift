@@ -65,7 +65,7 @@ package protocol Backend: Records {
   func provenance(of digest: Digest) async throws(Outage) -> [UInt8]?
   func report(window: Range<Instant>, service: ServiceName?, environment: EnvironmentName?) async throws(Outage)
     -> Report
-  /// How long what landed from a queue in the window had waited.
+  /// How long what landed or left from a queue in the window had waited.
   func waits(window: Range<Instant>, queue: StreamID) async throws(Outage) -> WaitReport
 
   // MARK: Drawing

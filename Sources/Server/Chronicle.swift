@@ -170,7 +170,7 @@ extension Chronicle.DeliveryRecord {
     case .offered, .superseded, .refusedCondemned, .confirmed, .retired, .lifted, .instanceEnded,
       .announced, .announcementAbandoned, .troubled, .refusedUnconfigured, .gated, .approved, .scalingBegan, .scaled,
       .finishing, .drillOrdered, .drillMoved, .frozen, .thawed, .floorRaised, .budgetNoted,
-      .troubleEnded:
+      .troubleEnded, .versionsHeld, .barsNoted:
       break
     }
   }
@@ -216,12 +216,18 @@ extension Chronicle.QueueRecord {
     case .noteAbandoned(let note, let why, let at): changes[index].note = (note, .abandoned(why: why, at: at))
     default: break
     }
-    let waits: [WaitPart] = if case .landed(let landing) = event { landing.waits } else { [] }
+    let waits: [WaitPart] =
+      switch event {
+      case .landed(let landing): landing.waits
+      case .ejected(let ejection): ejection.stay?.waits ?? []
+      case .withdrawn(_, _, _, let stay): stay?.waits ?? []
+      default: []
+      }
     let outcome: MergeQueue.FinishedEntry.Outcome? =
       switch event {
       case .landed(let landing): .landed(commit: landing.commit)
       case .ejected(let ejection): .ejected(ejection)
-      case .withdrawn(_, let reason, _): .withdrawn(reason: reason)
+      case .withdrawn(_, let reason, _, _): .withdrawn(reason: reason)
       default: nil
       }
     if let outcome {
@@ -237,7 +243,7 @@ extension Chronicle.QueueRecord {
       .runnerLost, .runnerFound, .trunkSighted, .trunkTraced:
       return ([], nil)
     case .submitted(let facts): return ([facts.id], nil)
-    case .withdrawn(let entry, reason: _, at: _): return ([entry], nil)
+    case .withdrawn(let entry, reason: _, at: _, stay: _): return ([entry], nil)
     case .prepared(let entry, base: _, assumed: _, commit: _, tree: _, at: _): return ([entry], nil)
     case .conflicted(let entry, base: _, assumed: _, paths: _, detail: _, at: _): return ([entry], nil)
     case .contained(let entry, base: _, assumed: _, at: _): return ([entry], nil)
@@ -245,7 +251,8 @@ extension Chronicle.QueueRecord {
     case .testFailed(let entry, commit: _, end: _, reason: _, let log, startedAt: _, endedAt: _): return ([entry], log)
     case .candidateDropped(let entry, commit: _, because: _, at: _): return ([entry], nil)
     case .landed(let landing): return ([landing.entry], nil)
-    case .ejected(let ejection): return ([ejection.entry], ejection.log)
+    case .ejected(let ejection): return ([ejection.entry], ejection.log ?? ejection.report)
+    case .schemaReviewed(let entry, head: _, place: _, verdict: let review, at: _): return ([entry], review.report)
     case .troubled(let entry, key: _, why: _, at: _): return (entry.map { [$0] } ?? [], nil)
     case .planned(let planned):
       for build in planned.builds { members[build.id] = build.members }
@@ -260,7 +267,8 @@ extension Chronicle.QueueRecord {
     case .flakeFound(let flake): return (flake.members, nil)
     case .stackLoosened(unit: _, let members, at: _): return (members, nil)
     case .reported(let entry, approvals: _, checks: _, at: _), .surveyed(let entry, lanes: _, at: _),
-      .targetsReported(let entry, targets: _, at: _), .overdue(let entry, since: _, at: _):
+      .targetsReported(let entry, targets: _, at: _), .overdue(let entry, since: _, at: _),
+      .reviewsAsked(let entry, head: _, places: _, at: _):
       return ([entry], nil)
     case .noted(let note), .noteWritten(let note, at: _), .noteAbandoned(let note, why: _, at: _):
       return ([note.entry], nil)

@@ -13,6 +13,7 @@ package enum Sentences {
     case .build(let event): Words.ended(sentence(event))
     case .delivery(let event): Words.ended(sentence(event, in: place(of: stream)))
     case .observation(let event): Words.ended(sentence(event, in: place(of: stream)))
+    case .schema(let event): Words.ended(sentence(event, at: stream.name))
     }
   }
 
@@ -35,7 +36,7 @@ package enum Sentences {
     case .trunkMoved(from: nil, let to, at: _): "The trunk was found at \(to.short)."
     case .trunkMoved(let from?, let to, at: _): "Someone pushed to the trunk: \(from.short) became \(to.short)."
     case .submitted(let facts): "\(facts.author) submitted \(facts.branch) as #\(facts.id): \(facts.title)."
-    case .withdrawn(let entry, let reason, at: _): "#\(entry) was withdrawn: \(reason)."
+    case .withdrawn(let entry, let reason, at: _, stay: _): "#\(entry) was withdrawn: \(reason)."
     case .prepared(let entry, let base, let assumed, let commit, tree: _, at: _):
       "#\(entry) was merged onto \(base.short)\(company(assumed)) as \(commit.short)."
     case .conflicted(let entry, let base, let assumed, let paths, detail: _, at: _):
@@ -111,6 +112,12 @@ package enum Sentences {
     case .runnerFound: "The runner is back."
     case .trunkSighted(let commit, at: _): "The trunk was seen at \(commit.short); what changed is looked up."
     case .trunkTraced(let push, at: _): words(for: push)
+    case .reviewsAsked(let entry, head: _, let places, at: _):
+      "\(places.joined(separator: " and ")) \(places.count == 1 ? "is" : "are") asked about the migrations of #\(entry)."
+    case .schemaReviewed(let entry, head: _, let place, verdict: let review, at: _):
+      review.passes
+        ? "\(place) lets the migrations of #\(entry) pass\(review.why.isEmpty ? "." : ": \(Words.closed(review.why))")"
+        : "The migrations of #\(entry) \(review.words(at: place))."
     case .recovered: "The watch on the trunk works again."
     case .retired: "The queue is closed: plimsoll.yaml no longer names its branch."
     case .recalled(let trunk, let services, at: _):
@@ -187,6 +194,10 @@ package enum Sentences {
     case .renewed(let order):
       "The trunk is at \(order.commit.short) again, or its way changed: its digest is sent through "
         + "\(order.stages.map(\.environment.rawValue).joined(separator: ", "))."
+    case .schemaAsked(let ask): "\(ask.database) in \(ask.environment) was asked whether it bears \(ask.digest.short)."
+    case .schemaGranted(let environment, at: _): "Its database in \(environment) bears it, migrations and all."
+    case .schemaRefused(let environment, let reason):
+      "Its database in \(environment) refused it: \(Words.closed(reason))"
     }
   }
 
@@ -260,7 +271,24 @@ package enum Sentences {
       "No rollback of \(place) goes below \(floor.digest.short) any more, says \(floor.actor): "
         + Words.closed(floor.reason)
     case .budgetNoted(let standings, at: _): standings.map { sentence($0, in: place) }.joined(separator: " ")
+    case .versionsHeld(let versions): held(versions, in: place)
+    case .barsNoted(let bars):
+      bars.isEmpty
+        ? "No version that \(place) keeps is barred by its database's schema."
+        : bars.map { "\($0.digest.short) may not come back to \(place): \(Words.closed($0.why))" }
+          .joined(separator: " ")
     }
+  }
+
+  private static func held(_ versions: [HeldVersion], in place: String) -> String {
+    let parts = [("serves", HeldVersion.Standing.serving), ("moves", .rollingOut), ("is kept", .target)].compactMap {
+      words, standing -> String? in
+      let commits = versions.filter { $0.standing == standing }.map(\.commit.short)
+      return commits.isEmpty ? nil : "\(commits.joined(separator: ", ")) \(words)"
+    }
+    return parts.isEmpty
+      ? "Nothing of \(place) lives on its database any more."
+      : "What \(place) asks of its database: \(parts.joined(separator: "; "))."
   }
 
   private static func sentence(_ standing: BudgetStanding, in place: String) -> String {

@@ -44,9 +44,11 @@ func makeRouter(
   let api = router.group("v1")
   ReadingRoutes(reader: reader, feed: EventFeed(backend: backend, traffic: traffic, heartbeat: heartbeat)).add(to: api)
   ObservationRoutes(reader: reader).add(to: api)
+  SchemaRoutes(lookup: reader.lookup).add(to: api)
   let changing = ChangingRoutes(backend: backend, lookup: reader.lookup)
   changing.add(to: api)
   changing.addObservations(to: api)
+  changing.addSchemas(to: api)
   pages.add(to: router)
   return router
 }

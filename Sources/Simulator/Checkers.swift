@@ -42,7 +42,7 @@ final class Checkers {
   private var condemned: [StreamID: [Condemned]] = [:]
   private var knownGood: [StreamID: [Deployment]] = [:]
   private var fences: [String: Fence] = [:]
-  private var digests: [CommitID: (Digest, EnvironmentName)] = [:]
+  private var digests: [SimulatedVersion: (Digest, EnvironmentName)] = [:]
   private var landings: [CommitID: Position] = [:]
   private var begun: Set<CommitID> = []
   private var newest: [StreamID: Position] = [:]
@@ -80,6 +80,10 @@ final class Checkers {
   /// Lanes were on once: what lands may differ from a tested tree by what is disjoint.
   private var lenient = false
 
+  /// Nil where nothing has a database.
+  private(set) lazy var schemas = SchemaCheckers(world) { [unowned self] in report($0, $1) }
+  var hasSchemas: Bool { world.deliveries != SimulatedNames.deliveries }
+
   init(_ world: World) { self.world = world }
 
   func report(_ promise: Promise, _ sentence: String) {
@@ -110,11 +114,13 @@ final class Checkers {
     fences[peer] = max(fences[peer] ?? fence, fence)
   }
 
-  func fetched(_ commit: CommitID, _ bytes: Digest, in environment: EnvironmentName) {
-    if let (known, place) = digests[commit], known != bytes {
+  func fetched(_ deployment: Deployment, _ bytes: Digest) {
+    let version = SimulatedVersion(service: deployment.service, commit: deployment.commit)
+    let (commit, environment) = (deployment.commit, deployment.environment)
+    if let (known, place) = digests[version], known != bytes {
       report(.oneDigest, "\(commit.short) is \(known.short) in \(place) and \(bytes.short) in \(environment)")
     }
-    digests[commit] = digests[commit] ?? (bytes, environment)
+    digests[version] = digests[version] ?? (bytes, environment)
   }
 
   func started(_ deployment: Deployment, bytes: Digest, sets: Int) {
@@ -131,6 +137,7 @@ final class Checkers {
   }
 
   func routed(_ shares: [TrafficShare], _ preview: PreviewRoute?, in stream: StreamID, _ fence: Fence) {
+    if hasSchemas { schemas.routed(stream) }
     guard var list = condemned[stream] else { return }
     for index in list.indices {
       let knows = fence.position >= list[index].position
@@ -174,7 +181,7 @@ final class Checkers {
       self.facts[facts.id] = facts
       if waitingSince == nil { waitingSince = world.now }
     case .queue(.ejected(let ejection)): leaves(ejection.entry, "was ejected")
-    case .queue(.withdrawn(let entry, reason: _, at: _)): leaves(entry, "was withdrawn")
+    case .queue(.withdrawn(let entry, reason: _, at: _, stay: _)): leaves(entry, "was withdrawn")
     case .queue(.configured(let policy)):
       if !policy.strict { lenient = true }
       notesAreOn = policy.notes
@@ -192,8 +199,9 @@ final class Checkers {
     case .build(.renewed): renewals += 1
     case .build: break
     case .delivery(let inner): delivery(inner, event.stream, event.position)
-    case .observation: break
+    case .observation, .schema: break
     }
+    if hasSchemas { schemas.recorded(event) }
   }
 
   private func leaves(_ entry: Int, _ how: String) {
@@ -268,7 +276,7 @@ final class Checkers {
     case .offered, .superseded, .refusedCondemned, .confirmed, .startExtended, .baselineMeasured, .placed, .stepEntered,
       .evidenceNoted, .stepPassed, .restored, .retired, .instanceEnded, .announced, .troubled, .closed,
       .refusedUnconfigured, .gated, .scalingBegan, .scaled, .finishing, .drillOrdered, .drillMoved, .drillAbandoned,
-      .floorRaised, .budgetNoted, .troubleEnded:
+      .floorRaised, .budgetNoted, .troubleEnded, .versionsHeld, .barsNoted:
       break
     }
     holds(event, stream)
@@ -370,6 +378,7 @@ final class Checkers {
 
   /// When everything is at rest.
   func settleAccounts(_ ledger: MemoryLedger) {
+    if hasSchemas { schemas.settle() }
     for name in announced where !world.announcer.delivered.contains(name) {
       report(.peopleAreTold, "nobody was told of \(name)")
     }

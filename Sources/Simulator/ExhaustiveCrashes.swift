@@ -111,7 +111,8 @@ package struct ExhaustiveCrashes: Sendable {
     } else {
       wrongs.append("nothing serves")
     }
-    let isCondemned = state.condemned.contains { simulation.world.runner.artifacts[forge.trunk] == $0.digest }
+    let tip = SimulatedVersion(service: SimulatedNames.service, commit: forge.trunk)
+    let isCondemned = state.condemned.contains { simulation.world.runner.artifacts[tip] == $0.digest }
     if !isCondemned { wrongs.append("the bad version is not condemned") }
     if forge.content(of: forge.trunk) != plot.trunkAtTheEnd {
       wrongs.append("the trunk holds \(forge.content(of: forge.trunk))")

@@ -10,11 +10,20 @@ package struct LongLine {
     package let entries: Int
     package let slots: Int
     package let lanes: Lanes
-    package init(entries: Int, slots: Int, lanes: Lanes) {
+    package let needs: Needs
+    package init(entries: Int, slots: Int, lanes: Lanes, needs: Needs = .nothing) {
       self.entries = entries
       self.slots = slots
       self.lanes = lanes
+      self.needs = needs
     }
+  }
+
+  /// What an entry needs before it may be built.
+  package enum Needs: String, Sendable, CaseIterable {
+    case nothing
+    /// An approval, two checks and a database's review; of ten entries nine lack one of them for ever. Notes are on.
+    case all
   }
 
   package enum Lanes: String, Sendable, CaseIterable {
@@ -28,7 +37,7 @@ package struct LongLine {
 
   /// Kinds of turns, in the order in which a change meets them.
   package enum Kind: String, Sendable, CaseIterable {
-    case submission, survey, plan, merge, runEnd, landing
+    case submission, report, review, survey, plan, merge, runEnd, landing, tick, note
   }
 
   package private(set) var state: MergeQueue.State
@@ -37,6 +46,8 @@ package struct LongLine {
   package private(set) var landedChanges = 0
   private var submitted: Int
   private var missing = 0
+  /// What is still said of entries that came.
+  private var words: [(kind: Kind, input: MergeQueue.Input)] = []
   private var seconds = 1_000
   private var trees: [CommitID: [Int]] = [:]
   private var merges: UInt64 = 0
@@ -68,14 +79,29 @@ package struct LongLine {
           &state, .surveyed(entry: id, lanes: MergeQueues.Lanes(directories: Self.folders(id)), at: start))
       }
     }
+    guard setting.needs == .all else { return }
+    for id in 1...setting.entries {
+      let said = Self.said(of: id)
+      MergeQueue.evolve(
+        &state, .reported(entry: id, approvals: said.approvals, checks: said.checks, at: start))
+      if let review = said.review {
+        MergeQueue.evolve(
+          &state,
+          .schemaReviewed(
+            entry: id, head: SimulatedNames.commit(UInt64(id)), place: Self.database, verdict: review, at: start))
+      }
+    }
   }
 
   /// What happens next in the world, for `take`; nil when nothing is wanted, which would be a stall.
   package mutating func next() -> (kind: Kind, input: MergeQueue.Input)? {
     seconds += 1
+    if setting.needs == .all, seconds % Self.tickEvery == 0 { return (.tick, .ticked) }
+    if !words.isEmpty { return words.removeFirst() }
     if missing > 0 {
       missing -= 1
       submitted += 1
+      if setting.needs == .all { words = Self.words(of: submitted) }
       return (.submission, .submit(submission(submitted)))
     }
     var running: (build: Int, run: Int, commit: CommitID, recipe: Int)?
@@ -97,7 +123,8 @@ package struct LongLine {
           oldest = since
           running = (build, run, commit, recipe)
         }
-      case .watchTrunk, .watchChanges, .watchClock, .watchRunner, .trace, .comment: continue
+      case .comment(let note, _): return (.note, .commented(note: note.number))
+      case .watchTrunk, .watchChanges, .watchClock, .watchRunner, .trace: continue
       }
     }
     if let (order, recipe) = merging { return (.merge, merge(order, recipe: recipe)) }
@@ -125,6 +152,35 @@ package struct LongLine {
   private func submission(_ id: Int) -> MergeQueue.Submission {
     MergeQueue.Submission(
       branch: Self.branch(id), head: SimulatedNames.commit(UInt64(id)), author: "Ada", title: "Change \(id)")
+  }
+
+  private static let database = "production/orders"
+  /// Turns, of a second each.
+  private static let tickEvery = 10
+
+  /// What is said of entry `id`: of ten entries one has all.
+  private static func said(
+    of id: Int
+  ) -> (approvals: [String], checks: [CheckResult], review: MergeQueue.SchemaReview?) {
+    func check(_ name: String, _ state: CheckResult.State) -> CheckResult {
+      CheckResult(name: name, state: state, commit: SimulatedNames.commit(UInt64(id)), reporter: "ci")
+    }
+    let lint: CheckResult.State = id % 10 == 4 ? .pending : id % 10 == 5 ? .failed : .passed
+    let review = MergeQueue.SchemaReview(fit: .compatible, passes: true, why: "", report: nil)
+    return (
+      (1...3).contains(id % 10) ? [] : ["Grace"], [check("unit", .passed), check("lint", lint)],
+      id % 10 > 5 ? nil : review
+    )
+  }
+
+  private static func words(of id: Int) -> [(kind: Kind, input: MergeQueue.Input)] {
+    let said = said(of: id)
+    let review = said.review.map { review in
+      let head = SimulatedNames.commit(UInt64(id))
+      return (Kind.review, MergeQueue.Input.schemaReviewed(entry: id, head: head, place: database, verdict: review))
+    }
+    return said.approvals.map { (.report, .report(entry: id, .approved(by: $0))) }
+      + said.checks.map { (.report, .report(entry: id, .checked($0, tree: nil))) } + (review.map { [$0] } ?? [])
   }
 
   /// Trees are the sets of what was merged, in any order.
@@ -163,6 +219,9 @@ package struct LongLine {
       repository: SimulatedNames.name("harbor"), trunk: SimulatedNames.name("main"), slots: setting.slots,
       method: .mergeCommit, messageTemplate: "{title}", command: "make test", timeLimit: .minutes(60),
       capacity: MergeQueue.capacityLimit, strict: setting.lanes == .off,
-      lanes: setting.lanes == .off ? .oneLane : LaneRules(division: .directories(depth: 2)))
+      lanes: setting.lanes == .off ? .oneLane : LaneRules(division: .directories(depth: 2)),
+      requirements: setting.needs == .nothing
+        ? .none : MergeQueue.Policy.Requirements(approvals: 1, checks: ["lint", "unit"], schemas: [database]),
+      notes: setting.needs == .all)
   }
 }

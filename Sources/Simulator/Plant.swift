@@ -46,6 +46,18 @@ package enum Plant: String, CaseIterable, Sendable {
   case notesUnwritten
   /// The queue is told that a runner lives which has gone.
   case runnerSeemsWell
+  /// Nobody is broken, says the schema server of whoever lives.
+  case examinerBlind
+  /// Only who gets requests is judged.
+  case targetsUnjudged
+  /// Every contract breaks somebody, says the schema server.
+  case contractsFeared
+  /// The database applies what its book has.
+  case bookForgets
+  /// Somebody alters the schema after it was judged, and the database applies all the same.
+  case driftIgnored
+  /// The place is told at once that every version may come back.
+  case barsDenied
   /// Traffic fails at the healthy: the judge is told of errors that did not happen.
   case errorsInvented
 }

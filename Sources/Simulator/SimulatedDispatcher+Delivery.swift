@@ -68,7 +68,7 @@ extension SimulatedDispatcher {
   }
 
   /// A call on its way may arrive a second time, long after what it asked for was wanted: the fence must stop it.
-  private func arriveAgain(_ peer: @escaping () -> Void) {
+  func arriveAgain(_ peer: @escaping () -> Void) {
     guard world.chance.happens(world.faults.duplicated) else { return }
     world.agenda.after(world.chance.span(1, FaultPlan.longestDelay), peer)
   }

@@ -70,6 +70,7 @@ final class SimulatedDispatcher: EffectDispatcher {
     case .delivery(let effect): perform(effect, errand)
     // No simulated world has an observed place.
     case .observation: break
+    case .schema(let effect): perform(effect, errand)
     }
   }
 
@@ -290,7 +291,7 @@ final class SimulatedDispatcher: EffectDispatcher {
 
   private func perform(_ effect: Promotion.Effect, _ errand: Errand) {
     switch effect {
-    case .build(_, _, let commit, _): build(errand, commit)
+    case .build(let service, _, let commit, _): build(errand, SimulatedVersion(service: service, commit: commit))
     case .verifyProvenance(let environment, _, _, _):
       call(errand, at: { true }) { _ in
         .build(.provenanceFound(environment: environment, finding: .verified(builder: "plimsoll")))
@@ -313,7 +314,8 @@ final class SimulatedDispatcher: EffectDispatcher {
     }
   }
 
-  private func build(_ errand: Errand, _ commit: CommitID) {
+  private func build(_ errand: Errand, _ version: SimulatedVersion) {
+    let commit = version.commit
     let startedAt = world.wallClock
     call(
       errand, within: 2...6,
@@ -321,8 +323,9 @@ final class SimulatedDispatcher: EffectDispatcher {
         let log = SimulatedNames.digest(2)
         guard world.forge.builds(commit) else { return .buildFailed(reason: "exit code 2", log: log) }
         var number = commit.rawValue.utf8.reduce(7) { Chance.mix($0 &+ UInt64($1)) }
-        if world.runner.artifacts[commit] != nil, world.chance.happens(world.faults.unreproducible) { number &+= 1 }
-        guard let digest = world.runner.pack(commit, SimulatedNames.digest(number)) else {
+        if version.service != SimulatedNames.service { number = Chance.mix(number) }
+        if world.runner.artifacts[version] != nil, world.chance.happens(world.faults.unreproducible) { number &+= 1 }
+        guard let digest = world.runner.pack(version, SimulatedNames.digest(number)) else {
           return .buildFailed(reason: "the build is not reproducible", log: log)
         }
         let artifact = StoredArtifact(digest: digest, provenance: SimulatedNames.digest(4), files: 3, bytes: 4096)

@@ -26,6 +26,8 @@ struct SimulatedChange {
   var behaviour = Behaviour.good
   /// Changes whose fault it takes away.
   var mends: [Int] = []
+  /// What it does to the database and to the statements of services; nil for nothing.
+  var schema: SimulatedSchemaChange?
 }
 
 /// A repository whose commits hold sets of changes. Some changes are bad alone, some pairs do not merge, and some pairs
@@ -70,6 +72,7 @@ final class SimulatedForge {
   func delete(_ branch: BranchName) { branches[branch] = nil }
 
   func content(of commit: CommitID) -> [Int] { commits[commit]?.content ?? [] }
+  func change(ofHead head: CommitID) -> Int? { heads[head] }
 
   /// By content: equal orders give the equal commit.
   func prepare(_ order: CandidateOrder) -> CandidateOutcome {

@@ -171,7 +171,7 @@ final class SimulatedOperators {
   }
 
   private var artifacts: [(CommitID, Digest)] {
-    world.runner.artifacts.map { ($0.key, $0.value) }.sorted { $0.0 < $1.0 }
+    world.runner.artifacts.map { ($0.key.commit, $0.value) }.sorted { $0.0 < $1.0 }
   }
 
   private func promote() {

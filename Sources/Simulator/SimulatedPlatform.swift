@@ -74,7 +74,7 @@ final class SimulatedPlatform {
     if world.plant == .rebuildPerEnvironment {
       bytes = SimulatedNames.digest(UInt64(deployment.environment.rawValue.utf8.count) &+ world.salt)
     }
-    world.checkers.fetched(deployment.commit, bytes, in: deployment.environment)
+    world.checkers.fetched(deployment, bytes)
     if world.plant == .rebuildPerEnvironment { bytes = deployment.digest }
     if world.chance.happens(world.faults.alteredFolders) { bytes = SimulatedNames.digest(world.chance.next()) }
     let new = Running(deployment, world.forge.behaviour(of: deployment.commit), bytes: bytes)

@@ -18,6 +18,7 @@ final class SimulatedRouter {
 
   /// The shares that are sent now; a receiver without an instance gets nothing.
   func shares(of stream: StreamID) -> [TrafficShare] { tables[stream] ?? [] }
+  func preview(of stream: StreamID) -> DeploymentID? { previews[stream]?.deployment }
   func percent(_ deployment: DeploymentID, in stream: StreamID) -> Int {
     tables[stream]?.first { $0.deployment == deployment }?.percent ?? 0
   }

@@ -8,6 +8,8 @@ import Rollouts
 /// many rollouts.
 enum SimulatedSettings {
   static let announceTargets = 2
+  /// Known-good versions that a place keeps.
+  static let keep = 3
 
   /// What plimsoll.yaml does not name for a while.
   enum Absence: CaseIterable {
@@ -85,7 +87,7 @@ enum SimulatedSettings {
         stepMinimum: .seconds(judged ? 5 : 1), finalWatch: .seconds(judged ? 10 : 1), holdback: plan.holdback,
         preview: plan.preview, drill: plan == .drilled, judged: judged,
         judge: JudgePolicy(sloP99: .seconds(0.2), mustDetectRatio: 50), scarcity: scarcity(variant),
-        startLimit: .seconds(15), keep: 3, announceTargets: announceTargets,
+        startLimit: .seconds(15), keep: keep, announceTargets: announceTargets,
         objectives: judged && variant % 2 == 1 ? [objective] : []))
   }
 

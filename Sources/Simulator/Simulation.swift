@@ -40,8 +40,10 @@ final class Simulation {
   /// Nothing stays dead for ever; the exhaustive mode fixes the pause.
   var restartPause: Span?
 
-  init(seed: UInt64, faults: FaultPlan, plant: Plant?) {
-    world = World(seed: seed, faults: faults, plant: plant)
+  init(
+    seed: UInt64, faults: FaultPlan, plant: Plant?, deliveries: [StreamID] = SimulatedNames.deliveries
+  ) {
+    world = World(seed: seed, faults: faults, plant: plant, deliveries: deliveries)
     ledger = MemoryLedger(plant: plant)
     engineChance = Chance(seed: seed ^ 0xe9)
     world.checkers.upSince = { [unowned self] in zombie == nil ? process?.startedAt : nil }
@@ -188,6 +190,7 @@ final class Simulation {
       if world.plant == .landingsToldTwice, case .queue(.landed) = event.event { world.checkers.recorded(event) }
     }
     if world.plant == .gateOpensItself { openGates(process, appended) }
+    if world.plant == .barsDenied { denyBars(process, appended) }
     if let onDelivery, appended.contains(where: { $0.stream == SimulatedNames.productionDelivery }),
       case .delivery(let state)? = process.engine.state(of: SimulatedNames.productionDelivery)
     {
@@ -206,6 +209,15 @@ final class Simulation {
       let approval = Rollout.Approval(rollout: id, step: index, actor: "plimsoll", reason: "why not")
       process.dispatcher.post(
         .letter(Letter(to: event.stream, .delivery(.approve(approval)), cause: .request(id: "planted"))))
+    }
+  }
+
+  /// The plant: whoever says what is barred is not believed.
+  private func denyBars(_ process: SimulatedProcess, _ appended: [RecordedEvent<StreamEvent>]) {
+    for event in appended {
+      guard case .delivery(.barsNoted(let bars)) = event.event, !bars.isEmpty else { continue }
+      process.dispatcher.post(
+        .letter(Letter(to: event.stream, .delivery(.schemaBars([])), cause: .request(id: "planted"))))
     }
   }
 
@@ -250,6 +262,7 @@ final class Simulation {
     ledger.refuses = false
     transcript.note("calm", at: elapsed)
     let calmSince = elapsed
+    if world.checkers.hasSchemas { world.checkers.schemas.calmSince = world.now }
     var looked = elapsed
     while world.checkers.violations.isEmpty, world.agenda.step() {
       if elapsed > active + Self.calmLimit {
@@ -273,7 +286,7 @@ final class Simulation {
   /// Somebody looks: what waits for a person does not wait for ever.
   func attend() {
     if case .queue(let state)? = process?.engine.state(of: SimulatedNames.queue) { attend(state) }
-    for stream in SimulatedNames.deliveries {
+    for stream in world.deliveries {
       guard case .delivery(let state)? = process?.engine.state(of: stream) else { continue }
       if case .gated(let course, let index, _, since: _) = state.phase { approve(course.id, index, in: stream) }
       if let frozen = state.frozen, frozen.freeze.until == nil, isCalm {
@@ -299,13 +312,15 @@ final class Simulation {
   }
 
   private func decideByHand() {
-    guard case .delivery(let state)? = process?.engine.state(of: SimulatedNames.productionDelivery),
-      case .watching = state.phase
-    else { return }
-    decidedByHand += 1
-    transcript.note("a person loses patience", at: elapsed)
-    let input = Rollout.Input.rollBack(Rollout.RollBackRequest(to: nil, reason: "no verdict comes", actor: "ada"))
-    _ = request(.delivery(input), to: SimulatedNames.productionDelivery, lane: .protect)
+    for stream in world.deliveries {
+      guard Wiring.place(of: stream)?.1 == SimulatedNames.production,
+        case .delivery(let state)? = process?.engine.state(of: stream), case .watching = state.phase
+      else { continue }
+      decidedByHand += 1
+      transcript.note("a person loses patience", at: elapsed)
+      let input = Rollout.Input.rollBack(Rollout.RollBackRequest(to: nil, reason: "no verdict comes", actor: "ada"))
+      _ = request(.delivery(input), to: stream, lane: .protect)
+    }
   }
 
   private func finish() {
@@ -334,6 +349,7 @@ final class Simulation {
     case .build(let state): state.isAtRest
     case .delivery(let state): state.running == nil && state.pending == nil
     case .observation(let state): state.watch == nil
+    case .schema(let state): state.phase == .idle && state.waiting.isEmpty
     }
   }
 
@@ -354,7 +370,10 @@ final class Simulation {
       return state.budget?.closed == nil && state.freeze?.actor != Rollout.budgetActor
     case .delivery(.run(let deployment, limit: _)):
       return world.platform.readyInstances(of: deployment.id) > 0 || isBroken(deployment.id)
-    case .queue, .build, .delivery, .observation: return false
+    case .schema(.watch(let place)):
+      guard case .schema(let state)? = process?.engine.state(of: stream) else { return false }
+      return state.survey?.schema == world.schemas.schema(place).digest
+    case .queue, .build, .delivery, .observation, .schema: return false
     }
   }
 

@@ -12,13 +12,17 @@ final class World {
   private(set) lazy var platform = SimulatedPlatform(self)
   private(set) lazy var router = SimulatedRouter(self)
   private(set) lazy var traffic = SimulatedTraffic(self, rate: rate)
+  private(set) lazy var schemas = SimulatedSchemas(self)
+  /// Every place of every service, sorted by service.
+  let deliveries: [StreamID]
   let runner = SimulatedRunner()
   let announcer = SimulatedAnnouncer()
   private let rate: Int
   /// What the wall clock is ahead of the agenda; steps at a restart.
   var skew = Span.zero
 
-  init(seed: UInt64, faults: FaultPlan, plant: Plant?) {
+  init(seed: UInt64, faults: FaultPlan, plant: Plant?, deliveries: [StreamID] = SimulatedNames.deliveries) {
+    self.deliveries = deliveries
     salt = Chance.mix(seed &+ 17)
     chance = Chance(seed: seed)
     self.faults = faults
@@ -55,11 +59,11 @@ final class World {
   var wallClock: Instant { agenda.now + skew }
 }
 
-/// What CI ran, and the artifacts of builds: a commit's first digest is its tag.
+/// What CI ran, and the artifacts of builds: a commit's first digest is its tag, for each service.
 final class SimulatedRunner {
   /// Trees whose test was really run, and passed.
   private(set) var tested: Set<TreeID> = []
-  private(set) var artifacts: [CommitID: Digest] = [:]
+  private(set) var artifacts: [SimulatedVersion: Digest] = [:]
 
   /// When nothing was heard of it any more; nil while it is there.
   var goneSince: Instant?
@@ -77,9 +81,9 @@ final class SimulatedRunner {
   }
 
   /// - Returns: nil when the commit is tagged with another digest: not reproducible.
-  func pack(_ commit: CommitID, _ digest: Digest) -> Digest? {
-    if let tagged = artifacts[commit] { return tagged == digest ? tagged : nil }
-    artifacts[commit] = digest
+  func pack(_ version: SimulatedVersion, _ digest: Digest) -> Digest? {
+    if let tagged = artifacts[version] { return tagged == digest ? tagged : nil }
+    artifacts[version] = digest
     return digest
   }
 }

@@ -26,12 +26,12 @@ enum Facts {
   static let start = Instant(milliseconds: 1_000_000)
 
   static func rollout(
-    _ environment: EnvironmentName, of service: ServiceName = harbor, keep: Int = 3
+    _ environment: EnvironmentName, of service: ServiceName = harbor, keep: Int = 3, database: DatabaseName? = nil
   ) -> Rollout.Policy {
     Rollout.Policy(
       service: service, environment: environment, stepMinimum: .seconds(10), finalWatch: .seconds(30), judged: false,
       judge: JudgePolicy(sloP99: .seconds(0.2)), scarcity: .hold, startLimit: .seconds(60), keep: keep,
-      announceTargets: 0)
+      announceTargets: 0, database: database)
   }
   static func topology(
     slots: Int = 2, keep: Int = 3, environments: [EnvironmentName] = [production], services: [ServiceName] = [harbor]
@@ -130,6 +130,33 @@ final class Bench {
     return all
   }
   func wait(_ span: Span) { now = now + span }
+
+  /// The delivery does all that it wants, until it wants nothing new.
+  func rollOut() {
+    for _ in 0..<20 {
+      guard case .delivery(let state)? = engine.state(of: Facts.delivery) else { return }
+      let before = ledger.all.count
+      for effect in Rollout.effects(of: state) {
+        let input: Rollout.Input? =
+          switch effect {
+          case .seal(let offer, _, _):
+            .sealed(
+              ordinal: offer.ordinal, configuration: Facts.digest("8"), sealedConfiguration: Facts.digest("9"))
+          case .run(let deployment, let limit):
+            .ready(deployment.id, digest: deployment.digest, endpoints: 1, limit: limit)
+          case .route(let routing): .routed(routing, at: now)
+          case .wake(_, let key): .woke(key)
+          case .retire(let deployment): .retired(deployment.id)
+          case .close: .closed(at: now)
+          case .measureBaseline, .watch, .collectAftermath, .countServed, .watchBudget, .announce: nil
+          }
+        if case .wake(let at, _) = effect { now = max(now, at) }
+        if let input { observe(.delivery(input), effect.key.text, of: Facts.delivery) }
+        run()
+      }
+      if ledger.all.count == before { return }
+    }
+  }
 }
 
 extension Outcome {

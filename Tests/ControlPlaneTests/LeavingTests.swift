@@ -33,31 +33,7 @@ import Testing
     rollOut(on: bench)
   }
 
-  private func rollOut(on bench: Bench) {
-    for _ in 0..<20 {
-      guard case .delivery(let state)? = bench.engine.state(of: Facts.delivery) else { return }
-      let before = bench.ledger.all.count
-      for effect in Rollout.effects(of: state) {
-        let input: Rollout.Input? =
-          switch effect {
-          case .seal(let offer, _, _):
-            .sealed(
-              ordinal: offer.ordinal, configuration: Facts.digest("8"), sealedConfiguration: Facts.digest("9"))
-          case .run(let deployment, let limit):
-            .ready(deployment.id, digest: deployment.digest, endpoints: 1, limit: limit)
-          case .route(let routing): .routed(routing, at: bench.now)
-          case .wake(_, let key): .woke(key)
-          case .retire(let deployment): .retired(deployment.id)
-          case .close: .closed(at: bench.now)
-          case .measureBaseline, .watch, .collectAftermath, .countServed, .watchBudget, .announce: nil
-          }
-        if case .wake(let at, _) = effect { bench.now = max(bench.now, at) }
-        if let input { bench.observe(.delivery(input), effect.key.text, of: Facts.delivery) }
-        bench.run()
-      }
-      if bench.ledger.all.count == before { return }
-    }
-  }
+  private func rollOut(on bench: Bench) { bench.rollOut() }
 
   private func wanted(_ bench: Bench, _ stream: StreamID) -> [String] {
     bench.engine.state(of: stream).map { Turn.effects(of: $0).map(\.key.text) } ?? []

@@ -75,7 +75,8 @@ import Testing
       let keys = (schema?["properties"] as? [String: Any])?.keys.sorted()
       #expect(
         keys == [
-          "announce", "environments", "observe", "prometheus", "queue", "repositories", "server", "services",
+          "announce", "databases", "environments", "observe", "prometheus", "queue", "repositories", "server",
+          "services",
         ])
     }
   }

@@ -85,6 +85,40 @@ import Testing
       Book().waits(window: day).all.wait.value == nil && Book().waits(window: day).byLane.isEmpty)
   }
 
+  /// Change `number` left at that minute, after waiting `slot` minutes for a slot.
+  private static func left(_ number: Int, slot: Double, isEjected: Bool = true, isCounted: Bool = true) -> Told {
+    let stay = MergeQueue.Stay(
+      submittedAt: minute(Double(number) - slot), waits: [WaitPart(cause: .waitingForSlot, span: .minutes(slot))],
+      lanes: ["api"], team: "crew")
+    let ejection = MergeQueue.Ejection(
+      entry: number, branch: BranchName(rawValue: "change")!, head: commit(number), author: "ada", title: "Change",
+      reason: .testFailed, log: nil, sentence: "The test failed.", against: [], at: minute(Double(number)),
+      stay: isCounted ? stay : nil)
+    let withdrawn = MergeQueue.Event.withdrawn(
+      entry: number, reason: "no", at: minute(Double(number)), stay: isCounted ? stay : nil)
+    return Told(
+      fact: .queue(queue, isEjected ? .ejected(ejection) : withdrawn), position: Position(number * 10),
+      at: minute(Double(number)))
+  }
+
+  @Test("who was ejected or withdrawn has waited, too: by lane, team and the services of the branch")
+  func leavings() {
+    var teller = Teller()
+    teller.begun(3, 31, ordinal: 30, landed: 3)
+    let told = [
+      Self.landed(3, slot: 3, lanes: ["api"], team: "crew", build: 8), Self.left(4, slot: 40),
+      Self.left(5, slot: 50, isEjected: false), Self.left(6, slot: 60, isCounted: false), Self.left(2_000, slot: 70),
+    ]
+    let book = Book(told + teller.told)
+    let report = book.waits(window: day)
+    #expect(report.all.wait.facts == 3 && report.all.wait.value?.p50 == minutes(40))
+    #expect(report.all.wait.value?.p99 == minutes(50) && report.all.wait.unmeasured == 0)
+    #expect((report.byLane + report.byTeam).map { "\($0.name) \($0.wait.facts)" } == ["api 3", "crew 3"])
+    #expect(report.byService.map { "\($0.name) \($0.wait.facts)" } == ["harbor 3"])
+    #expect(book.waits(window: day, service: ferry).all.wait.value == nil)
+    #expect(book.report(window: day, service: nil).queueWait.facts == 1, "the wait to land is of those that did")
+  }
+
   @Test("no more than fifty lanes are told, those with the most changes")
   func bounded() {
     let told = (1...120).map { Self.landed($0, slot: 1, lanes: ["often", "lane \($0 % 60)"]) }

@@ -108,6 +108,17 @@ func ended(_ build: Int, _ end: RunEnd, recipe: Int? = nil) -> Told {
   }
 }
 
+/// What the database of that name says of the migrations of entry `id` at `head`.
+func reviewed(
+  _ id: Int, _ head: String, by place: String = "production/orders", refusing why: String? = nil,
+  fit: SchemaFit? = nil
+) -> Told {
+  let review = MergeQueue.SchemaReview(
+    fit: fit ?? (why == nil ? .compatible : .breaks), passes: why == nil, why: why ?? "",
+    report: why == nil ? nil : digest("report"))
+  return Told(.schemaReviewed(entry: id, head: c(head), place: place, verdict: review))
+}
+
 func passed(_ build: Int, recipe: Int? = nil) -> Told { ended(build, .exited(code: 0), recipe: recipe) }
 func failed(_ build: Int) -> Told { ended(build, .exited(code: 1)) }
 func landed(_ commit: String) -> Told { Told(.landed(build: 0, commit: c(commit))) }
@@ -120,7 +131,7 @@ func brief(_ event: MergeQueue.Event) -> String {
   case .configured(let policy): "configured \(policy.command)"
   case .trunkMoved(let from, let to, _): "trunk \(from.map(name) ?? "-") > \(name(to))"
   case .submitted(let facts): "submitted \(facts.id) \(facts.branch)"
-  case .withdrawn(let entry, _, _): "withdrawn \(entry)"
+  case .withdrawn(let entry, _, _, _): "withdrawn \(entry)"
   case .prepared(let entry, let base, let assumed, let commit, _, _):
     "prepared \(entry) \(name(commit)) on \(name(base)) assuming \(assumed)"
   case .conflicted(let entry, let base, let assumed, _, _, _):
@@ -164,6 +175,8 @@ func brief(_ event: MergeQueue.Event) -> String {
   case .runnerFound: "runner found"
   case .trunkSighted(let commit, _): "sighted \(name(commit))"
   case .trunkTraced(let push, _): "traced \(push.how) \(push.lanes.labels)"
+  case .reviewsAsked(let entry, let head, let places, _): "asked \(places) about \(entry) \(name(head))"
+  case .schemaReviewed(let entry, _, let place, let review, _): "reviewed \(entry) \(place) \(review.fit)"
   }
 }
 

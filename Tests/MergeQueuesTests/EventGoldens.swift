@@ -74,6 +74,11 @@ import Testing
       .trunkSighted(to: c("x"), at: at),
       .trunkTraced(
         MergeQueue.Overtaking(from: c("t0"), to: c("x"), how: .advanced, lanes: .folders(["api"])), at: at),
+      .reviewsAsked(entry: 2, head: c("b"), places: ["production/orders"], at: at),
+      .schemaReviewed(
+        entry: 2, head: c("b"), place: "production/orders",
+        verdict: MergeQueue.SchemaReview(
+          fit: .breaks, passes: false, why: "a column is gone", report: digest("report")), at: at),
     ]
   }()
 
@@ -105,7 +110,7 @@ import Testing
     }
     #expect(
       try wire(MergeQueue.EjectionReason.allCases)
-        == #"["conflict","testFailed","timedOut","killed","alreadyLanded","queueRetired","predecessorLeft","waitedTooLong"]"#
+        == #"["conflict","testFailed","timedOut","killed","alreadyLanded","queueRetired","predecessorLeft","waitedTooLong","migrationRefused"]"#
     )
     let causes: [MergeQueue.DropCause] = [.trunkMoved(to: c("x")), .culprit(1), .withdrawn(2), .recipeChanged]
     #expect(
@@ -117,11 +122,14 @@ import Testing
   @Test func newerKeysAreReadAndWritten() throws {
     let calendar = FreezeWindow(
       period: .weekly(days: [.saturday, .sunday], fromMinute: 0, toMinute: 1440, offsetMinutes: 0), reason: "weekend")
+    let stay = MergeQueue.Stay(
+      submittedAt: Instant(milliseconds: 1), waits: [WaitPart(cause: .runningCI, span: .seconds(1))], lanes: ["api"],
+      team: "harbor")
     let full: [MergeQueue.Event] = [
       .configured(
         policy(
           scheduling: careful, strict: false, lanes: LaneRules(division: .directories(depth: 2)), freezes: [calendar],
-          requirements: MergeQueue.Policy.Requirements(approvals: 1, checks: ["ci"]),
+          requirements: MergeQueue.Policy.Requirements(approvals: 1, checks: ["ci"], schemas: ["production/orders"]),
           longestWait: MergeQueue.Policy.LongestWait(span: .minutes(60), ejects: true), reusedCheck: "ci",
           hotfixesPreempt: true, notes: true)),
       .submitted(
@@ -133,6 +141,12 @@ import Testing
           entry: 1, branch: branch("a"), head: c("a"), author: "Ada", title: "Change a", commit: c("t0+a"),
           tree: tree("tree"), previousTrunk: c("t0"), submittedAt: Instant(milliseconds: 1),
           at: Instant(milliseconds: 2), isTip: false, build: 4, team: "harbor")),
+      .withdrawn(entry: 1, reason: "not yet", at: Instant(milliseconds: 2), stay: stay),
+      .ejected(
+        MergeQueue.Ejection(
+          entry: 2, branch: branch("b"), head: c("b"), author: "Ada", title: "Change b", reason: .migrationRefused,
+          log: nil, sentence: "It would break.", against: [], at: Instant(milliseconds: 2), report: digest("report"),
+          stay: stay)),
     ]
     for event in full {
       #expect(try JSONDecoder().decode(MergeQueue.Event.self, from: Self.encoder.encode(event)) == event)
@@ -183,10 +197,13 @@ import Testing
         Told(.landingRefused(build: 2, commit: c("12"), trunk: c("y"))), Told(.withdraw(entry: 5, reason: "no")),
         Told(.exhausted(key: EffectKey("watch-trunk"), why: "disk full")), seen("x"), submit("f"),
         Told(.hold(.paused, reason: "an incident", by: "Ada")), Told(.resume(reason: "", by: "Ada")),
-        Told(.report(entry: 6, .approved(by: "Grace"))),
-        Told(.surveyed(entry: 6, paths: ChangedPaths(bounding: ["a"]))),
+        Told(.report(entry: 6, .approved(by: "Grace"))), reviewed(6, "f"),
+        Told(.configure(policy(requirements: MergeQueue.Policy.Requirements(schemas: ["production/orders"])))),
+        reviewed(6, "f"), reviewed(6, "f", refusing: "a column is gone"), Told(.configure(policy(notes: true))),
+        submit("g"),
+        Told(.surveyed(entry: 7, paths: ChangedPaths(bounding: ["a"]))),
         Told(
-          .changeObserved(entry: 6, ChangeState(branch: branch("f"), head: c("f2")))), Told(.ticked),
+          .changeObserved(entry: 7, ChangeState(branch: branch("g"), head: c("g2")))), Told(.ticked),
         Told(.runnerObserved(away)), Told(.commented(note: 1)),
         Told(.traced(from: c("x"), to: c("y"), how: .advanced, paths: ChangedPaths(bounding: ["a"]))),
         Told(.recall(services: [ServiceName(rawValue: "harbor")!])), Told(.retire), Told(.configure(policy())),

@@ -25,6 +25,10 @@ struct Explorer {
   /// Whether runs are red without cause, in percent of runs.
   private let flakes: Double
   private var needsApproval = false
+  /// What databases will say, each once, whenever they get to it: their streams lose nothing.
+  private var reviews: [MergeQueue.Input] = []
+  /// Heads that a database would not let pass.
+  private var refused: Set<CommitID> = []
   private let isWide: Bool
   /// A runner that calls every test passed; the checks must notice.
   private let runnerLies: Bool
@@ -34,6 +38,10 @@ struct Explorer {
 
   var eventNames: Set<String> { Set(history.map(\.name)) }
   var turns: Int { Int(clock) }
+  /// Whether anything came to the trunk that is red there.
+  var hasLandedRed: Bool {
+    history.contains { if case .landed(let landing) = $0 { !forge.isGreen(landing.commit) } else { false } }
+  }
 
   init(seed: UInt64, runnerLies: Bool = false) {
     random = SplitMix64(state: seed)
@@ -62,7 +70,8 @@ struct Explorer {
       slots: Int.random(in: 1...3, using: &random), method: MergeMethod.allCases.randomElement(using: &random)!,
       command: random.happens(50) ? "make test" : "make check", capacity: isWide ? 12 : 6, scheduling: rules,
       strict: random.happens(60), lanes: LaneRules(division: .directories(depth: 1)),
-      requirements: MergeQueue.Policy.Requirements(approvals: needsApproval ? 1 : 0),
+      requirements: MergeQueue.Policy.Requirements(
+        approvals: needsApproval ? 1 : 0, schemas: Self.places.filter { _ in random.happens(12) }),
       longestWait: random.happens(10)
         ? MergeQueue.Policy.LongestWait(span: .seconds(60), ejects: random.happens(50)) : nil,
       reusedCheck: "ci", hotfixesPreempt: random.happens(50), notes: random.happens(50))
@@ -111,7 +120,12 @@ struct Explorer {
     if let effect = MergeQueue.effects(of: state).randomElement(using: &random) { carryOut(effect) }
   }
 
+  private static let places = ["production/orders", "staging/orders"]
+
   private mutating func deliverSomething() {
+    if let index = reviews.indices.randomElement(using: &random), random.happens(40) {
+      return take(reviews.remove(at: index))
+    }
     guard let index = mail.indices.randomElement(using: &random) else { return }
     let input = mail[index]
     if !random.happens(10) { mail.remove(at: index) }
@@ -156,7 +170,7 @@ struct Explorer {
     let stray = c("stray")
     let known = state.builds.compactMap(\.tip?.commit).randomElement(using: &random) ?? stray
     let entry = anyEntry()
-    switch Int.random(in: 0..<6, using: &random) {
+    switch Int.random(in: 0..<7, using: &random) {
     case 0: take(.landed(build: 1, commit: stray))
     case 1: take(.landingRefused(build: 1, commit: stray, trunk: known))
     case 2: take(passed(state.nextBuild + 9).input(state))
@@ -165,6 +179,10 @@ struct Explorer {
       let members = (0..<Int.random(in: 0...3, using: &random)).map { _ in anyEntry() }
       let proposal = Plan.Proposal(members: members, purpose: .alternative, worth: 2)
       take(.planned(Plan(builds: [proposal, proposal]), version: state.planVersion))
+    // A database that changed says another thing than before, at any time.
+    case 5:
+      guard let facts = state.entry(entry)?.facts else { return }
+      take(review(entry, at: random.happens(80) ? facts.head : stray, by: Self.places[0], true))
     default: take(made(entry, "stray", "other", recipe: state.recipe).input(state))
     }
   }
@@ -238,6 +256,7 @@ struct Explorer {
       MergeQueue.evolve(&state, event)
       history.append(event)
       if case .landed(let landing) = event { landed.insert(landing.entry) }
+      review(event)
       if case .noteWritten(let note, _) = event, notes[note.head] == nil {
         return fail("a note on #\(note.entry) is told to be there, and is not")
       }
@@ -256,9 +275,37 @@ struct Explorer {
     if !forge.isGreen(forge.trunk) { fail("the trunk is red at \(name(forge.trunk))") }
   }
 
+  /// Every database is asked about who comes, and those that became required about who was there.
+  private mutating func review(_ event: MergeQueue.Event) {
+    switch event {
+    case .submitted(let facts): review(facts.id, at: facts.head, by: Self.places)
+    case .reviewsAsked(let entry, let head, let places, _): review(entry, at: head, by: places)
+    default: break
+    }
+  }
+
+  private mutating func review(_ entry: Int, at head: CommitID, by places: [String]) {
+    for place in places { reviews.append(review(entry, at: head, by: place, forge.isRefused(forge.change(at: head)))) }
+  }
+
+  private mutating func review(
+    _ entry: Int, at head: CommitID, by place: String, _ isRefused: Bool
+  ) -> MergeQueue.Input {
+    if isRefused { refused.insert(head) }
+    return .schemaReviewed(
+      entry: entry, head: head, place: place,
+      verdict: MergeQueue.SchemaReview(
+        fit: isRefused ? .breaks : .compatible, passes: !isRefused, why: isRefused ? "a column is gone" : "",
+        report: nil))
+  }
+
   /// What the world knows to be wrong with a decided fact.
   private mutating func fault(in event: MergeQueue.Event) -> String? {
     switch event {
+    case .landingBegan(_, let members, _, _, _):
+      let needed = state.policy?.requirements.schemas ?? []
+      let unreviewed = members.first { id in needed.contains { state.entry(id)?.review(by: $0)?.passes != true } }
+      return unreviewed.map { "#\($0) is pushed without its reviews" }
     case .landed(let landing):
       if landing.isTip, !tested.contains(forge.tree(of: landing.commit)), state.policy?.strict ?? true {
         return "#\(landing.entry) landed without a test that passed"
@@ -280,6 +327,8 @@ struct Explorer {
         case .testFailed: !forge.isGreen(trunk + [change])
         case .alreadyLanded: trunk.contains(change)
         case .timedOut, .killed, .waitedTooLong: true
+        case .migrationRefused:
+          refused.contains(ejection.head) && !(state.policy?.requirements.schemas.isEmpty ?? true)
         case .queueRetired: isRetired
         case .predecessorLeft:
           !state.entries.contains { entry in
@@ -303,12 +352,13 @@ struct Explorer {
     isCalm = true
     var rules = careful
     rules.isOptimistic = random.happens(50)
-    take(.configure(policy(capacity: 12, scheduling: rules)))
+    let reviewed = MergeQueue.Policy.Requirements(schemas: random.happens(20) ? Self.places : [])
+    take(.configure(policy(capacity: 12, scheduling: rules, requirements: reviewed)))
     if state.hold != nil { take(.resume(reason: "calm", by: "Ada")) }
     mail.shuffle(using: &random)
     for _ in 0..<Self.calmRounds where failure == nil {
-      for input in mail { take(input) }
-      mail = []
+      for input in mail + reviews { take(input) }
+      (mail, reviews) = ([], [])
       if state.entries.isEmpty, state.notes.isEmpty, state.trunk == forge.trunk { break }
       for effect in MergeQueue.effects(of: state) { carryOut(effect) }
     }
@@ -335,7 +385,7 @@ struct Explorer {
       switch event {
       case .landed(let landing): landing.entry
       case .ejected(let ejection): ejection.entry
-      case .withdrawn(let entry, _, _): entry
+      case .withdrawn(let entry, _, _, _): entry
       default: nil
       }
     }

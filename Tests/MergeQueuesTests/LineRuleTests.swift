@@ -255,6 +255,9 @@ import Testing
       then: [
         "ejected 1 waitedTooLong against []"
       ])
+    let crowd = open(policy(capacity: 40, longestWait: strict)) + (1...40).map { submit("b\($0)") } + [Told(.ticked)]
+    #expect(play(crowd).entries.count == 40 - MergeQueue.overdueBurst, "a full line leaves by and by")
+    #expect(play(crowd + Array(repeating: Told(.ticked), count: 4)).entries.isEmpty)
   }
 }
 

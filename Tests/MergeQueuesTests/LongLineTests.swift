@@ -9,11 +9,11 @@ import Testing
   /// Five times the promise: this is a debug build on a busy machine, where the code is some ten times slower.
   private static let limit = Duration.milliseconds(250)
 
-  private func long() throws -> MergeQueue.State {
+  private func long(_ needs: MergeQueue.Policy.Requirements = .none) throws -> MergeQueue.State {
     var state = MergeQueue.initial
     let start = Instant(milliseconds: 0)
     func tell(_ event: MergeQueue.Event) { MergeQueue.evolve(&state, event) }
-    tell(.configured(policy(slots: 16, capacity: Self.count + 10)))
+    tell(.configured(policy(slots: 16, capacity: Self.count + 10, requirements: needs, notes: !needs.isEmpty)))
     tell(.trunkMoved(from: nil, to: c("t0"), at: start))
     for id in 1...Self.count {
       tell(
@@ -39,6 +39,21 @@ import Testing
     }
     print("with \(Self.count) entries, \(words): \(took)")
     return took
+  }
+
+  /// Nobody may be built: each turn passes over all of them, and the clock's looks for what stands still.
+  @Test func aTurnIsShortWhereAllLackSomething() throws {
+    let needs = MergeQueue.Policy.Requirements(approvals: 1, checks: ["lint", "unit"], schemas: ["production/orders"])
+    var state = try long(needs)
+    let approved = Told(.report(entry: Self.count, .approved(by: "Grace")))
+    var longest = try turn(approved, &state, "an approval")
+    longest = max(longest, try turn(reviewed(Self.count, "h\(Self.count)"), &state, "a review"))
+    longest = max(longest, try turn(plan([]), &state, "a plan of nothing"))
+    longest = max(longest, try turn(Told(.ticked), &state, "a tick"))
+    #expect(state.builds.isEmpty && longest < Self.limit)
+    let sight = state.sight(at: Instant(milliseconds: 1_000_000))
+    #expect(sight.waiting == 0)
+    #expect(sight.checks.count == 2 * MergeQueue.noteHorizon && sight.reviews.count == MergeQueue.noteHorizon)
   }
 
   /// Of a landing's events, who is looked at for what they wait for: counted, because time says little on a busy machine.

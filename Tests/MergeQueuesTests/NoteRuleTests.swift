@@ -76,6 +76,25 @@ private let running =
         && state.notes.first?.entry == 7)
   }
 
+  /// Pages ask; "not written yet" is said only of what is still wanted.
+  @Test func whatBecameOfANoteIsKnown() throws {
+    let away = RunnerHealth(running: 1, slots: 1, queued: 0, lastSeenAt: turn(10).now, problem: nil)
+    var state = after(41, running, Told(.runnerObserved(away)))
+    tell(tick, to: &state, at: 60)
+    let note = try #require(state.notes.first)
+    #expect(state.fate(of: note) == nil, "it waits")
+    var written = state
+    tell(Told(.commented(note: note.number)), to: &written, at: 61)
+    #expect(written.fate(of: note) == .written(at: turn(61).now))
+    var silent = state
+    tell(Told(.configure(policy())), to: &silent, at: 61)
+    #expect(silent.fate(of: note) == .abandoned(why: "notes were switched off", at: note.at))
+    tell(Told(.withdraw(entry: note.entry, reason: "no")), to: &state, at: 61)
+    #expect(state.fate(of: note) == .abandoned(why: "it was dropped before the forge had it", at: note.at))
+    let last = try #require(state.notes.last)
+    #expect(last.entry == note.entry && state.fate(of: last) == nil, "the note on its end took its place")
+  }
+
   @Test func aStandstillIsSaidOnceAndTakenBack() throws {
     let away = RunnerHealth(running: 1, slots: 1, queued: 0, lastSeenAt: turn(10).now, problem: nil)
     var state = after(41, running, Told(.runnerObserved(away)))

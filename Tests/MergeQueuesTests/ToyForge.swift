@@ -40,6 +40,8 @@ struct ToyForge {
     return SplitMix64.mix(salt &+ kind &* 0x9e37_79b9 &+ SplitMix64.mix(pair)) % 100
   }
   func isBad(_ change: Int) -> Bool { draw(1, change) < 10 }
+  /// Databases let its migrations not pass.
+  func isRefused(_ change: Int) -> Bool { draw(4, change) < 8 }
   func clash(_ left: Int, _ right: Int) -> Bool { left % 3 == right % 3 && draw(2, left, right) < 24 }
   func breaks(_ left: Int, _ right: Int) -> Bool { left % 3 == right % 3 && draw(3, left, right) < 36 }
 

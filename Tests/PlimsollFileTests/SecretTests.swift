@@ -174,6 +174,11 @@ import Testing
     #expect(try keys("services", "*", "metrics", "errors") == MetricsReader.errorKeys.sorted())
     #expect(try keys("services", "*", "metrics", "durations") == MetricsReader.durationKeys.sorted())
     #expect(try keys("prometheus") == EvidenceReader.prometheusKeys.sorted())
+    #expect(try keys("databases", "*") == DatabasesReader.keys.sorted())
+    #expect(try keys("databases", "*", "migrations") == DatabasesReader.migrationKeys.sorted())
+    #expect(try choices("databases", "*", "migrations", "layout") == DatabasesReader.layouts)
+    #expect(try keys("databases", "*", "environments", "*") == DatabasesReader.placeKeys.sorted())
+    #expect(try keys("services", "*", "database") == DatabasesReader.useKeys.sorted())
     #expect(try keys("server") == DocumentReader.serverKeys.sorted())
     #expect(try keys("announce", "[]") == DocumentReader.announceKeys.sorted())
   }

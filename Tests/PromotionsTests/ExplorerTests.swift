@@ -28,6 +28,7 @@ struct SeededChance: RandomNumberGenerator {
     var chance: SeededChance
     /// Said once already; the world repeats itself.
     var said: [Promotion.Input] = []
+    let stages: [Promotion.Stage]
 
     mutating func tell(_ input: Promotion.Input, seed: UInt64) {
       now = now + .seconds(Double(Int.random(in: 0...40, using: &chance)))
@@ -52,6 +53,7 @@ struct SeededChance: RandomNumberGenerator {
       }
       guard case .promoting(let course, let stage, let step) = story.phase else { return nil }
       let environment = course.stages[stage].environment
+      if step == .fitting { return .schemaGranted(environment: environment) }
       return step == .requested
         ? .taken(environment: environment) : .served(environment: environment, digest: course.digest, at: now)
     }
@@ -59,10 +61,11 @@ struct SeededChance: RandomNumberGenerator {
     mutating func noise() -> Promotion.Input {
       let environment = [integration, staging, production].randomElement(using: &chance)!
       let name = Bool.random(using: &chance) ? smoke : load
-      switch Int.random(in: 0..<22, using: &chance) {
+      switch Int.random(in: 0..<24, using: &chance) {
       case 0:
         return Bool.random(using: &chance)
-          ? .withdrawn(environment: environment) : .begin(order(ordinal: Int64.random(in: 7...10, using: &chance)))
+          ? .withdrawn(environment: environment)
+          : .begin(order(stages: stages, ordinal: Int64.random(in: 7...10, using: &chance)))
       case 1: return .built(build(Int.random(in: 0..<12, using: &chance) == 0 ? "9" : "1"))
       case 2: return .buildFailed(reason: "make: error 2", log: log)
       case 3: return .provenanceFound(environment: environment, finding: .rejected(reason: "not signed"))
@@ -80,7 +83,9 @@ struct SeededChance: RandomNumberGenerator {
         return .exhausted(key: key, why: "the disk is full")
       case 12...14: return promote(environment, override: Bool.random(using: &chance))
       case 15...16: return promote(override: true)
-      default: return said.randomElement(using: &chance) ?? .begin(order())
+      case 17: return .schemaRefused(environment: environment, reason: "harbor reads the dropped column")
+      case 18: return .schemaGranted(environment: environment)
+      default: return said.randomElement(using: &chance) ?? .begin(order(stages: stages))
       }
     }
   }
@@ -90,8 +95,9 @@ struct SeededChance: RandomNumberGenerator {
     var seen: [String: Int] = [:]
     var ends: [String: Int] = [:]
     for seed in 0..<Self.seeds {
-      var world = World(chance: SeededChance(state: seed))
-      world.tell(.begin(order()), seed: seed)
+      let stages = seed.isMultiple(of: 2) ? stagesWithDatabase : order().stages
+      var world = World(chance: SeededChance(state: seed), stages: stages)
+      world.tell(.begin(order(stages: stages)), seed: seed)
       for _ in 0..<Self.noisyTurns {
         let honest = Int.random(in: 0..<10, using: &world.chance) < 6
         let input = honest ? world.answer() ?? world.noise() : world.noise()
@@ -110,7 +116,7 @@ struct SeededChance: RandomNumberGenerator {
         seen[event.name, default: 0] += 1
       }
       #expect(replayed == world.story, "seed \(seed)")
-      #expect(oneDigest(world.events), "seed \(seed)")
+      #expect(oneDigest(world.events, stages), "seed \(seed)")
       switch world.story.phase {
       case .completed: ends["completed", default: 0] += 1
       case .unbuilt: ends["unbuilt", default: 0] += 1
@@ -131,19 +137,26 @@ struct SeededChance: RandomNumberGenerator {
     }
   }
 
-  /// Every request carries the digest that was built, asked only after its gate and only in order.
-  private func oneDigest(_ events: [Promotion.Event]) -> Bool {
+  /// Every request carries the digest that was built, asked only after its gate, with its database's word and in order.
+  private func oneDigest(_ events: [Promotion.Event], _ stages: [Promotion.Stage]) -> Bool {
     var artifact: StoredArtifact?
     var gate: EnvironmentName?
+    var word: EnvironmentName?
     var passed: [EnvironmentName] = []
     for event in events {
       switch event {
       case .built(let result):
         if artifact != nil { return false }
         artifact = result.artifact
-      case .provenanceVerified(let environment, _): gate = environment
+      case .provenanceVerified(let environment, _):
+        gate = environment
+        word = nil
+      case .schemaGranted(let environment, _): word = environment
       case .requested(let request):
-        let before = order().stages.map(\.environment).prefix { $0 != request.environment }
+        let before = stages.map(\.environment).prefix { $0 != request.environment }
+        let database = stages.first { $0.environment == request.environment }?.database
+        guard database == nil || word == request.environment else { return false }
+        word = nil
         guard request.artifact == artifact, gate == request.environment, before.allSatisfy(passed.contains) else {
           return false
         }
@@ -152,7 +165,7 @@ struct SeededChance: RandomNumberGenerator {
       case .condemned(let environment, _): passed.removeAll { $0 == environment }
       case .renewed: passed = []
       case .begun, .buildFailed, .provenanceRejected, .taken, .superseded, .served, .checkPassed, .checkFailed,
-        .soakBegan, .completed, .halted, .resumed:
+        .soakBegan, .completed, .halted, .resumed, .schemaAsked, .schemaRefused:
         break
       }
     }

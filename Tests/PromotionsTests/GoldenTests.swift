@@ -26,6 +26,9 @@ let goldenEvents: [Promotion.Event] = [
   .halted(reason: "superseded in production by bbbbbbbbbb"),
   .resumed(Promotion.Resumption(environment: staging, override: true, reason: "the load test was wrong")),
   .renewed(order(ordinal: 9)),
+  .schemaAsked(Promotion.SchemaAsk(order(), digest: digest("1"), environment: staging, database: orders)),
+  .schemaGranted(environment: staging, at: at(19)),
+  .schemaRefused(environment: production, reason: "harbor bbbbbbbbbb still reads orders.note."),
 ]
 
 @Suite("Promotion on the wire") struct GoldenTests {
@@ -52,11 +55,29 @@ let goldenEvents: [Promotion.Event] = [
     }
   }
 
+  @Test("a stage with a database is written with it, and one without as it always was")
+  func stages() throws {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = .sortedKeys
+    for (database, json) in [
+      (nil, #"{"checks":[],"environment":"production","soak":0}"#),
+      (orders, #"{"checks":[],"database":"orders","environment":"production","soak":0}"#),
+    ] {
+      let stage = Promotion.Stage(environment: production, checks: [], soak: .zero, database: database)
+      #expect(String(decoding: try encoder.encode(stage), as: UTF8.self) == json)
+      #expect(try JSONDecoder().decode(Promotion.Stage.self, from: Data(json.utf8)) == stage)
+    }
+  }
+
   @Test("a state is written and read back, wherever it is")
   func states() throws {
     let encoder = JSONEncoder()
     for length in 0...inEveryEnvironment.count {
       let state = try Story(Array(inEveryEnvironment.prefix(length))).state
+      #expect(try JSONDecoder().decode(Promotion.State.self, from: encoder.encode(state)) == state)
+    }
+    for length in 0...schemaWay.count {
+      let state = try Story(Array(schemaWay.prefix(length))).state
       #expect(try JSONDecoder().decode(Promotion.State.self, from: encoder.encode(state)) == state)
     }
   }

@@ -49,6 +49,21 @@ import Testing
     check(.promoting(course(passed: 1), stage: 1, .soaking(until: at(9))), "staging soaks before its checks passed")
   }
 
+  @Test("where there is a database, it has its word")
+  func databases() {
+    func fitted(_ passed: Int, _ change: (inout Promotion.Course) -> Void = { _ in }) -> Promotion.Course {
+      var course = Promotion.Course(order: order(stages: stagesWithDatabase), build: build())
+      let known = self.course(passed: passed)
+      for index in 0..<passed { course.stages[index] = known.stages[index] }
+      change(&course)
+      return course
+    }
+    check(.promoting(fitted(1), stage: 1, .fitting), "the database of staging was asked before its provenance")
+    check(.promoting(course(passed: 0), stage: 0, .fitting), "integration fits to no database")
+    check(.promoting(fitted(1), stage: 1, .requested), "staging was asked without the word of its database")
+    check(.halted(fitted(2), reason: ""), "staging passed without the word of its database")
+  }
+
   @Test("the end is the end of every stage, with a digest that may be used")
   func ends() {
     check(.completed(course(passed: 2)), "completed with a stage that has not passed")

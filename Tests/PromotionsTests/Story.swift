@@ -8,6 +8,7 @@ let integration = EnvironmentName(rawValue: "integration")!
 let staging = EnvironmentName(rawValue: "staging")!
 let production = EnvironmentName(rawValue: "production")!
 let smoke = CheckName(rawValue: "smoke")!
+let orders = DatabaseName(rawValue: "orders")!
 let load = CheckName(rawValue: "load")!
 let commit = CommitID(rawValue: String(repeating: "a", count: 40))!
 let newer = CommitID(rawValue: String(repeating: "b", count: 40))!
@@ -54,6 +55,21 @@ func through(_ environment: EnvironmentName, checks: [CheckName] = []) -> [Promo
     .provenanceFound(environment: environment, finding: verified), .taken(environment: environment),
     .served(environment: environment, digest: digest("1"), at: at(100)),
   ] + checks.map { .checked(environment: environment, name: $0, report: report()) }
+}
+
+/// The same way, of a service that lives on a database in staging and production.
+let stagesWithDatabase = [
+  Promotion.Stage(environment: integration, checks: [checkStep(smoke)], soak: .zero),
+  Promotion.Stage(
+    environment: staging, checks: [checkStep(smoke), checkStep(load)], soak: .seconds(60), database: orders),
+  Promotion.Stage(environment: production, checks: [], soak: .zero, database: orders),
+]
+
+/// The same as `through`, with the word of the database.
+func granted(_ environment: EnvironmentName, checks: [CheckName] = []) -> [Promotion.Input] {
+  var inputs = through(environment, checks: checks)
+  inputs.insert(.schemaGranted(environment: environment), at: 1)
+  return inputs
 }
 
 let soaked = Promotion.Input.woke(key: Promotion.soakKey(staging))

@@ -23,6 +23,12 @@ private struct RolloutExplorer {
 
   mutating func roll(_ sides: Int) -> Int { Int.random(in: 0..<sides, using: &chance) }
   mutating func letter() -> String { ["a", "b", "c", "d", "1", "2"][roll(6)] }
+  /// Some of what is kept, and something that is not.
+  mutating func bars() -> [SchemaBar] {
+    var digests = state.knownGood.map(\.deployment.digest).filter { _ in roll(2) == 0 }
+    if roll(4) == 0 { digests.append(Facts.digest(letter())) }
+    return digests.map { SchemaBar(digest: $0, why: "It reads a column that is gone.") }
+  }
   mutating func configuration() -> Digest { Facts.digest(roll(4) == 0 ? "3" : "f") }
 
   mutating func give(_ input: Rollout.Input) {
@@ -33,7 +39,7 @@ private struct RolloutExplorer {
       switch input {
       case .configure, .rollBack, .lift, .approve, .freeze, .thaw, .drill, .setFloor: break
       case .offer, .sealed, .baselineMeasured, .ready, .instanceEnded, .routed, .judged, .aftermath, .woke, .retired,
-        .announced, .exhausted, .unconfigure, .closed, .served, .budgetLooked:
+        .announced, .exhausted, .unconfigure, .closed, .served, .budgetLooked, .schemaBars:
         faults.append("the observation \(input) was refused: \(error)")
       }
       return
@@ -70,6 +76,9 @@ private struct RolloutExplorer {
       if start.kind != .forward, let floor = state.raisedFloor, start.offer.ordinal < floor.ordinal {
         faults.append("\(start.kind) \(start.id) goes below the floor")
       }
+      if start.kind != .forward, let bar = state.bars.first(where: { $0.digest == start.deployment.digest }) {
+        faults.append("\(start.kind) \(start.id) goes to what the schema would fail: \(bar.why)")
+      }
     case .stepEntered(let id, let index, percent: _, at: _):
       if let frozenFrom, let live = state.live, live.id == id, live.start.kind == .forward, state.frozen != nil,
         live.start.at < frozenFrom || !live.start.offer.override
@@ -87,6 +96,7 @@ private struct RolloutExplorer {
 
   mutating func interfere() {
     if roll(4) == 0 { return decideByHand() }
+    if roll(8) == 0 { return give(.schemaBars(bars())) }
     switch roll(12) {
     case 0...4:
       let isNew = roll(3) > 0
@@ -108,7 +118,8 @@ private struct RolloutExplorer {
             holdback: [0, 5][roll(2)], preview: roll(3) == 0 ? .header(name: "X-Next", value: "1") : nil,
             drill: roll(4) == 0, judged: roll(3) > 0,
             scarcity: [.hold, .advance(after: .seconds(20)), .ask(after: .seconds(20))][roll(3)], keep: 1 + roll(3),
-            announceTargets: roll(3), objectives: roll(3) == 0 ? [] : [Facts.objective])))
+            announceTargets: roll(3), objectives: roll(3) == 0 ? [] : [Facts.objective],
+            database: roll(3) == 0 ? nil : Facts.orders)))
     default: if let old = given.randomElement(using: &chance) { give(old) }
     }
   }
@@ -268,7 +279,7 @@ private struct RolloutExplorer {
     var seen: [String: Int] = [:]
     for seed in 0..<Self.seeds {
       var world = RolloutExplorer(seed: seed)
-      world.give(.configure(RolloutFacts.policy()))
+      world.give(.configure(RolloutFacts.policy(database: seed.isMultiple(of: 3) ? nil : RolloutFacts.orders)))
       if seed.isMultiple(of: 4) { world.serveTwo() }
       for _ in 0..<50 {
         if world.roll(6) == 0 { world.interfere() } else { world.observe() }
@@ -284,7 +295,7 @@ private struct RolloutExplorer {
       #expect(world.faults.isEmpty, "seed \(seed): \(world.faults.prefix(3))")
       if !world.faults.isEmpty { break }
     }
-    #expect(seen.count == 40, "some events were never met: \(seen.keys.sorted())")
+    #expect(seen.count == 42, "some events were never met: \(seen.keys.sorted())")
     #expect(seen.filter { $0.value < 20 } == [:], "hardly ever met")
   }
 
@@ -312,6 +323,15 @@ private struct RolloutExplorer {
     check("is condemned and wanted to run") { $0.condemned.append(CondemnedDigest(condemnation)) }
     check("while it is retired") { $0.retiring.append(canary) }
     check("to run and to be retired") { $0.retiring.append(canary) }
+    check("there is no database, and something is said of one") { state in
+      state.bars = [SchemaBar(digest: canary.digest, why: "It reads a column that is gone.")]
+    }
+    let fitted = RolloutFacts.policy(database: RolloutFacts.orders)
+    check("the schema was not told of what is held here") { $0.policy = fitted }
+    check("has a share, and the schema does not know of it") { state in
+      state.policy = fitted
+      state.saidVersions = []
+    }
     check("a version below the floor is kept") { state in
       let floor = Rollout.Floor(digest: canary.digest, reason: "new table", actor: "ada")
       state.raisedFloor = Rollout.RaisedFloor(floor: floor, ordinal: 2, at: story.now)

@@ -66,6 +66,12 @@ private let goldenEvents: [Rollout.Event] = {
           missing: BudgetStanding.Missing(reason: "the server is away", since: at + .minutes(1)))
       ], at: at),
     .troubleEnded(EffectKey("run/harbor.production.aaaaaaaaaaaa.ffffffff")),
+    .versionsHeld([
+      HeldVersion(digest: old.digest, commit: old.commit, ordinal: 1, standing: .serving),
+      HeldVersion(digest: new.digest, commit: new.commit, ordinal: 2, standing: .rollingOut),
+      HeldVersion(digest: Facts.digest("c"), commit: Facts.commit(3), ordinal: 3, standing: .target),
+    ]),
+    .barsNoted([SchemaBar(digest: old.digest, why: "It reads orders.note.")]),
   ]
 }()
 
@@ -92,6 +98,9 @@ private let goldenShapes: [Rollout.Event] = [
       rollout: 2, condemned: Facts.deployment("b", 2), to: nil, cause: .logic, sentence: "41 of 812 requests failed.",
       firstBadAt: nil, detectedAt: at, decidedAt: at, lastBadAt: nil, restoredAt: nil, closedAt: at + .seconds(2),
       isDrill: true, requestsHurt: 0, clientMinutesHurt: 0, evidence: nil)),
+  .configured(Facts.policy(database: Facts.orders)),
+  .versionsHeld([]),
+  .barsNoted([]),
 ]
 
 private let drilled = Drill.Report(

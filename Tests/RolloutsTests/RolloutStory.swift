@@ -8,6 +8,7 @@ import Testing
 enum RolloutFacts {
   static let service = parsed(ServiceName(rawValue: "harbor"))
   static let environment = parsed(EnvironmentName(rawValue: "production"))
+  static let orders = parsed(DatabaseName(rawValue: "orders"))
   static let sealed = digest("e")
   /// The configuration hash that the sealer gives unless a test says otherwise.
   static let configuration = digest("f")
@@ -40,13 +41,14 @@ enum RolloutFacts {
   static func policy(
     strategy: Rollout.Strategy = .canary, steps: [Rollout.Step] = [10, 50, 100], holdback: Int = 0,
     preview: PreviewMatch? = nil, drill: Bool = false, judged: Bool = true, scarcity: Rollout.WhenScarce = .hold,
-    keep: Int = 3, announceTargets: Int = 1, objectives: [Objective] = []
+    keep: Int = 3, announceTargets: Int = 1, objectives: [Objective] = [], database: DatabaseName? = nil
   ) -> Rollout.Policy {
     Rollout.Policy(
       service: service, environment: environment, strategy: strategy, steps: steps, stepMinimum: .seconds(10),
       finalWatch: .seconds(30), holdback: holdback, preview: preview, drill: drill, judged: judged,
       judge: JudgePolicy(sloP99: .seconds(0.2)), scarcity: scarcity, startLimit: .seconds(60),
-      crashLimit: 3, keep: keep, announceTargets: announceTargets, objectives: objectives)
+      crashLimit: 3, keep: keep, announceTargets: announceTargets, objectives: objectives,
+      database: database)
   }
 
   static let objective = Objective(

@@ -9,9 +9,10 @@ import Testing
 
 /// A performer over scripted ports, and whatever it posts.
 final class Bench: Sendable {
-  let forge = ScriptedForge()
+  let trees: PaperTrees
+  let forge: ScriptedForge
   let runner = ScriptedRunner()
-  let artifacts = ScriptedArtifactStore()
+  let artifacts: ScriptedArtifactStore
   let platform = ScriptedPlatform()
   let router = ScriptedRouter()
   let telemetry = ScriptedTelemetry()
@@ -19,17 +20,21 @@ final class Bench: Sendable {
   let sealer = ScriptedSealer()
   let queries = ScriptedQueries()
   let history = ScriptedHistory()
+  let schemas = FakeSchemaServer()
   let folder = TemporaryFolder()
   let posted = Letterbox()
   let noticed = Noticeboard()
   let performer: Performer
 
   init() throws {
+    trees = PaperTrees()
+    forge = ScriptedForge(trees: trees)
+    artifacts = ScriptedArtifactStore(trees: trees)
     performer = Performer(
       ports: Ports(
         forge: forge, runner: runner, artifacts: artifacts, platform: platform, router: router, telemetry: telemetry,
         announcer: ScriptedAnnouncer(), blobs: blobs, sealer: sealer, catalog: ScriptedCatalog(),
-        queries: queries, history: history),
+        queries: queries, history: history, schemas: schemas),
       evidence: try EvidenceBook(folder: folder.path))
     performer.attach { [posted] parcel in
       posted.take(parcel)

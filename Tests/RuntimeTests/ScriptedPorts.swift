@@ -23,8 +23,9 @@ struct ScriptedForge: Forge {
     from old: CommitID?, to new: CommitID, in repository: RepositoryName, limit: Int
   ) async throws(Outage) -> [CommitFacts] { throw unscripted("commits") }
   func checkOut(_ commit: CommitID, of repository: RepositoryName, into folder: String) async throws(Outage) {
-    throw unscripted("checkOut")
+    try trees.write(commit, into: folder)
   }
+  let trees: PaperTrees
   let move = Script<[CommitID], HeadMove>()
   let changedPaths = Script<[CommitID], ChangedPaths>()
   let comment = Script<ChangeNote, Void>()
@@ -67,7 +68,8 @@ struct ScriptedArtifactStore: ArtifactStore {
   func verify(
     _ digest: Digest, service: ServiceName, commit: CommitID
   ) async throws(Outage) -> ProvenanceFinding { throw unscripted("verify") }
-  func unpack(_ digest: Digest, into folder: String) async throws(Outage) { throw unscripted("unpack") }
+  let trees: PaperTrees
+  func unpack(_ digest: Digest, into folder: String) async throws(Outage) { try trees.write(digest, into: folder) }
   func digest(ofReleaseFolder folder: String) async throws(Outage) -> Digest { throw unscripted("digest") }
 }
 

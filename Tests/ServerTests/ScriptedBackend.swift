@@ -111,7 +111,7 @@ actor ScriptedBackend: Backend {
     var book = Book()
     for event in harbor.events {
       switch event.event {
-      case .settings, .observation: continue
+      case .settings, .observation, .schema: continue
       case .queue(let happened): book.record(.queue(event.stream, happened), position: event.position, at: event.at)
       case .build(let happened): book.record(.build(event.stream, happened), position: event.position, at: event.at)
       case .delivery(let happened):

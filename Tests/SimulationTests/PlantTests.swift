@@ -43,12 +43,34 @@ import Testing
     Issue.record("\(plant) was not seen as \(promise) in \(seeds) seeds, only as \(seen)")
   }
 
+  /// The same, in stories of schemas.
+  static let schemaExpectations: [(Plant, Promise, seeds: UInt64)] = [
+    (.examinerBlind, .schemaServesAll, 10),
+    (.targetsUnjudged, .rollbackTargetsFit, 20),
+    (.contractsFeared, .contractsPass, 10),
+    (.bookForgets, .migratedOnce, 60),
+    (.driftIgnored, .migratedOnce, 10),
+    (.barsDenied, .noRollbackToBarred, 60),
+  ]
+
+  @Test("a defect planted in a schema is seen by its checker", arguments: schemaExpectations.indices)
+  func plantedInSchemas(index: Int) {
+    let (plant, promise, seeds) = Self.schemaExpectations[index]
+    var seen: [Promise] = []
+    for seed in 1...seeds {
+      seen += SchemaRun(seed: seed, plant: plant).run().violations.map(\.promise)
+      if seen.contains(promise) { return }
+    }
+    Issue.record("\(plant) was not seen as \(promise) in \(seeds) seeds, only as \(seen)")
+  }
+
   @Test("every promise and every plant has its proof")
   func complete() {
-    let promises = Set(Self.expectations.map { $0.1 })
+    let all = Self.expectations + Self.schemaExpectations
+    let promises = Set(all.map { $0.1 })
     // Proven at the boundaries of a story: see `CrashTests`.
     #expect(Promise.allCases.filter { !promises.contains($0) } == [.landedIsBuilt])
-    let plants = Set(Self.expectations.map { $0.0 })
+    let plants = Set(all.map { $0.0 })
     // Seen in `CrashTests`, and counted over seeds in the next test.
     #expect(Plant.allCases.filter { !plants.contains($0) } == [.routingCursorLost, .errorsInvented])
   }

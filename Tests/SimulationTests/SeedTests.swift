@@ -8,7 +8,8 @@ import Testing
 enum Seeds {
   static let usual = 1_000
   static let shards = 4
-  static var count: Int { number("PLIMSOLL_SEEDS") ?? usual }
+  static var count: Int { asked ?? usual }
+  static var asked: Int? { number("PLIMSOLL_SEEDS") }
   static var first: Int { number("PLIMSOLL_FIRST_SEED") ?? 1 }
   private static func number(_ name: String) -> Int? { ProcessInfo.processInfo.environment[name].flatMap { Int($0) } }
 

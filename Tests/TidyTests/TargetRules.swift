@@ -2,7 +2,7 @@ import Foundation
 
 /// Who may import whom: design table of ARCHITECTURE.md and docs/decisions/0002, as data.
 enum TargetRules {
-  static let domains: Set = ["MergeQueues", "Promotions", "Rollouts"]
+  static let domains: Set = ["MergeQueues", "Promotions", "Rollouts", "Migrations"]
   /// No Foundation, clock, chance, task, I/O, global or log.
   static let pure: Set = [
     "Kernel", "Statistics", "MergeQueues", "Promotions", "Rollouts", "Measures", "ControlPlane", "Simulator",

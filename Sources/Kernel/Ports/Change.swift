@@ -144,6 +144,20 @@ extension [CheckResult] {
   ///
   /// - Parameter reporter: whose word alone counts; nil lets everybody's count who uses the name, and then all must pass.
   ///   Of several reports of one reporter the last listed counts: it is that reporter's later word.
+  /// Whether its standing is `passed`, for those who ask it of thousands. O(n²), without a copy.
+  package func hasPassed(_ name: String, at commit: CommitID) -> Bool {
+    var isKnown = false
+    for (index, result) in enumerated() where result.name == name && result.commit == commit {
+      let isOutdone = self[(index + 1)...].contains {
+        $0.name == name && $0.commit == commit && $0.reporter == result.reporter
+      }
+      if isOutdone { continue }
+      if result.state != .passed { return false }
+      isKnown = true
+    }
+    return isKnown
+  }
+
   package func standing(of name: String, at commit: CommitID, from reporter: String? = nil) -> CheckStanding {
     let named = filter { $0.name == name && (reporter == nil || $0.reporter == reporter) }
     var latest: [CheckResult] = []

@@ -54,7 +54,7 @@ struct LedgerPage: Sendable {
     let oldest = upper - Int64(events.count)
     let now = reader.now()
     var streams: [String] = []
-    for kind in [StreamKind.queue, .delivery, .settings] {
+    for kind in [StreamKind.queue, .delivery, .schema, .settings] {
       streams += await backend.states(kind).map(\.stream.description)
     }
     return LedgerPage(

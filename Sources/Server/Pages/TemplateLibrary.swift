@@ -28,6 +28,8 @@ enum TemplateLibrary {
       ("frozen", PackageResources.frozen_mustache),
       ("observations", PackageResources.observations_mustache),
       ("observation", PackageResources.observation_mustache),
+      ("schemas", PackageResources.schemas_mustache), ("schema", PackageResources.schema_mustache),
+      ("findings", PackageResources.findings_mustache),
     ]
   }
 }

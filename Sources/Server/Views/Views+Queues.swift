@@ -52,7 +52,7 @@ extension Views {
         StallView(
           cause: $0.cause.rawValue, sentence: "\($0.sentence) \($0.nextStep)", levers: [levers].compactMap { $0 })
       } ?? levers.map { StallView(cause: "longWait", sentence: line.reason, levers: [$0]) },
-      note: entry.note.map { note($0, entry.noteFate) })
+      note: entry.note.map { note($0, state.fate(of: $0)) })
   }
 
   /// What is said on the change itself.
@@ -67,10 +67,10 @@ extension Views {
     }
   }
 
-  /// The one that waits to be written, else the last of which the forge has answered.
+  /// The one that waits to be written, else the last that was to be said, and what became of it.
   private static func note(on record: Chronicle.ChangeRecord, in state: MergeQueue.State) -> NoteView? {
     if let waiting = state.notes.last(where: { $0.entry == record.facts.id }) { return note(waiting, nil) }
-    return record.note.map { note($0.note, $0.fate) }
+    return record.note.map { note($0.note, $0.fate ?? state.fate(of: $0.note)) }
   }
 
   /// Nil until a run has ended, and while people hold it up: it lands when somebody lets it.
@@ -129,7 +129,7 @@ extension Views {
     let (outcome, commit, log): (String, CommitID?, Digest?) =
       switch entry.outcome {
       case .landed(let commit): ("landed", commit, nil)
-      case .ejected(let ejection): ("ejected", nil, ejection.log)
+      case .ejected(let ejection): ("ejected", nil, ejection.log ?? ejection.report)
       case .withdrawn: ("withdrawn", nil, nil)
       }
     return FinishedView(
@@ -143,7 +143,7 @@ extension Views {
     _ record: Chronicle.ChangeRecord, in state: MergeQueue.State, repository: RepositoryName,
     promotions: [PromotionView], now: Instant
   ) -> ChangeView {
-    // Of those that left otherwise than by landing only the queue itself knows where their time went.
+    // Of those that left otherwise than by landing, in older histories, only the queue itself knows where their time went.
     let end = (state.finished.last { $0.facts.id == record.facts.id } ?? record.outcome).map(finished)
     let entry = state.entry(record.facts.id)
     let standing = standing(of: record.facts.id, in: state, now: now)

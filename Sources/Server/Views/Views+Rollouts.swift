@@ -18,7 +18,8 @@ extension Views {
         CondemnedView(
           digest: $0.digest.rawValue, cause: $0.cause.rawValue, sentence: $0.sentence, atMs: $0.at.milliseconds)
       },
-      targets: state.knownGood.dropFirst().map(deployment), leaving: state.isRetired ? nil : state.leaving?.id.rawValue,
+      targets: state.knownGood.dropFirst().filter(state.allows).map(deployment),
+      leaving: state.isRetired ? nil : state.leaving?.id.rawValue,
       freeze: state.isRetired ? nil : state.frozen.map(freeze), floor: state.floor.map(floor),
       drill: drilled.flatMap { record in record.drill.map { drill($0.report, of: record, at: $0.at) } },
       budgets: state.isRetired ? [] : budgets(state))
@@ -50,7 +51,8 @@ extension Views {
       guard let last = state.condemned.last else { return "Nothing has been rolled out here yet." }
       return "Nothing serves here: \(last.sentence)"
     }
-    return "\(serving.deployment.commit.short) serves all traffic; nothing moves."
+    let bars = Rollout.barReason(state).map { " \($0)" } ?? ""
+    return "\(serving.deployment.commit.short) serves all traffic; nothing moves.\(bars)"
   }
 
   static func deployment(_ known: KnownGood) -> DeploymentView {

@@ -7,7 +7,9 @@ import Migrations
 struct MigrateCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "migrate", abstract: "Prove that a migration leaves the versions that run alone.",
-    subcommands: [MigrateCheckCommand.self])
+    subcommands: [
+      MigrateCheckCommand.self, MigrateStatusCommand.self, MigrateOverrideCommand.self, MigrateAdoptCommand.self,
+    ])
 }
 
 struct MigrateCheckCommand: AsyncParsableCommand {

@@ -5,7 +5,7 @@ import Kernel
 
 struct QueueWaitsCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "waits", abstract: "How long what landed had waited, and for what: by lane, service and team.")
+    commandName: "waits", abstract: "How long changes waited, and for what: by lane, service and team.")
 
   @Argument(help: "The repository; all when left out.")
   var repository: String?
@@ -27,10 +27,10 @@ struct QueueWaitsCommand: AsyncParsableCommand {
     let terminal = Terminal.standard
     terminal.line(terminal.paint(waits.repository, .strong) + "  the last \(days) \(days == 1 ? "day" : "days")")
     if waits.groups.isEmpty {
-      terminal.line("Nothing landed whose waits were recorded.")
+      terminal.line("Nothing landed or left whose waits were recorded.")
     } else {
       printTable(
-        ["who", "landed", "half within", "95 % within", "99 % within", "mostly"],
+        ["who", "changes", "half within", "95 % within", "99 % within", "mostly"],
         waits.groups.map { group in
           [group.group, "\(group.count)"]
             + [group.p50Ms, group.p95Ms, group.p99Ms].map { Span(milliseconds: $0).plainly } + [Self.mostly(group)]

@@ -26,6 +26,8 @@ struct SimulateMachinesCommand: AsyncParsableCommand {
   var exhaustive = false
   @Option(name: .long, help: "With --exhaustive: only this story (see docs/simulation.md). May be repeated.")
   var story: [String] = []
+  @Flag(name: .long, help: "Instead: two services that share a database, its migrations, and people at its console.")
+  var schemas = false
   @Flag(name: .long, help: "Print JSON instead of words.")
   var json = false
 
@@ -45,6 +47,7 @@ struct SimulateMachinesCommand: AsyncParsableCommand {
     guard seeds > 0 else { throw Refusal(.malformed, "--seeds wants 1 or more, not \(seeds).") }
     let planted = try planted()
     let first = seed ?? UInt64.random(in: 0..<1_000_000_000)
+    if schemas { return try shareSchema(from: first, planted) }
     let terminal = Terminal.standard
     var answers: [Answer] = []
     var broken = 0
@@ -72,6 +75,46 @@ struct SimulateMachinesCommand: AsyncParsableCommand {
       let hours = Double(answers.reduce(0) { $0 + $1.simulatedMs }) / 3_600_000
       terminal.line(
         "\(seeds) seed(s) from \(first): \(answers.reduce(0) { $0 + $1.turns }) turns, \(answers.reduce(0) { $0 + $1.rollouts }) rollouts, \(answers.reduce(0) { $0 + $1.rollbacks }) rollbacks, \(String(format: "%.1f", hours)) h simulated in \(ContinuousClock.now - began): "
+          + (broken == 0 ? terminal.paint("every promise held", .good) : terminal.paint("\(broken) broken", .bad)))
+    }
+    if broken > 0 { throw ExitCode(1) }
+  }
+
+  private struct SchemaAnswer: Encodable {
+    var seed: UInt64
+    var ok: Bool
+    var violations: [String]
+    var met: SchemaTally
+    var simulatedMs: Int64
+  }
+
+  private func shareSchema(from first: UInt64, _ planted: Plant?) throws {
+    let terminal = Terminal.standard
+    var answers: [SchemaAnswer] = []
+    var broken = 0
+    let began = ContinuousClock.now
+    for number in 0..<UInt64(seeds) {
+      let result = SchemaRun(seed: first &+ number, plant: planted).run()
+      if !result.ok {
+        broken += 1
+        if !json {
+          terminal.clearProgress()
+          terminal.line(result.report)
+        }
+      }
+      answers.append(
+        SchemaAnswer(
+          seed: result.seed, ok: result.ok, violations: result.violations.map(\.description), met: result.tally,
+          simulatedMs: result.simulated.milliseconds))
+      terminal.progress("seed \(result.seed): \(number + 1) of \(seeds), \(broken) broken")
+    }
+    terminal.clearProgress()
+    if json {
+      try printJSON(answers)
+    } else {
+      let sum = answers.reduce(SchemaTally()) { $0 + $1.met }
+      terminal.line(
+        "\(seeds) seed(s) from \(first): \(sum) in \(ContinuousClock.now - began): "
           + (broken == 0 ? terminal.paint("every promise held", .good) : terminal.paint("\(broken) broken", .bad)))
     }
     if broken > 0 { throw ExitCode(1) }

@@ -4,6 +4,7 @@ import Foundation
 import Kernel
 import Ledger
 import Logging
+import MigrationOracle
 import PlimsollFile
 import Runtime
 import Server
@@ -24,6 +25,8 @@ struct Assembly {
   let records: LiveRecords
   let rasteriser = SVGRasteriser()
   let observed: PageTelemetry
+  /// Nil where no database is named: nobody then needs a PostgreSQL on this machine.
+  let schemas: EnvironmentSchemas?
   let sources: ReadyInstances.Sources
   let performer: Performer
   let host: EngineHost<ProductLedger>
@@ -73,12 +76,18 @@ struct Assembly {
     let ready = ReadyInstances(file.runs)
     sources = ReadyInstances.sources(file.runs, log: telemetry, ready: ready)
     let (queries, history) = try Self.prometheus(catalog, file.runs)
+    schemas =
+      file.databases.isEmpty
+      ? nil
+      : EnvironmentSchemas(blobs: blobs, now: { .now }) { place throws(Outage) in
+        try Self.database(at: place, catalog)
+      }
     performer = Performer(
       ports: Ports(
         forge: forge, runner: runner, artifacts: artifacts, platform: platform, router: router,
         telemetry: sources.telemetry,
         observed: observed, announcer: announcer, blobs: blobs, sealer: sealer, catalog: catalog,
-        queries: queries, history: history),
+        queries: queries, history: history, schemas: schemas ?? NoSchemaServer()),
       evidence: evidence)
     ready.follow(performer)
     host = EngineHost(store: ledger, performer: performer, checksInvariants: true) { notice in
@@ -107,6 +116,7 @@ struct Assembly {
   /// Stops deciding; instances and routers go on serving and are found again at the next start.
   func stop() async {
     await host.stop()
+    await schemas?.stop()
     try? ledger.close()
     claim.release()
   }
@@ -120,6 +130,21 @@ struct Assembly {
       try catalog.prometheusToken().map { [HTTPFetch.Header("authorization", "Bearer \($0)")] } ?? []
     }
     return (server, PrometheusMemory(server, places: runs.compactMap { RecordedPlace($0) }))
+  }
+
+  /// Looked up at each use, as other secrets are.
+  private static func database(
+    at place: SchemaPlace, _ catalog: ServiceCatalog
+  ) throws(Outage) -> EnvironmentDatabase {
+    let sizes: [TableSize]?
+    do {
+      sizes = try catalog.sizes(at: place).map { try TableSizes.read($0) }
+    } catch let outage as Outage {
+      throw outage
+    } catch {
+      throw Outage("configuration", "the table sizes of \(place) cannot be read", sources: ["\(error)"])
+    }
+    return EnvironmentDatabase(url: try catalog.address(of: place), role: try catalog.role(at: place), sizes: sizes)
   }
 
   /// HAProxy's sockets live two levels below this folder, and a socket's path must stay short.

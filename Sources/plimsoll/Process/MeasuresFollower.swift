@@ -15,7 +15,7 @@ actor MeasuresFollower {
   }
 
   /// Changes whenever `Book` or its folding does; an older file is then folded anew.
-  static let format = "2"
+  static let format = "3"
   /// The file is at most this many events behind.
   static let saveInterval: Position = 512
   /// More commits than this in one landing are a vendored history, not a change.
@@ -72,7 +72,7 @@ actor MeasuresFollower {
   private func record(_ event: RecordedEvent<StreamEvent>) async {
     switch event.event {
     // What something else deploys is none of ours to measure.
-    case .settings, .observation: return
+    case .settings, .observation, .schema: return
     case .queue(let inner):
       saved.book.record(.queue(event.stream, inner), position: event.position, at: event.at)
       if case .landed(let landing) = inner { await recordCommits(of: landing, event) }

@@ -12,6 +12,8 @@ struct TurnBench {
   struct Row: Encodable {
     var lanes: String
     var slots: Int
+    /// Whether entries need approvals, checks and reviews, which most of them lack.
+    var needs: String
     var kind: String
     var turns: Int
     var medianMs: Double
@@ -24,8 +26,10 @@ struct TurnBench {
     var rows: [Row] = []
     for lanes in LongLine.Lanes.allCases {
       for slots in [2, 16, 64] {
-        progress("turns, lanes \(lanes.rawValue), \(slots) slots …")
-        rows += try measured(LongLine.Setting(entries: entries, slots: slots, lanes: lanes))
+        for needs in LongLine.Needs.allCases {
+          progress("turns, lanes \(lanes.rawValue), \(slots) slots, needs \(needs.rawValue) …")
+          rows += try measured(LongLine.Setting(entries: entries, slots: slots, lanes: lanes, needs: needs))
+        }
       }
     }
     return rows
@@ -47,7 +51,8 @@ struct TurnBench {
     return LongLine.Kind.allCases.compactMap { kind in
       guard let all = times[kind]?.sorted(), let longest = all.last else { return nil }
       return Row(
-        lanes: setting.lanes.rawValue, slots: setting.slots, kind: kind.rawValue, turns: all.count,
+        lanes: setting.lanes.rawValue, slots: setting.slots, needs: setting.needs.rawValue, kind: kind.rawValue,
+        turns: all.count,
         medianMs: all[all.count / 2], p99Ms: all[all.count * 99 / 100], longestMs: longest)
     }
   }
@@ -61,10 +66,10 @@ struct TurnBench {
   static func show(_ rows: [Row]) {
     Terminal.standard.line("A turn with \(entries) changes queued, milliseconds")
     printTable(
-      ["lanes", "slots", "turn", "turns", "median", "P99", "longest"],
+      ["lanes", "slots", "needs", "turn", "turns", "median", "P99", "longest"],
       rows.map { row in
         [
-          row.lanes, "\(row.slots)", row.kind, "\(row.turns)", String(format: "%.2f", row.medianMs),
+          row.lanes, "\(row.slots)", row.needs, row.kind, "\(row.turns)", String(format: "%.2f", row.medianMs),
           String(format: "%.2f", row.p99Ms), String(format: "%.2f", row.longestMs),
         ]
       })

@@ -1,0 +1,167 @@
+import Kernel
+
+extension DatabaseSchema {
+  package static func evolve(_ state: inout State, _ event: Event) {
+    switch event {
+    case .configured(let policy):
+      state.policy = policy
+      state.versions.removeAll { !policy.names($0.service) }
+      if case .closed = state.phase { state.phase = .idle }
+      state.trouble = nil
+    case .closed:
+      state.phase = .closed
+      state.abandoned = nil
+      state.waiting = []
+      state.versions = []
+      state.matrix = []
+    case .versionsChanged(let versions):
+      state.forgetRisks(in: versions)
+      state.versions = versions
+      state.matrix.removeAll { row in
+        !versions.contains {
+          $0.service == row.verdict.client.service && $0.version.digest == row.verdict.client.digest
+        }
+      }
+    case .surveyed(let survey):
+      state.survey = survey
+      state.trouble = nil
+    case .drifted(let drift, let survey):
+      // Where the book changed as well it was us, and the word of it was lost.
+      let isOurs = state.survey?.applied != survey.applied || state.history.first?.after == survey.schema
+      state.survey = survey
+      state.drift = isOurs ? nil : drift
+      state.trouble = nil
+      state.movedMeanwhile = true
+    case .queued(let errand):
+      if state.current == errand { state.phase = .idle }
+      state.waiting.append(errand)
+    case .examinationBegan(let errand, let number):
+      state.waiting.removeAll { $0 == errand }
+      state.phase = .examining(errand, number: number)
+      state.number = number + 1
+      state.movedMeanwhile = false
+    case .examined(_, let examination):
+      state.trouble = nil
+      state.learn(examination)
+    case .granted(let ask):
+      state.finish(ask)
+      if state.refused?.ask.commit == ask.commit { state.refused = nil }
+      let version = HeldVersion(
+        digest: ask.digest, commit: ask.commit, ordinal: ask.ordinal, standing: .rollingOut)
+      let known = state.versions.last { $0.isOf(ask) }
+      if known.map({ $0.isGranted || $0.version.ordinal < ask.ordinal }) ?? true {
+        state.versions.removeAll { $0.isOf(ask) && $0.isGranted }
+        let statements = known?.statements ?? state.collected(ask)
+        state.versions.append(
+          LiveVersion(service: ask.service, version: version, statements: statements, isGranted: true))
+        state.versions.sort()
+      }
+    case .refused(let refused):
+      state.finish(refused.ask)
+      state.refused = refused
+    case .turnedAway(let ask, why: _): state.finish(ask)
+    case .abandoned(let ask):
+      // What is being applied cannot be called back.
+      if state.isApplying, state.current == .ask(ask), state.abandoned == nil {
+        state.abandoned = ask
+      } else {
+        state.finish(ask)
+      }
+    case .migrating(let ask, let examination, let migrations, let number):
+      state.phase = .applying(ask, examination, migrations: migrations, number: number)
+    case .migrated(let change, let survey):
+      state.phase = .idle
+      state.abandoned = nil
+      state.take(change, survey)
+      state.drift = nil
+      if state.override?.pending == change.marks { state.override = nil }
+    case .migrationFailed(let ask, name: _, why: _, let survey):
+      state.finish(ask)
+      if survey.at >= state.survey?.at ?? survey.at { state.survey = survey }
+    case .reviewed(let review, _):
+      state.waiting.removeAll { $0 == .review(review) }
+      if state.current == .review(review) { state.phase = .idle }
+    case .reviewDropped(let review):
+      state.waiting.removeAll { $0 == .review(review) }
+      if state.current == .review(review) { state.phase = .idle }
+    case .audited: state.phase = .idle
+    case .barred(let service, let bars):
+      state.told.removeAll { $0.service == service }
+      if !bars.isEmpty {
+        state.told.append(ToldBars(service: service, bars: bars))
+        state.told.sort { $0.service < $1.service }
+      }
+    case .overridden(let override): state.override = override
+    case .adoptionOrdered(let adoption, let number):
+      state.phase = .adopting(adoption, number: number)
+      state.number = number + 1
+    case .adopted(let change, let survey):
+      state.phase = .idle
+      state.drift = nil
+      state.take(change, survey)
+    case .adoptionFailed: state.phase = .idle
+    case .troubled(let key, let why): state.trouble = Trouble(key: key, why: why)
+    case .troubleEnded: state.trouble = nil
+    }
+  }
+}
+
+extension DatabaseSchema.State {
+  fileprivate mutating func finish(_ ask: DatabaseSchema.Ask) {
+    waiting.removeAll { $0 == .ask(ask) }
+    if abandoned == ask { abandoned = nil }
+    if current == .ask(ask) { phase = .idle }
+  }
+
+  fileprivate mutating func take(_ change: DatabaseSchema.Change, _ survey: SchemaSurvey) {
+    self.survey = survey
+    trouble = nil
+    history.insert(change, at: 0)
+    if history.count > DatabaseSchema.historyLimit { history.removeLast() }
+  }
+
+  /// Verdicts are about the schema after what was pending. A review's pending migrations are a change's that may never
+  /// land, so of them only what was collected is kept. And a statement that fails before a migration is set aside when
+  /// that is judged, so only a look at a schema as it stands acquits who failed on it.
+  fileprivate mutating func learn(_ examination: SchemaExamination) {
+    let verdicts = examination.verdicts + (examination.coming.map { [$0] } ?? [])
+    for verdict in verdicts {
+      for place in versions.indices where versions[place].client.isSame(as: verdict.client) {
+        versions[place].statements = verdict.client.statements ?? versions[place].statements
+      }
+    }
+    if case .examining(.review, number: _) = phase { return }
+    if survey == nil { survey = examination.survey }
+    let stands = examination.pending.isEmpty
+    if !stands, examination.after == examination.survey.schema { return }
+    let certain = verdicts.filter { verdict in
+      // Of several migrations the worst state between counts, which may be another than the last.
+      if !stands, verdict.fit == .breaks { return examination.pending.count == 1 }
+      if stands || verdict == examination.coming { return true }
+      // Nor is who was never judged on the schema before it, as after a drift.
+      let before = self.verdict(of: verdict.client.service, verdict.client.digest, on: examination.survey.schema)
+      return before.map { $0.fit != .breaks } ?? false
+    }
+    matrix.removeAll { $0.schema == examination.after }
+    matrix += certain.map { DatabaseSchema.MatrixRow(schema: examination.after, verdict: $0) }
+    var schemas: [Digest] = []
+    for row in matrix.reversed() where !schemas.contains(row.schema) { schemas.append(row.schema) }
+    let kept = schemas.prefix(DatabaseSchema.schemaLimit) + [survey?.schema].compactMap(\.self)
+    matrix.removeAll { !kept.contains($0.schema) }
+  }
+
+  /// A risk that was taken for a version to which one could have gone back is not taken for one that users meet.
+  fileprivate mutating func forgetRisks(in versions: [DatabaseSchema.LiveVersion]) {
+    guard let atRisk = override?.atRisk, !isApplying else { return }
+    let rises = versions.contains { live in
+      live.version.standing != .target && atRisk.contains { $0.isSame(as: live.client) }
+        && self.versions.contains { $0.client.isSame(as: live.client) && $0.version.standing == .target }
+    }
+    if rises { override = nil }
+  }
+
+  fileprivate func collected(_ ask: DatabaseSchema.Ask) -> Digest? {
+    matrix.last { $0.verdict.client.service == ask.service && $0.verdict.client.digest == ask.digest }?
+      .verdict.client.statements
+  }
+}

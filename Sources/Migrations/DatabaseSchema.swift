@@ -1,0 +1,186 @@
+import Kernel
+
+/// One database in one environment: owns the order of its migrations, who lives on it, and how far a rollback may go.
+///
+/// ```
+///            ask, review, audit            examined, to be applied          applied
+///   idle ───────────────────────▶ examining ───────────────────▶ applying ────────▶ idle, granted
+///    ▲ ▲                              │  ▲                          │ │
+///    │ └──────────────────────────────┘  └──────────────────────────┘ │ drifted: judged anew
+///    │    granted, refused, reviewed, audited                         └──▶ idle, refused (it failed)
+///    ├──▶ adopting ── adopted ──▶ idle
+///   any ── plimsoll.yaml names it no more ──▶ closed ── named again ──▶ idle
+/// ```
+///
+/// A promotion *asks* before it asks an environment; what is granted belongs to the live set from that moment on, so that
+/// nothing it needs is taken away before it arrives. A *review* is the merge queue's question about a change; an *audit*
+/// judges all that lives on the schema as it is, after it moved without us.
+package enum DatabaseSchema: Machine {
+  package static var initial: State { State() }
+
+  package struct State: Codable, Equatable, Sendable {
+    /// Nil until configured.
+    package var policy: Policy?
+    package var phase: Phase = .idle
+    /// Oldest first, each once; at most `reviewLimit` reviews.
+    package var waiting: [Errand] = []
+    /// Everything that is live, in flight or kept to be returned to, sorted by service and ordinal.
+    package var versions: [LiveVersion] = []
+    /// The schema as it was last seen; nil before the first look.
+    package var survey: SchemaSurvey?
+    /// How versions get on with schemas, the newest schema last; rows of versions that left are dropped.
+    package var matrix: [MatrixRow] = []
+    /// What delivery streams were told last, sorted by service; who was told of nothing is absent.
+    package var told: [ToldBars] = []
+    /// What was refused last and may be overridden; nil after the next grant.
+    package var refused: RefusedAsk?
+    package var override: Override?
+    /// Its promotion ended while its migrations were being applied: they are, and it gets no grant.
+    package var abandoned: Ask?
+    /// The schema was seen to change while an examination ran.
+    package var movedMeanwhile = false
+    /// Newest first; at most `historyLimit`.
+    package var history: [Change] = []
+    /// Counts examinations: the next one's number.
+    package var number = 1
+    /// What the world keeps failing at; nil when all goes well.
+    package var trouble: Trouble?
+    /// Since when the schema is another than the last migration left; nil when it is that.
+    package var drift: Drift?
+    package init() {}
+  }
+
+  package indirect enum Phase: Codable, Equatable, Sendable {
+    /// Leaves to: `examining` (something is asked), `adopting` (a person orders it), `closed`.
+    case idle
+    /// Leaves to: `idle` (answered), `applying` (to be applied), `examining` (the live set grew), `closed`.
+    case examining(Errand, number: Int)
+    /// Leaves to: `idle` (applied or failed), `examining` (the schema was another), `closed` (what the book names by then
+    /// is applied).
+    case applying(Ask, SchemaExamination, migrations: Digest, number: Int)
+    /// The book is being written. Leaves to: `idle` (written), `closed`.
+    case adopting(Adoption, number: Int)
+    /// Leaves to: `idle` (named again).
+    case closed
+  }
+
+  /// A version that lives on the schema.
+  package struct LiveVersion: Codable, Equatable, Sendable {
+    package let service: ServiceName
+    package let version: HeldVersion
+    /// The blob of what it sends; nil until it was collected, and where there is nothing to collect.
+    package var statements: Digest?
+    /// Granted and not seen in its place yet.
+    package var isGranted: Bool
+    package init(service: ServiceName, version: HeldVersion, statements: Digest?, isGranted: Bool) {
+      self.service = service
+      self.version = version
+      self.statements = statements
+      self.isGranted = isGranted
+    }
+    package var client: SchemaClient {
+      SchemaClient(service: service, digest: version.digest, commit: version.commit, statements: statements)
+    }
+  }
+
+  package struct MatrixRow: Codable, Equatable, Sendable {
+    package let schema: Digest
+    package let verdict: SchemaVerdict
+    package init(schema: Digest, verdict: SchemaVerdict) {
+      self.schema = schema
+      self.verdict = verdict
+    }
+  }
+
+  package struct ToldBars: Codable, Equatable, Sendable {
+    package let service: ServiceName
+    package let bars: [SchemaBar]
+    package init(service: ServiceName, bars: [SchemaBar]) {
+      self.service = service
+      self.bars = bars
+    }
+  }
+
+  package struct RefusedAsk: Codable, Equatable, Sendable {
+    package let ask: Ask
+    package let examination: SchemaExamination
+    package let why: String
+    package let at: Instant
+    package init(ask: Ask, examination: SchemaExamination, why: String, at: Instant) {
+      self.ask = ask
+      self.examination = examination
+      self.why = why
+      self.at = at
+    }
+  }
+
+  /// A person takes the risk of exactly these migrations for exactly these versions.
+  package struct Override: Codable, Equatable, Sendable {
+    package let pending: [MigrationMark]
+    /// Versions that are put at risk.
+    package let atRisk: [SchemaClient]
+    package let actor: String
+    package let reason: String
+    package let at: Instant
+    package init(pending: [MigrationMark], atRisk: [SchemaClient], actor: String, reason: String, at: Instant) {
+      self.pending = pending
+      self.atRisk = atRisk
+      self.actor = actor
+      self.reason = reason
+      self.at = at
+    }
+  }
+
+  /// Migrations that were applied, or adopted.
+  package struct Change: Codable, Equatable, Sendable {
+    package let commit: CommitID
+    package let title: String
+    package let marks: [MigrationMark]
+    package let before: Digest
+    package let after: Digest
+    /// The report that it was applied on; nil for an adoption.
+    package let report: Digest?
+    package let override: Override?
+    package let at: Instant
+    package init(
+      commit: CommitID, title: String, marks: [MigrationMark], before: Digest, after: Digest, report: Digest?,
+      override: Override?, at: Instant
+    ) {
+      self.commit = commit
+      self.title = title
+      self.marks = marks
+      self.before = before
+      self.after = after
+      self.report = report
+      self.override = override
+      self.at = at
+    }
+  }
+
+  package struct Drift: Codable, Equatable, Sendable {
+    package let from: Digest
+    package let to: Digest
+    package let since: Instant
+    package init(from: Digest, to: Digest, since: Instant) {
+      self.from = from
+      self.to = to
+      self.since = since
+    }
+  }
+
+  package struct Trouble: Codable, Equatable, Sendable {
+    package let key: EffectKey
+    package let why: String
+    package init(key: EffectKey, why: String) {
+      self.key = key
+      self.why = why
+    }
+  }
+
+  /// Changes kept in the state for pages; the ledger has them all.
+  package static let historyLimit = 20
+  /// Schemas of which verdicts are kept: the one that is, and those that it may come back to.
+  package static let schemaLimit = 4
+  /// The longest reason in an event, in characters.
+  package static let reasonLimit = 300
+}

@@ -1,0 +1,113 @@
+import Kernel
+
+/// One seed's life of two services on one schema: some minutes of people and faults, then calm, in which whatever breaks
+/// nobody must pass.
+package struct SchemaRun: Sendable {
+  package let seed: UInt64
+  package let plant: Plant?
+
+  package init(seed: UInt64, plant: Plant? = nil) {
+    self.seed = seed
+    self.plant = plant
+  }
+
+  /// O(simulated turns); a fraction of a second.
+  package func run() -> SchemaResult {
+    var chance = Chance(seed: seed ^ 0x5c4e)
+    var faults = FaultPlan.draw(&chance)
+    // What has nothing to do with schemas is left to the other seeds.
+    faults.externalPushes = 0
+    faults.forcedBack = 0
+    faults.absences = 0
+    faults.runnerLosses = 0
+    faults.alteredFolders = 0
+    let active = chance.span(400, 700)
+    let simulation = Simulation(seed: seed, faults: faults, plant: plant, deliveries: SimulatedNames.sharedDeliveries)
+    let operators = SchemaOperators(simulation, until: active)
+    simulation.world.agenda.after(Span(milliseconds: 1)) { operators.begin() }
+    simulation.run(active: active, isDone: { operators.probe() })
+    return SchemaResult(simulation, seed: seed)
+  }
+}
+
+package struct SchemaResult: Sendable {
+  package let seed: UInt64
+  package let violations: [Violation]
+  package let turns: Int
+  package let events: Int
+  package let tally: SchemaTally
+  package let simulated: Span
+  /// Equal for equal seeds.
+  package let transcriptHash: UInt64
+  package let transcript: String
+  package var ok: Bool { violations.isEmpty }
+
+  init(_ simulation: Simulation, seed: UInt64) {
+    self.seed = seed
+    let checkers = simulation.world.checkers
+    violations = checkers.violations
+    turns = simulation.turns
+    events = simulation.ledger.events.count
+    tally = checkers.schemas.tally
+    simulated = simulation.elapsed
+    transcriptHash = simulation.transcript.hash
+    transcript = violations.isEmpty ? "" : simulation.transcript.text
+  }
+
+  /// What to print of a failure.
+  package var report: String {
+    """
+    seed \(seed) broke \(violations.count) promise(s):
+    \(violations.map { "  \($0)" }.joined(separator: "\n"))
+    again: plimsoll simulate --schemas --seed \(seed)
+    \(transcript)
+    """
+  }
+}
+
+/// What one story met.
+package struct SchemaTally: Codable, Equatable, Sendable, CustomStringConvertible {
+  package init() {}
+  package var asked = 0
+  package var granted = 0
+  package var refused = 0
+  package var turnedAway = 0
+  package var reviews = 0
+  package var reviewsRefused = 0
+  package var applied = 0
+  /// Of the applied: dropped or required a column.
+  package var contracts = 0
+  package var failed = 0
+  package var rollouts = 0
+  package var rollbacks = 0
+  package var condemned = 0
+  package var floors = 0
+  package var drifts = 0
+  package var driftsSeen = 0
+  package var adoptions = 0
+  package var overrides = 0
+  /// Of the overrides: those under which something was applied.
+  package var overridesUsed = 0
+  package var bars = 0
+
+  package var description: String {
+    "\(asked) times a version asked for its schema (\(granted) granted, \(refused) refused, \(turnedAway) turned away), "
+      + "\(reviews) reviews (\(reviewsRefused) refused), \(applied) migrations applied (\(contracts) contracts), "
+      + "\(failed) failed, \(rollouts) rollouts, \(rollbacks) rollbacks by hand, \(condemned) condemned, "
+      + "\(bars) times versions barred, \(floors) floors raised, \(drifts) alterations by hand (\(driftsSeen) drifts "
+      + "seen), \(adoptions) adoptions, \(overrides) overrides (\(overridesUsed) used)"
+  }
+
+  package static func + (left: Self, right: Self) -> Self {
+    var sum = left
+    for path in paths { sum[keyPath: path] += right[keyPath: path] }
+    return sum
+  }
+  private static var paths: [WritableKeyPath<Self, Int>] {
+    [
+      \.asked, \.granted, \.refused, \.turnedAway, \.reviews, \.reviewsRefused, \.applied, \.contracts, \.failed,
+      \.rollouts, \.rollbacks, \.condemned, \.floors, \.drifts, \.driftsSeen, \.adoptions, \.overrides,
+      \.overridesUsed, \.bars,
+    ]
+  }
+}
