@@ -16,6 +16,11 @@ import Testing
     "after the rollback only the known-good digest runs in production",
     "the rollback was announced",
     "the measures count what happened",
+    "a safe migration is applied and its version serves production",
+    "a migration that breaks what serves is refused with statement, version, SQLSTATE, line and the safe way",
+    "nothing of a refused migration reaches the database",
+    "the same change in steps is applied and serves production",
+    "no request failed while the schema changed",
     "no request failed through a switch of versions",
     "the demo ends within 4 minutes",
   ]

@@ -1,24 +1,15 @@
-"""The book: bookings in SQLite, one row per booking and night, so that two bookings never share a berth."""
+"""The book: who may book what. Its rows lie in a file of SQLite, or in PostgreSQL when the place is a URL."""
 
 import datetime
 import hashlib
 import hmac
-import json
-import sqlite3
-import threading
 
 from harbor import berths, tariff
 
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS bookings (
-  id TEXT PRIMARY KEY, reference TEXT NOT NULL UNIQUE, boat TEXT NOT NULL, berth TEXT NOT NULL,
-  arrival TEXT NOT NULL, nights INTEGER NOT NULL, quote TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS nights (
-  berth TEXT NOT NULL, day TEXT NOT NULL, booking TEXT NOT NULL REFERENCES bookings(id),
-  PRIMARY KEY (berth, day));
-"""
-BUSY_TIMEOUT_SECONDS = 5
 FIELDS = {"reference": str, "boat": str, "length": (int, float), "draft": (int, float), "arrival": str, "nights": int}
+OPTIONAL = {}
+# Of a booking, as they are written and read.
+COLUMNS = ("id", "reference", "boat", "berth", "arrival", "nights", "quote")
 MAX_TEXT = 80
 
 
@@ -34,8 +25,10 @@ def parse(request):
     """A booking request with each field checked."""
     if not isinstance(request, dict):
         raise Invalid("the body must be a JSON object")
-    for field, kind in FIELDS.items():
+    for field, kind in {**FIELDS, **OPTIONAL}.items():
         if field not in request:
+            if field in OPTIONAL:
+                continue
             raise Invalid("the field '%s' is missing" % field)
         if isinstance(request[field], bool) or not isinstance(request[field], kind):
             raise Invalid("the field '%s' has the wrong type" % field)
@@ -51,28 +44,17 @@ def parse(request):
 
 
 class Book:
-    """One connection per thread; SQLite serialises writers."""
+    """What is booked. `path` is a file, or `postgresql://…`."""
 
     def __init__(self, path, key, discount_percent=0):
         self.path = path
         self.key = key
         self.discount_percent = discount_percent
-        self.local = threading.local()
-        self.connection().executescript(SCHEMA)
-
-    def connection(self):
-        if not hasattr(self.local, "connection"):
-            connection = sqlite3.connect(self.path, timeout=BUSY_TIMEOUT_SECONDS, isolation_level=None)
-            connection.execute("PRAGMA journal_mode=WAL")
-            connection.execute("PRAGMA synchronous=NORMAL")
-            self.local.connection = connection
-        return self.local.connection
+        self.rows = rows(path)
 
     def close(self):
-        """Closes the calling thread's connection."""
-        if hasattr(self.local, "connection"):
-            self.local.connection.close()
-            del self.local.connection
+        """Gives back what the calling thread holds."""
+        self.rows.close()
 
     def confirmation(self, reference):
         """The short code that a boat shows at the gate; only who holds the key can make it."""
@@ -82,43 +64,40 @@ class Book:
         """Books the tightest free berth: (booking, whether it is new). A known reference returns its booking."""
         boat = parse(request)
         quote = tariff.quote(boat["length"], boat["nights"], self.discount_percent)
-        days = [(boat["arrival"] + datetime.timedelta(days=night)).isoformat() for night in range(boat["nights"])]
+        days = [boat["arrival"] + datetime.timedelta(days=night) for night in range(boat["nights"])]
         choices = berths.search(boat["length"], boat["draft"], boat["arrival"])
         code = self.confirmation(boat["reference"])
-        database = self.connection()
-        database.execute("BEGIN IMMEDIATE")
-        try:
-            known = self.find(code)
+        with self.rows.writing() as rows:
+            known = rows.find(code)
             if known is not None:
                 return known, False
-            taken = {
-                row[0]
-                for row in database.execute(
-                    "SELECT DISTINCT berth FROM nights WHERE day BETWEEN ? AND ?", (days[0], days[-1])
-                )
-            }
+            taken = rows.taken(days[0], days[-1])
             berth = next((berth for berth in choices if berth.name not in taken), None)
             if berth is None:
                 raise Full("no berth of %g m and %g m draft is free from %s" % (boat["length"], boat["draft"], days[0]))
-            database.execute(
-                "INSERT INTO bookings VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (code, boat["reference"], boat["boat"], berth.name, days[0], boat["nights"], json.dumps(quote)),
-            )
-            database.executemany("INSERT INTO nights VALUES (?, ?, ?)", [(berth.name, day, code) for day in days])
-            return self.find(code), True
-        except BaseException:
-            database.execute("ROLLBACK")
-            raise
-        finally:
-            if database.in_transaction:
-                database.execute("COMMIT")
+            booking = {
+                "id": code,
+                "reference": boat["reference"],
+                "boat": boat["boat"],
+                "berth": berth.name,
+                "arrival": days[0].isoformat(),
+                "nights": boat["nights"],
+                "quote": quote,
+            }
+            rows.add(booking, days)
+            return booking, True
 
     def find(self, code):
         """The booking with this confirmation code, or None."""
-        row = self.connection().execute(
-            "SELECT id, reference, boat, berth, arrival, nights, quote FROM bookings WHERE id = ?", (code,)
-        ).fetchone()
-        if row is None:
-            return None
-        names = ("id", "reference", "boat", "berth", "arrival", "nights")
-        return {**dict(zip(names, row)), "quote": json.loads(row[6])}
+        with self.rows.reading() as rows:
+            return rows.find(code)
+
+
+def rows(path):
+    if path.startswith(("postgresql://", "postgres://")):
+        from harbor import postgresql  # needs psycopg2, which nobody needs without a database
+
+        return postgresql.Rows(path, COLUMNS)
+    from harbor import sqlite
+
+    return sqlite.Rows(path, COLUMNS)

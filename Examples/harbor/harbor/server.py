@@ -58,7 +58,9 @@ class Settings:
         scratch = environment.get("PLIMSOLL_SCRATCH") or environment.get("TMPDIR") or tempfile.gettempdir()
         return Settings(
             key=key,
-            database=environment.get("HARBOR_DATABASE") or os.path.join(scratch, "bookings.sqlite"),
+            database=environment.get("DATABASE_URL")
+            or environment.get("HARBOR_DATABASE")
+            or os.path.join(scratch, "bookings.sqlite"),
             host=environment.get("HARBOR_HOST", "127.0.0.1"),
             port=whole(environment, "PORT", 8080, 0, 65535),
             name=environment.get("HARBOR_NAME", "Harbor"),

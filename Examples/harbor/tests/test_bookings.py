@@ -19,10 +19,13 @@ def request(reference="r-1", **changes):
 
 class BookingsTests(unittest.TestCase):
     def setUp(self):
+        self.book = bookings.Book(self.place(), "key")
+        self.addCleanup(self.book.close)
+
+    def place(self):
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
-        self.book = bookings.Book(os.path.join(folder.name, "book.sqlite"), "key")
-        self.addCleanup(self.book.close)
+        return os.path.join(folder.name, "book.sqlite")
 
     def test_a_booking_is_found_by_its_code(self):
         booking, new = self.book.add(request())

@@ -11,10 +11,7 @@ from harbor import server
 
 class ServerTests(unittest.TestCase):
     def setUp(self):
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        environment = {"HARBOR_KEY": "key", "PORT": "0", "PLIMSOLL_SCRATCH": folder.name, "HARBOR_NAME": "Tidemark"}
-        self.server = server.Server(server.Settings.read(environment))
+        self.server = server.Server(server.Settings.read(self.settings()))
         self.server.quiet_seconds = 0
         self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01})
         self.thread.start()
@@ -22,6 +19,11 @@ class ServerTests(unittest.TestCase):
         self.addCleanup(self.stop)
         self.client = http.client.HTTPConnection("127.0.0.1", self.server.server_port, timeout=5)
         self.addCleanup(self.client.close)
+
+    def settings(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        return {"HARBOR_KEY": "key", "PORT": "0", "PLIMSOLL_SCRATCH": folder.name, "HARBOR_NAME": "Tidemark"}
 
     def stop(self):
         if not self.stopped:

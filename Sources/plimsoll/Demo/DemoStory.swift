@@ -52,6 +52,7 @@ final class DemoStory {
     try await pairThatBreaksTogether()
     try await badChange(knownGood: try await digests()["production"])
     try await measures()
+    try await migrations()
   }
 
   // MARK: Acts
@@ -151,6 +152,12 @@ final class DemoStory {
       "the measures count what happened", measured.contains { $0.key == "deployments" && $0.value == 4 },
       measured.map { "\($0.label) \($0.text)" }.joined(separator: "; "))
     for line in MeasureCommand.lines(view) { terminal.line("    \(line)") }
+  }
+
+  private func migrations() async throws {
+    traffic.change(perSecond: 0)
+    let scene = MigrationScene(example: world.example, folder: "\(world.folder)-database", began: began)
+    report.claims += try await scene.play()
   }
 
   // MARK: Parts

@@ -19,6 +19,7 @@ final class HarborWorld: Sendable {
   var work: String { "\(folder)/work" }
   var data: String { "\(folder)/data" }
   var file: String { "\(folder)/plimsoll.yaml" }
+  private var databaseFile: String { "\(folder)/database.url" }
   var productionURL: String { "http://127.0.0.1:\(ports["production"] ?? 0)" }
 
   struct Options: Sendable {
@@ -31,6 +32,10 @@ final class HarborWorld: Sendable {
     var stepMinimum = "4s"
     var finalWatch = "4s"
     var webhook: String?
+    /// Of `versions/`, what the trunk begins with, in order.
+    var versions: [String] = []
+    /// Where production keeps its bookings; for a world whose only environment is production.
+    var database: HarborDatabase?
   }
 
   static let p99 = Span(milliseconds: 250)
@@ -54,8 +59,9 @@ final class HarborWorld: Sendable {
     server = ServerProcess(folder: folder, port: ports["server"] ?? 0)
     client = try server.client()
     try Data("a key that no artifact holds\n".utf8).write(to: URL(filePath: "\(folder)/harbor.key"))
-    try await makeRepository()
-    try Data(configuration(options).utf8).write(to: URL(filePath: file))
+    if let url = options.database?.url { try Data("\(url)\n".utf8).write(to: URL(filePath: databaseFile)) }
+    try await makeRepository(options.versions)
+    try Data(try configuration(options).utf8).write(to: URL(filePath: file))
     try await server.start()
   }
 
@@ -78,13 +84,14 @@ final class HarborWorld: Sendable {
 
   // MARK: The repository
 
-  private func makeRepository() async throws {
+  private func makeRepository(_ versions: [String]) async throws {
     let files = FileManager.default
     try files.createDirectory(atPath: work, withIntermediateDirectories: true)
     for name in try files.contentsOfDirectory(atPath: example) where !Self.notPartOfTheService.contains(name) {
       try files.copyItem(atPath: "\(example)/\(name)", toPath: "\(work)/\(name)")
     }
     try await git("init", "--quiet", "--initial-branch", "main", ".")
+    for version in versions { try await git("apply", patch("versions", version)) }
     try await git("add", "--all")
     try await git("commit", "--quiet", "--message", "Harbor as it is")
     try await git("branch", Self.beginning)
@@ -92,7 +99,9 @@ final class HarborWorld: Sendable {
     try await git("remote", "add", "origin", repository)
   }
 
-  private static let notPartOfTheService = ["variants", "tests-variants", "__pycache__", "dist"]
+  private static let notPartOfTheService = [
+    "variants", "tests-variants", "versions", "tests-versions", "__pycache__", "dist",
+  ]
 
   /// The commit that everyone branched from, before any change landed.
   private static let beginning = "beginning"
@@ -102,12 +111,10 @@ final class HarborWorld: Sendable {
   func pushBranch(_ name: String, variants: [String], marker: String? = nil, author: String) async throws {
     try await git("fetch", "--quiet", "origin")
     try await git("checkout", "--quiet", "--force", "-B", name, marker == nil ? Self.beginning : "origin/main")
-    for variant in variants {
-      try await git("apply", "--index", "\(example)/variants/\(variant).patch")
-    }
+    for variant in variants { try await git("apply", "--index", patch("variants", variant)) }
     if let marker { try await mark(marker) }
-    let title = variants.first.flatMap(title) ?? "Change the marker to \(marker ?? name)"
-    try await commitAndPush(name, title: title, author: author)
+    let told = variants.first.flatMap { subject(of: patch("variants", $0)) }
+    try await commitAndPush(name, title: told ?? "Change the marker to \(marker ?? name)", author: author)
   }
 
   /// Pushes a branch that takes a landed commit back from the trunk of now. The marker makes its artifact differ from
@@ -131,10 +138,20 @@ final class HarborWorld: Sendable {
     try await git("fetch", "--quiet", "origin")
     try await git("checkout", "--quiet", "--force", "-B", name, "origin/main")
     try await git("read-tree", "--reset", "-u", Self.beginning)
-    try await git("apply", "--index", "\(example)/variants/\(variant).patch")
+    try await git("apply", "--index", patch("variants", variant))
     try await mark(marker)
-    try await commitAndPush(name, title: title(variant) ?? variant, author: author)
+    try await commitAndPush(name, title: subject(of: patch("variants", variant)) ?? variant, author: author)
   }
+
+  /// Pushes a branch of this name on the trunk of now with one of `versions/`.
+  func pushVersion(_ version: String, author: String) async throws {
+    try await git("fetch", "--quiet", "origin")
+    try await git("checkout", "--quiet", "--force", "-B", version, "origin/main")
+    try await git("apply", "--index", patch("versions", version))
+    try await commitAndPush(version, title: subject(of: patch("versions", version)) ?? version, author: author)
+  }
+
+  private func patch(_ kind: String, _ name: String) -> String { "\(example)/\(kind)/\(name).patch" }
 
   private func mark(_ marker: String) async throws {
     try Data("MARKER = \"\(marker)\"\n".utf8).write(to: URL(filePath: "\(work)/harbor/marker.py"))
@@ -149,8 +166,8 @@ final class HarborWorld: Sendable {
   }
 
   /// A patch's first line: `Subject: …`.
-  private func title(_ variant: String) -> String? {
-    guard let text = try? String(contentsOfFile: "\(example)/variants/\(variant).patch", encoding: .utf8),
+  private func subject(of patch: String) -> String? {
+    guard let text = try? String(contentsOfFile: patch, encoding: .utf8),
       let first = text.split(separator: "\n").first, first.hasPrefix("Subject: ")
     else { return nil }
     return String(first.dropFirst("Subject: ".count))
@@ -176,7 +193,8 @@ final class HarborWorld: Sendable {
 
   // MARK: The configuration
 
-  private func configuration(_ options: Options) -> String {
+  private func configuration(_ options: Options) throws -> String {
+    let database = try options.database.map { try lines(of: $0) } ?? DatabaseLines()
     let announce = options.webhook.map { "announce:\n  - json: \($0)\n" } ?? ""
     let checks = [
       "integration": "{ integration: ./check-integration }",
@@ -196,7 +214,7 @@ final class HarborWorld: Sendable {
         harbor:
           repository: \(repository)
           test: ./test
-          build: ./build
+          build: \(database.build)
           output: dist
           run: ./run
           ready: /healthz
@@ -205,6 +223,7 @@ final class HarborWorld: Sendable {
             HARBOR_NAME: Tidemark
             HARBOR_CURRENCY: EUR
             HARBOR_KEY: file:\(folder)/harbor.key
+      \(database.service)
           slo: { p99: \(Self.p99.milliseconds)ms, availability: \(options.availability) }
           environments:
       \(places.joined(separator: "\n"))
@@ -217,7 +236,33 @@ final class HarborWorld: Sendable {
       queue: { slots: 2, time-limit: 60s }
       server: { listen: "127.0.0.1:\(ports["server"] ?? 0)" }
       \(announce)
+      \(database.place)
       """
+  }
+
+  /// What a configuration says of the database; nothing where there is none.
+  private struct DatabaseLines {
+    var build = "./build"
+    var service = ""
+    var place = ""
+  }
+
+  /// The build records what it sends through this very binary.
+  private func lines(of database: HarborDatabase) throws -> DatabaseLines {
+    let program = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
+    return DatabaseLines(
+      build: "\"DATABASE_URL='\(database.serverURL)' PLIMSOLL='\(program)' ./build\"",
+      service: """
+              DATABASE_URL: file:\(databaseFile)
+            database: { name: bookings, statements: statements.jsonl }
+        """,
+      place: """
+        databases:
+          bookings:
+            migrations: db/migrations
+            environments:
+              production: { url: file:\(databaseFile) }
+        """)
   }
 
   var traffic: [RequestShape] {
