@@ -214,6 +214,10 @@ struct CommandRunnerTests {
       orphan.environment = ["PLIMSOLL_RUN": folder + "/0123456789abcdef/"]
       try orphan.run()
       defer { if orphan.isRunning { kill(orphan.processIdentifier, SIGKILL) } }
+      // Between fork and exec it does not show its mark yet.
+      let deadline = ContinuousClock.now + .seconds(30)
+      while marked(by: folder).isEmpty, ContinuousClock.now < deadline { try await Task.sleep(for: .milliseconds(5)) }
+      #expect(!marked(by: folder).isEmpty)
       try FileManager.default.createDirectory(
         atPath: folder + "/0123456789abcdef/work", withIntermediateDirectories: true)
       _ = try await CommandRunner(folder: folder, forge: OneFileForge(), blobs: blobs, now: wallClock)
