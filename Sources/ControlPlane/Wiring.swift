@@ -241,12 +241,10 @@ package enum Wiring {
     case .migrationFailed(let ask, let name, let why, _):
       return tell(ask, .schemaRefused(environment: place.environment, reason: "its migration \(name) failed: \(why)"))
     case .reviewed(let review, let verdict):
-      let told = MergeQueue.SchemaReview(
-        fit: verdict.fit, passes: verdict.passes, why: verdict.why, report: verdict.report)
       return [
         RoutedInput(
           .queue(review.repository, review.trunk),
-          .queue(.schemaReviewed(entry: review.entry, head: review.head, place: place.description, verdict: told)))
+          .queue(.schemaReviewed(entry: review.entry, head: review.head, place: place.description, verdict: verdict)))
       ]
     case .barred(let service, let bars):
       // Of a service that has moved to another database since, that one speaks.
@@ -254,7 +252,7 @@ package enum Wiring {
       return [RoutedInput(.delivery(service, place.environment), .delivery(.schemaBars(bars)))]
     case .configured, .closed, .versionsChanged, .surveyed, .drifted, .queued, .examinationBegan, .examined,
       .migrating, .migrated, .abandoned, .reviewDropped, .audited, .overridden, .adoptionOrdered, .adopted,
-      .adoptionFailed, .troubled, .troubleEnded:
+      .adoptionFailed, .troubled:
       return []
     }
   }

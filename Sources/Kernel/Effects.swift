@@ -50,3 +50,13 @@ package struct RetryBudget: Codable, Equatable, Sendable {
     return min(first * (Int64(1) << Int64(doublings)), ceiling)
   }
 }
+
+/// An effect that the world keeps failing.
+package struct Trouble: Codable, Equatable, Sendable {
+  package let key: EffectKey
+  package let why: String
+  package init(key: EffectKey, why: String) {
+    self.key = key
+    self.why = why
+  }
+}

@@ -30,3 +30,20 @@ package struct SchemaBar: Codable, Equatable, Sendable {
     self.why = why
   }
 }
+
+/// What a database says of the migrations that a change brings: a change without any passes at once.
+package struct SchemaReview: Codable, Equatable, Sendable {
+  package let fit: SchemaFit
+  /// Whether the change may land as far as this database is concerned.
+  package let passes: Bool
+  /// One sentence of at most `SchemaVerdict.reasonLimit` characters; empty when nothing is to be said.
+  package let why: String
+  /// The blob of the whole report; nil when the change has no migration, or could not be judged.
+  package let report: Digest?
+  package init(fit: SchemaFit, passes: Bool, why: String, report: Digest?) {
+    self.fit = fit
+    self.passes = passes
+    self.why = why.onOneLine(upTo: SchemaVerdict.reasonLimit)
+    self.report = report
+  }
+}

@@ -21,6 +21,27 @@ package protocol Machine {
   static func violations(in state: State) -> [String]
 }
 
+extension Machine {
+  /// `events` and whatever follows at once from the state after them, again and again until nothing does: an observation
+  /// that came early is not asked for again, so nothing may wait for it.
+  ///
+  /// - Parameter consequences: must come to an end, as when each leaves its phase or shortens a list.
+  package static func settled(
+    _ events: [Event], in state: State, consequences: (State) -> [Event]
+  ) -> [Event] {
+    guard !events.isEmpty else { return [] }
+    var all = events
+    var after = state
+    for event in events { evolve(&after, event) }
+    while true {
+      let next = consequences(after)
+      if next.isEmpty { return all }
+      for event in next { evolve(&after, event) }
+      all += next
+    }
+  }
+}
+
 /// A decided fact, past tense. Cases are never renamed or removed, only upcast.
 package protocol DomainEvent: Codable, Equatable, Sendable {
   /// The case's wire name; a golden test guards it.

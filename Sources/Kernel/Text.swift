@@ -31,3 +31,14 @@ package func editDistance(_ left: [Character], _ right: [Character]) -> Int {
   }
   return last[right.count]
 }
+
+extension String {
+  /// On one line of at most `limit` characters; what is cut is marked by an ellipsis. Looks at a bounded beginning: a
+  /// driver may hand over a whole log.
+  package func onOneLine(upTo limit: Int) -> String {
+    let beginning = prefix(limit * 4)
+    let line = beginning.split(whereSeparator: \.isWhitespace).joined(separator: " ")
+    guard line.count > limit || beginning.endIndex != endIndex else { return line }
+    return line.prefix(limit - 1) + "…"
+  }
+}

@@ -159,7 +159,7 @@ extension MergeQueue.Entry {
   }
 }
 
-extension MergeQueue.SchemaReview {
+extension SchemaReview {
   /// After "the migrations": what is wrong with them there, and why.
   package func words(at place: String) -> String {
     let what =

@@ -33,11 +33,5 @@ extension MergeQueue {
   package static let changesHorizon = 500
 
   /// `text` on one line of at most `reasonLimit` characters; what is cut is marked by an ellipsis.
-  package static func oneLine(_ text: String) -> String {
-    // Looks at a bounded prefix: a driver may hand over a whole log.
-    let beginning = text.prefix(reasonLimit * 4)
-    let line = beginning.split(whereSeparator: \.isWhitespace).joined(separator: " ")
-    guard line.count > reasonLimit || beginning.endIndex != text.endIndex else { return line }
-    return line.prefix(reasonLimit - 1) + "…"
-  }
+  package static func oneLine(_ text: String) -> String { text.onOneLine(upTo: reasonLimit) }
 }

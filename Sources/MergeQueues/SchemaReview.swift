@@ -1,23 +1,6 @@
 import Kernel
 
 extension MergeQueue {
-  /// What a database says of the migrations that an entry's head brings: a head without any passes at once.
-  package struct SchemaReview: Codable, Equatable, Sendable {
-    package let fit: SchemaFit
-    /// Whether the change may land as far as this database is concerned.
-    package let passes: Bool
-    /// One sentence; empty when nothing is to be said.
-    package let why: String
-    /// The blob of the whole report; nil when the change has no migration, or could not be judged.
-    package let report: Digest?
-    package init(fit: SchemaFit, passes: Bool, why: String, report: Digest?) {
-      self.fit = fit
-      self.passes = passes
-      self.why = oneLine(why)
-      self.report = report
-    }
-  }
-
   /// A review that came, of the entry's head.
   package struct NotedReview: Codable, Equatable, Sendable {
     /// "production/orders".
@@ -54,9 +37,9 @@ extension MergeQueue {
 
 extension MergeQueue.Entry {
   /// Nil until it came.
-  package func review(by place: String) -> MergeQueue.SchemaReview? { reviews.first { $0.place == place }?.review }
+  package func review(by place: String) -> SchemaReview? { reviews.first { $0.place == place }?.review }
 
-  mutating func note(_ review: MergeQueue.SchemaReview, by place: String) {
+  mutating func note(_ review: SchemaReview, by place: String) {
     var kept = reviews.filter { $0.place != place }
     kept.append(MergeQueue.NotedReview(place: place, review: review))
     reviews = kept.sorted { $0.place < $1.place }

@@ -26,25 +26,11 @@ extension DatabaseSchema {
     case .adopt(let adoption): events = try adopt(adoption, in: state)
     case .exhausted(let key, let why): events = exhausted(key, clipped(why), in: state)
     }
-    return settle(events, in: state, turn)
+    // Each consequence shortens the line, begins the one thing that may run, or makes what was told what is so.
+    return settled(events, in: state) { consequences(of: $0) }
   }
 
   // MARK: Consequences
-
-  /// Appends what follows at once. Ends, because each consequence shortens the line, begins the one thing that may run,
-  /// or makes what was told equal to what is so.
-  private static func settle(_ events: [Event], in state: State, _ turn: TurnContext) -> [Event] {
-    guard !events.isEmpty else { return [] }
-    var all = events
-    var after = state
-    for event in events { evolve(&after, event) }
-    while true {
-      let next = consequences(of: after)
-      if next.isEmpty { return all }
-      for event in next { evolve(&after, event) }
-      all += next
-    }
-  }
 
   private static func consequences(of state: State) -> [Event] {
     let bars = untoldBars(in: state)
@@ -102,7 +88,7 @@ extension DatabaseSchema {
     case .review(let review):
       if state.waiting.count >= reviewLimit {
         let why = "more than \(reviewLimit) changes wait for \(policy.place); its promotion is judged all the same"
-        return [.reviewed(review, ReviewVerdict(fit: .unknown, passes: true, why: why, report: nil))]
+        return [.reviewed(review, SchemaReview(fit: .unknown, passes: true, why: why, report: nil))]
       }
     case .audit: break
     }
@@ -114,7 +100,7 @@ extension DatabaseSchema {
     switch errand {
     case .ask(let ask): .turnedAway(ask, why: why)
     case .review(let review):
-      .reviewed(review, ReviewVerdict(fit: .unknown, passes: true, why: why, report: nil))
+      .reviewed(review, SchemaReview(fit: .unknown, passes: true, why: why, report: nil))
     case .audit: nil
     }
   }
@@ -245,21 +231,21 @@ extension DatabaseSchema {
 
   private static func verdict(
     _ examination: SchemaExamination, in state: State, _ policy: Policy
-  ) -> ReviewVerdict {
-    if examination.pending.isEmpty { return ReviewVerdict(fit: .compatible, passes: true, why: "", report: nil) }
+  ) -> SchemaReview {
+    if examination.pending.isEmpty { return SchemaReview(fit: .compatible, passes: true, why: "", report: nil) }
     if examination.migration == .breaks {
-      return ReviewVerdict(
+      return SchemaReview(
         fit: .breaks, passes: false, why: "it cannot be applied to \(policy.place): \(examination.why)",
         report: examination.report)
     }
     let risks = policy.risks(of: examination)
     guard let worst = state.gravest(of: risks) else {
-      return ReviewVerdict(
+      return SchemaReview(
         fit: examination.migration, passes: policy.accepts(examination.migration), why: examination.why,
         report: examination.report)
     }
     let subject = "\(worst.client.service) \(worst.client.commit.short) in \(policy.place)"
-    return ReviewVerdict(
+    return SchemaReview(
       fit: worst.fit, passes: false, why: clipped("\(subject): \(worst.why)"), report: examination.report)
   }
 
@@ -271,7 +257,7 @@ extension DatabaseSchema {
     case .review(let review):
       // Its promotion will be told the same; no other change is held up for it.
       let passes = ofPlace || state.policy?.trusting == true
-      return [.reviewed(review, ReviewVerdict(fit: .unknown, passes: passes, why: why, report: nil))]
+      return [.reviewed(review, SchemaReview(fit: .unknown, passes: passes, why: why, report: nil))]
     case .audit: return [.troubled(examineKey(number), why: why), .audited(number: number)]
     }
   }
@@ -396,7 +382,7 @@ extension DatabaseSchema {
     }
   }
 
-  private static func clipped(_ text: String) -> String { String(text.prefix(reasonLimit)) }
+  private static func clipped(_ text: String) -> String { text.onOneLine(upTo: reasonLimit) }
 
   /// Reviews that wait at once: a queue's own limit.
   package static let reviewLimit = 10_000

@@ -24,7 +24,7 @@ extension DatabaseSchema {
     case migrated(Change, SchemaSurvey)
     case migrationFailed(Ask, name: String, why: String, SchemaSurvey)
     /// `Wiring` tells the queue.
-    case reviewed(Review, ReviewVerdict)
+    case reviewed(Review, SchemaReview)
     case reviewDropped(Review)
     case audited(number: Int)
     /// `Wiring` tells the delivery: these kept versions are no targets as long as the schema is what it is.
@@ -34,7 +34,6 @@ extension DatabaseSchema {
     case adopted(Change, SchemaSurvey)
     case adoptionFailed(Adoption, why: String)
     case troubled(EffectKey, why: String)
-    case troubleEnded
 
     package var name: String {
       switch self {
@@ -62,24 +61,7 @@ extension DatabaseSchema {
       case .adopted: "adopted"
       case .adoptionFailed: "adoptionFailed"
       case .troubled: "troubled"
-      case .troubleEnded: "troubleEnded"
       }
-    }
-  }
-
-  package struct ReviewVerdict: Codable, Equatable, Sendable {
-    package let fit: SchemaFit
-    /// Whether the change may land.
-    package let passes: Bool
-    /// One sentence; empty when nothing is to be said.
-    package let why: String
-    /// Nil when the change has no migration, or could not be judged.
-    package let report: Digest?
-    package init(fit: SchemaFit, passes: Bool, why: String, report: Digest?) {
-      self.fit = fit
-      self.passes = passes
-      self.why = why
-      self.report = report
     }
   }
 }

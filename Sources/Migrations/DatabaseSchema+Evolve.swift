@@ -101,7 +101,6 @@ extension DatabaseSchema {
       state.take(change, survey)
     case .adoptionFailed: state.phase = .idle
     case .troubled(let key, let why): state.trouble = Trouble(key: key, why: why)
-    case .troubleEnded: state.trouble = nil
     }
   }
 }

@@ -168,15 +168,6 @@ package enum DatabaseSchema: Machine {
     }
   }
 
-  package struct Trouble: Codable, Equatable, Sendable {
-    package let key: EffectKey
-    package let why: String
-    package init(key: EffectKey, why: String) {
-      self.key = key
-      self.why = why
-    }
-  }
-
   /// Changes kept in the state for pages; the ledger has them all.
   package static let historyLimit = 20
   /// Schemas of which verdicts are kept: the one that is, and those that it may come back to.

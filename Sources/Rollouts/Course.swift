@@ -117,13 +117,3 @@ package struct RoutedShares: Codable, Equatable, Sendable {
     self.at = at
   }
 }
-
-/// An effect that the world keeps failing.
-package struct Trouble: Codable, Equatable, Sendable {
-  package let key: EffectKey
-  package let why: String
-  package init(key: EffectKey, why: String) {
-    self.key = key
-    self.why = why
-  }
-}

@@ -38,25 +38,14 @@ extension Rollout {
     case .closed(let at): events = closed(at: min(at, turn.now), in: state)
     case .exhausted(let key, let why): events = exhausted(key, clipped(why), in: state, turn)
     }
-    return settle(events, in: state, turn)
+    // Each consequence leaves its phase or shortens a list; what is held is said last.
+    return settled(events, in: state) { after in
+      let next = consequences(of: after, turn)
+      return next.isEmpty ? versionsHeld(in: after) : next
+    }
   }
 
   // MARK: Consequences
-
-  /// Appends what follows at once from `events`: an observation that came early is not asked for again, so nothing may
-  /// wait for it. Ends, because each consequence leaves its phase or shortens a list.
-  private static func settle(_ events: [Event], in state: State, _ turn: TurnContext) -> [Event] {
-    guard !events.isEmpty else { return [] }
-    var all = events
-    var after = state
-    for event in events { evolve(&after, event) }
-    while true {
-      let next = consequences(of: after, turn)
-      if next.isEmpty { return all + versionsHeld(in: after) }
-      for event in next { evolve(&after, event) }
-      all += next
-    }
-  }
 
   private static func consequences(of state: State, _ turn: TurnContext) -> [Event] {
     if state.announcements.count > announcementLimit, let oldest = state.announcements.first {

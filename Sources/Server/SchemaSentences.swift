@@ -58,14 +58,13 @@ extension Sentences {
           + "up to \(change.marks.last?.name ?? "")."
     case .adoptionFailed(_, let why): "The book of \(place) stays as it is: \(Words.closed(why))"
     case .troubled(let key, let why): "The world keeps failing at \(key): \(Words.closed(why))"
-    case .troubleEnded: "\(place) can be worked with again."
     }
   }
 
   // MARK: Parts
 
   private static func sentence(
-    _ verdict: DatabaseSchema.ReviewVerdict, of review: DatabaseSchema.Review, at place: String
+    _ verdict: SchemaReview, of review: DatabaseSchema.Review, at place: String
   ) -> String {
     let why = verdict.why.isEmpty ? "." : ": \(Words.closed(verdict.why))"
     return verdict.passes

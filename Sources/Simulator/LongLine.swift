@@ -161,12 +161,12 @@ package struct LongLine {
   /// What is said of entry `id`: of ten entries one has all.
   private static func said(
     of id: Int
-  ) -> (approvals: [String], checks: [CheckResult], review: MergeQueue.SchemaReview?) {
+  ) -> (approvals: [String], checks: [CheckResult], review: SchemaReview?) {
     func check(_ name: String, _ state: CheckResult.State) -> CheckResult {
       CheckResult(name: name, state: state, commit: SimulatedNames.commit(UInt64(id)), reporter: "ci")
     }
     let lint: CheckResult.State = id % 10 == 4 ? .pending : id % 10 == 5 ? .failed : .passed
-    let review = MergeQueue.SchemaReview(fit: .compatible, passes: true, why: "", report: nil)
+    let review = SchemaReview(fit: .compatible, passes: true, why: "", report: nil)
     return (
       (1...3).contains(id % 10) ? [] : ["Grace"], [check("unit", .passed), check("lint", lint)],
       id % 10 > 5 ? nil : review

@@ -246,7 +246,7 @@ final class SchemaCheckers {
       tally.overrides += 1
       overrides[place] = override
     case .configured, .closed, .versionsChanged, .queued, .examinationBegan, .abandoned, .migrating,
-      .reviewDropped, .audited, .adoptionOrdered, .adoptionFailed, .troubled, .troubleEnded:
+      .reviewDropped, .audited, .adoptionOrdered, .adoptionFailed, .troubled:
       break
     }
   }
@@ -350,7 +350,7 @@ final class SchemaCheckers {
   }
 
   private func refuses(
-    _ review: DatabaseSchema.Review, _ verdict: DatabaseSchema.ReviewVerdict, _ place: SchemaPlace
+    _ review: DatabaseSchema.Review, _ verdict: SchemaReview, _ place: SchemaPlace
   ) {
     guard let change = world.forge.change(ofHead: review.head) else { return }
     // The trunk may have moved since, and the schema: only where neither can have is it certain.

@@ -12,7 +12,7 @@ package struct SchemaRun: Sendable {
   }
 
   /// O(simulated turns); a fraction of a second.
-  package func run() -> SchemaResult {
+  package func run() -> SimulationResult<SchemaTally> {
     var chance = Chance(seed: seed ^ 0x5c4e)
     var faults = FaultPlan.draw(&chance)
     // What has nothing to do with schemas is left to the other seeds.
@@ -26,42 +26,8 @@ package struct SchemaRun: Sendable {
     let operators = SchemaOperators(simulation, until: active)
     simulation.world.agenda.after(Span(milliseconds: 1)) { operators.begin() }
     simulation.run(active: active, isDone: { operators.probe() })
-    return SchemaResult(simulation, seed: seed)
-  }
-}
-
-package struct SchemaResult: Sendable {
-  package let seed: UInt64
-  package let violations: [Violation]
-  package let turns: Int
-  package let events: Int
-  package let tally: SchemaTally
-  package let simulated: Span
-  /// Equal for equal seeds.
-  package let transcriptHash: UInt64
-  package let transcript: String
-  package var ok: Bool { violations.isEmpty }
-
-  init(_ simulation: Simulation, seed: UInt64) {
-    self.seed = seed
-    let checkers = simulation.world.checkers
-    violations = checkers.violations
-    turns = simulation.turns
-    events = simulation.ledger.events.count
-    tally = checkers.schemas.tally
-    simulated = simulation.elapsed
-    transcriptHash = simulation.transcript.hash
-    transcript = violations.isEmpty ? "" : simulation.transcript.text
-  }
-
-  /// What to print of a failure.
-  package var report: String {
-    """
-    seed \(seed) broke \(violations.count) promise(s):
-    \(violations.map { "  \($0)" }.joined(separator: "\n"))
-    again: plimsoll simulate --schemas --seed \(seed)
-    \(transcript)
-    """
+    return SimulationResult(
+      simulation, seed: seed, again: "plimsoll simulate --schemas", simulation.world.checkers.schemas.tally)
   }
 }
 

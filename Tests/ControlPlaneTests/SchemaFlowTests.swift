@@ -86,14 +86,14 @@ private func topology() -> Topology {
     let told = StreamInput.build(.schemaRefused(environment: Facts.production, reason: "It breaks."))
     check(.schema(.refused(refused)), of: schema, [build: told])
     check(.schema(.turnedAway(ask("d"), why: "It breaks.")), of: schema, [build: told])
-    let verdict = DatabaseSchema.ReviewVerdict(fit: .breaks, passes: false, why: "x", report: Facts.digest("5"))
+    let verdict = SchemaReview(fit: .breaks, passes: false, why: "x", report: Facts.digest("5"))
     check(
       .schema(.reviewed(review, verdict)), of: schema,
       [
         Facts.queue: .queue(
           .schemaReviewed(
             entry: 1, head: Facts.commit("c"), place: "production/orders",
-            verdict: MergeQueue.SchemaReview(fit: .breaks, passes: false, why: "x", report: Facts.digest("5"))))
+            verdict: SchemaReview(fit: .breaks, passes: false, why: "x", report: Facts.digest("5"))))
       ])
     let bars = [SchemaBar(digest: Facts.digest("d"), why: "x")]
     check(

@@ -113,7 +113,7 @@ func reviewed(
   _ id: Int, _ head: String, by place: String = "production/orders", refusing why: String? = nil,
   fit: SchemaFit? = nil
 ) -> Told {
-  let review = MergeQueue.SchemaReview(
+  let review = SchemaReview(
     fit: fit ?? (why == nil ? .compatible : .breaks), passes: why == nil, why: why ?? "",
     report: why == nil ? nil : digest("report"))
   return Told(.schemaReviewed(entry: id, head: c(head), place: place, verdict: review))

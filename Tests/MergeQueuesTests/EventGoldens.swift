@@ -77,7 +77,7 @@ import Testing
       .reviewsAsked(entry: 2, head: c("b"), places: ["production/orders"], at: at),
       .schemaReviewed(
         entry: 2, head: c("b"), place: "production/orders",
-        verdict: MergeQueue.SchemaReview(
+        verdict: SchemaReview(
           fit: .breaks, passes: false, why: "a column is gone", report: digest("report")), at: at),
     ]
   }()

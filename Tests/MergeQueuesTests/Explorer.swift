@@ -294,7 +294,7 @@ struct Explorer {
     if isRefused { refused.insert(head) }
     return .schemaReviewed(
       entry: entry, head: head, place: place,
-      verdict: MergeQueue.SchemaReview(
+      verdict: SchemaReview(
         fit: isRefused ? .breaks : .compatible, passes: !isRefused, why: isRefused ? "a column is gone" : "",
         report: nil))
   }

@@ -113,7 +113,7 @@ private func words(_ event: DatabaseSchema.Event) -> String {
   func version(_ digest: Digest) -> String { String(digest.rawValue.dropFirst(7).prefix(1)) }
   func of(_ ask: DatabaseSchema.Ask) -> String { version(ask.digest) }
   switch event {
-  case .configured, .closed, .troubleEnded: return event.name
+  case .configured, .closed: return event.name
   case .versionsChanged(let versions):
     return "live " + versions.map { version($0.version.digest) + ($0.isGranted ? "?" : "") }.joined(separator: " ")
   case .surveyed(let survey): return "surveyed \(version(survey.schema))"

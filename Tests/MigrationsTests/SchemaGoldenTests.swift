@@ -46,7 +46,6 @@ let goldenEvents: [DatabaseSchema.Event] = [
   .adopted(change, survey("1", at: 15)),
   .adoptionFailed(adoption, why: "there is no 0001.sql"),
   .troubled(EffectKey("examine/2"), why: "no route"),
-  .troubleEnded,
 ]
 
 @Suite("A schema on the wire") struct SchemaGoldenTests {

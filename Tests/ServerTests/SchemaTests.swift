@@ -145,7 +145,7 @@ import Testing
       (.migrated(change, Self.survey), "0002_total.sql was applied to production/orders."),
       (
         .reviewed(
-          review, DatabaseSchema.ReviewVerdict(fit: .breaks, passes: false, why: "it breaks harbor", report: nil)),
+          review, SchemaReview(fit: .breaks, passes: false, why: "it breaks harbor", report: nil)),
         "production/orders does not let the migrations of #4 pass: it breaks harbor."
       ),
       (

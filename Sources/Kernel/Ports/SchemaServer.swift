@@ -91,7 +91,7 @@ package struct SchemaVerdict: Codable, Equatable, Sendable {
   package init(_ client: SchemaClient, _ fit: SchemaFit, why: String = "") {
     self.client = client
     self.fit = fit
-    self.why = String(why.prefix(Self.reasonLimit))
+    self.why = why.onOneLine(upTo: Self.reasonLimit)
   }
   package static let reasonLimit = 300
 }
@@ -146,7 +146,7 @@ package struct SchemaExamination: Codable, Equatable, Sendable {
     self.pending = pending
     self.after = after
     self.migration = migration
-    self.why = String(why.prefix(SchemaVerdict.reasonLimit))
+    self.why = why.onOneLine(upTo: SchemaVerdict.reasonLimit)
     self.verdicts = verdicts
     self.coming = coming
     self.comingBefore = comingBefore

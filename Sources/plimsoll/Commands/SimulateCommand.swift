@@ -42,44 +42,6 @@ struct SimulateMachinesCommand: AsyncParsableCommand {
     var simulatedMs: Int64
   }
 
-  func run() async throws {
-    if exhaustive { return try crashes() }
-    guard seeds > 0 else { throw Refusal(.malformed, "--seeds wants 1 or more, not \(seeds).") }
-    let planted = try planted()
-    let first = seed ?? UInt64.random(in: 0..<1_000_000_000)
-    if schemas { return try shareSchema(from: first, planted) }
-    let terminal = Terminal.standard
-    var answers: [Answer] = []
-    var broken = 0
-    let began = ContinuousClock.now
-    for number in 0..<UInt64(seeds) {
-      let result = SimulationRun(seed: first &+ number, plant: planted).run()
-      if !result.ok {
-        broken += 1
-        if !json {
-          terminal.clearProgress()
-          terminal.line(result.report)
-        }
-      }
-      answers.append(
-        Answer(
-          seed: result.seed, ok: result.ok, violations: result.violations.map(\.description), turns: result.turns,
-          events: result.events, rollouts: result.rollouts, rollbacks: result.rollbacks,
-          simulatedMs: result.simulated.milliseconds))
-      terminal.progress("seed \(result.seed): \(number + 1) of \(seeds), \(broken) broken")
-    }
-    terminal.clearProgress()
-    if json {
-      try printJSON(answers)
-    } else {
-      let hours = Double(answers.reduce(0) { $0 + $1.simulatedMs }) / 3_600_000
-      terminal.line(
-        "\(seeds) seed(s) from \(first): \(answers.reduce(0) { $0 + $1.turns }) turns, \(answers.reduce(0) { $0 + $1.rollouts }) rollouts, \(answers.reduce(0) { $0 + $1.rollbacks }) rollbacks, \(String(format: "%.1f", hours)) h simulated in \(ContinuousClock.now - began): "
-          + (broken == 0 ? terminal.paint("every promise held", .good) : terminal.paint("\(broken) broken", .bad)))
-    }
-    if broken > 0 { throw ExitCode(1) }
-  }
-
   private struct SchemaAnswer: Encodable {
     var seed: UInt64
     var ok: Bool
@@ -88,13 +50,46 @@ struct SimulateMachinesCommand: AsyncParsableCommand {
     var simulatedMs: Int64
   }
 
-  private func shareSchema(from first: UInt64, _ planted: Plant?) throws {
+  func run() async throws {
+    if exhaustive { return try crashes() }
+    guard seeds > 0 else { throw Refusal(.malformed, "--seeds wants 1 or more, not \(seeds).") }
+    let planted = try planted()
+    if schemas {
+      try tell(
+        { SchemaRun(seed: $0, plant: planted).run() },
+        as: { result in
+          SchemaAnswer(
+            seed: result.seed, ok: result.ok, violations: result.violations.map(\.description), met: result.tally,
+            simulatedMs: result.simulated.milliseconds)
+        }, sum: { "\($0.reduce(SchemaTally()) { $0 + $1.met }) in" })
+    } else {
+      try tell(
+        { SimulationRun(seed: $0, plant: planted).run() },
+        as: { result in
+          Answer(
+            seed: result.seed, ok: result.ok, violations: result.violations.map(\.description), turns: result.turns,
+            events: result.events, rollouts: result.rollouts, rollbacks: result.rollbacks,
+            simulatedMs: result.simulated.milliseconds)
+        },
+        sum: { answers in
+          let hours = Double(answers.reduce(0) { $0 + $1.simulatedMs }) / 3_600_000
+          return "\(answers.reduce(0) { $0 + $1.turns }) turns, \(answers.reduce(0) { $0 + $1.rollouts }) rollouts, "
+            + "\(answers.reduce(0) { $0 + $1.rollbacks }) rollbacks, \(String(format: "%.1f", hours)) h simulated in"
+        })
+    }
+  }
+
+  /// Tells the stories of all seeds, shows those that broke a promise, and sums up.
+  private func tell<Tally, Told: Encodable>(
+    _ run: (UInt64) -> SimulationResult<Tally>, as answer: (SimulationResult<Tally>) -> Told, sum: ([Told]) -> String
+  ) throws {
+    let first = seed ?? UInt64.random(in: 0..<1_000_000_000)
     let terminal = Terminal.standard
-    var answers: [SchemaAnswer] = []
+    var answers: [Told] = []
     var broken = 0
     let began = ContinuousClock.now
     for number in 0..<UInt64(seeds) {
-      let result = SchemaRun(seed: first &+ number, plant: planted).run()
+      let result = run(first &+ number)
       if !result.ok {
         broken += 1
         if !json {
@@ -102,19 +97,15 @@ struct SimulateMachinesCommand: AsyncParsableCommand {
           terminal.line(result.report)
         }
       }
-      answers.append(
-        SchemaAnswer(
-          seed: result.seed, ok: result.ok, violations: result.violations.map(\.description), met: result.tally,
-          simulatedMs: result.simulated.milliseconds))
+      answers.append(answer(result))
       terminal.progress("seed \(result.seed): \(number + 1) of \(seeds), \(broken) broken")
     }
     terminal.clearProgress()
     if json {
       try printJSON(answers)
     } else {
-      let sum = answers.reduce(SchemaTally()) { $0 + $1.met }
       terminal.line(
-        "\(seeds) seed(s) from \(first): \(sum) in \(ContinuousClock.now - began): "
+        "\(seeds) seed(s) from \(first): \(sum(answers)) \(ContinuousClock.now - began): "
           + (broken == 0 ? terminal.paint("every promise held", .good) : terminal.paint("\(broken) broken", .bad)))
     }
     if broken > 0 { throw ExitCode(1) }

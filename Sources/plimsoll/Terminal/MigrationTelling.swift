@@ -1,10 +1,13 @@
 import Foundation
+import Kernel
 import Migrations
 
 /// A report of a check in words.
 struct MigrationTelling {
   private let report: MigrationReport
   private let terminal = Terminal.standard
+  /// Characters of a statement or of a line of a migration that are shown.
+  private let width = 160
 
   init(_ report: MigrationReport) { self.report = report }
 
@@ -32,10 +35,10 @@ struct MigrationTelling {
     terminal.line(
       "\(terminal.paint(word.0, word.1)) \(place(of: finding))\(finding.message) "
         + terminal.paint("[\(finding.level.rawValue) \(finding.rule)\(code)]", .quiet))
-    if let spot = finding.migration { terminal.line("  migration  \(oneLine(spot.text))") }
+    if let spot = finding.migration { terminal.line("  migration  \(spot.text.onOneLine(upTo: width))") }
     if let statement = finding.statement {
       let name = statement.name.map { "\($0): " } ?? ""
-      terminal.line("  statement  \(statement.version): \(name)\(oneLine(statement.text))")
+      terminal.line("  statement  \(statement.version): \(name)\(statement.text.onOneLine(upTo: width))")
     }
     if let instead = finding.instead {
       let lines = instead.split(whereSeparator: \.isNewline)
@@ -88,10 +91,5 @@ struct MigrationTelling {
 
   private func place(of finding: Finding) -> String {
     finding.migration.map { "\($0.file):\($0.line):\($0.column): " } ?? ""
-  }
-
-  private func oneLine(_ text: String) -> String {
-    let joined = text.split(whereSeparator: \.isWhitespace).joined(separator: " ")
-    return joined.count > 160 ? joined.prefix(159) + "…" : joined
   }
 }
