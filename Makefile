@@ -19,7 +19,7 @@ demo: setup ## Build release and play the article's first page on real component
 
 # Explorers and simulations fill every core, and may. Tests with real peers and clocks wait for processes and sockets:
 # they run after those, and one at a time, so that nothing but the peer decides how long they wait.
-PEERS = DriverTests|RuntimeTests|EndToEndTests|MigrationOracleTests|StatementProxyTests
+PEERS = DriverTests|RuntimeTests|EndToEndTests|MigrationOracleTests|StatementProxyTests|SchemaTrialsTests
 
 test: ## Build once, run every test; no wall-clock promises.
 	$(SWIFT) build --build-tests
@@ -54,7 +54,7 @@ bench-migrations: ## The check of a migration: 600 statements on 200 tables, 40 
 	$(RELEASE)
 	$(BINARY) bench migrations $(BENCH)
 
-accept: setup ## Wall-clock promises on real components, repeated runs, medians. About three quarters of an hour.
+accept: setup ## Wall-clock promises on real components, repeated runs, medians. About an hour.
 	$(RELEASE)
 	$(BINARY) accept $(ACCEPT)
 

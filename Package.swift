@@ -50,6 +50,9 @@ let package = Package(
     .target(name: "ControlPlane", dependencies: domains + ["Measures"] + pure),
     .target(name: "Simulator", dependencies: domains + ["Measures", "ControlPlane"] + pure),
 
+    // Simulated stories on a real PostgreSQL (docs/decisions/0014).
+    .target(name: "SchemaTrials", dependencies: ["Kernel", "Migrations", "Simulator", "MigrationOracle"]),
+
     // The asynchronous shell (docs/decisions/0002): drives the engine, carries out effects through ports.
     .target(name: "Runtime", dependencies: domains + ["ControlPlane"]),
 
@@ -92,7 +95,8 @@ let package = Package(
       name: "plimsoll",
       dependencies: domains + [
         "Measures", "ControlPlane", "Simulator", "Runtime", "Ledger", "Drivers", "PlimsollFile", "API", "Server",
-        "Replay", "JudgeTrials", "QueueTrials", "MigrationOracle", "StatementProxy",
+        "Replay", "JudgeTrials", "QueueTrials", "SchemaTrials", "MigrationOracle",
+        "StatementProxy",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "AsyncHTTPClient", package: "async-http-client"),
         .product(name: "Hummingbird", package: "hummingbird"),
@@ -125,7 +129,8 @@ let package = Package(
       ]),
     .testTarget(name: "EndToEndTests", dependencies: ["plimsoll", "API"], exclude: ["Snapshots"]),
     .testTarget(name: "MigrationsTests", dependencies: ["Kernel", "Migrations"]),
-    .testTarget(name: "MigrationOracleTests", dependencies: ["Kernel", "Migrations", "MigrationOracle"]),
+    .testTarget(name: "MigrationOracleTests", dependencies: domains + ["ControlPlane", "MigrationOracle"]),
+    .testTarget(name: "SchemaTrialsTests", dependencies: ["Kernel", "Simulator", "SchemaTrials"]),
     .testTarget(name: "StatementProxyTests", dependencies: ["Kernel", "Migrations", "StatementProxy"] + nio),
     .testTarget(name: "TidyTests"),
   ]

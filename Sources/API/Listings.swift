@@ -101,11 +101,13 @@ public struct ChangeView: Codable, Equatable, Sendable {
   public var promotions: [PromotionView]
   /// What was last said on the change itself; nil while nothing was.
   public var note: NoteView?
+  /// What databases said of its migrations, sorted by place.
+  public var reviews: [ReviewView]
   public init(
     repository: String, entry: Int, branch: String, head: String, author: String, title: String,
     submittedAtMs: Int64, outcome: String, sentence: String, commit: String?, priority: String, team: String?,
     standing: EntryView?, waits: [WaitView], approvals: [String], checks: [ReportedCheckView], missing: [String],
-    history: [HappeningView], promotions: [PromotionView], note: NoteView? = nil
+    history: [HappeningView], promotions: [PromotionView], note: NoteView? = nil, reviews: [ReviewView] = []
   ) {
     self.repository = repository
     self.entry = entry
@@ -127,6 +129,7 @@ public struct ChangeView: Codable, Equatable, Sendable {
     self.history = history
     self.promotions = promotions
     self.note = note
+    self.reviews = reviews
   }
 }
 

@@ -111,10 +111,12 @@ public struct EntryView: Codable, Equatable, Sendable {
   public var stall: StallView?
   /// What was last said on the change itself; nil while nothing was.
   public var note: NoteView?
+  /// What databases said of its migrations so far, sorted by place.
+  public var reviews: [ReviewView]
   public init(
     entry: Int, branch: String, head: String, author: String, title: String, place: Int, priority: String,
     lanes: [String], unit: [Int], activity: String, submittedAtMs: Int64, sinceMs: Int64, reason: String,
-    waits: [WaitView], forecast: ForecastView?, stall: StallView?, note: NoteView? = nil
+    waits: [WaitView], forecast: ForecastView?, stall: StallView?, note: NoteView? = nil, reviews: [ReviewView] = []
   ) {
     self.entry = entry
     self.branch = branch
@@ -133,6 +135,29 @@ public struct EntryView: Codable, Equatable, Sendable {
     self.forecast = forecast
     self.stall = stall
     self.note = note
+    self.reviews = reviews
+  }
+}
+
+/// What a database said of the migrations that a change brings.
+public struct ReviewView: Codable, Equatable, Sendable {
+  /// `production/orders`.
+  public var place: String
+  /// `compatible`, `hazard`, `unknown`, `breaks`.
+  public var fit: String
+  /// Whether the change may land as far as this database is concerned.
+  public var passes: Bool
+  /// Empty when there is nothing to say.
+  public var why: String
+  /// The blob of the whole report, for `GET /v1/logs/{digest}` and the page `/migrations/{digest}`; nil when the change
+  /// has no migration, or could not be judged.
+  public var report: String?
+  public init(place: String, fit: String, passes: Bool, why: String, report: String?) {
+    self.place = place
+    self.fit = fit
+    self.passes = passes
+    self.why = why
+    self.report = report
   }
 }
 
@@ -211,9 +236,11 @@ public struct FinishedView: Codable, Equatable, Sendable {
   public var atMs: Int64
   /// Where its time went, longest first; the parts sum to the whole. Empty for entries of earlier versions.
   public var waits: [WaitView]
+  /// What databases said of its migrations, sorted by place.
+  public var reviews: [ReviewView]
   public init(
     entry: Int, branch: String, author: String, title: String, outcome: String, sentence: String, commit: String?,
-    log: String?, submittedAtMs: Int64, atMs: Int64, waits: [WaitView]
+    log: String?, submittedAtMs: Int64, atMs: Int64, waits: [WaitView], reviews: [ReviewView] = []
   ) {
     self.entry = entry
     self.branch = branch
@@ -226,6 +253,7 @@ public struct FinishedView: Codable, Equatable, Sendable {
     self.submittedAtMs = submittedAtMs
     self.atMs = atMs
     self.waits = waits
+    self.reviews = reviews
   }
 }
 

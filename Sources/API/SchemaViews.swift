@@ -33,10 +33,15 @@ public struct SchemaView: Codable, Equatable, Sendable {
   public var override: SchemaOverrideView?
   /// Newest first, at most 20.
   public var history: [SchemaChangeView]
+  /// How far back each service may go on the schema as it is, sorted by service.
+  public var floors: [SchemaFloorView]
+  /// As it was measured last; nil where `coverage` is not asked, or was not measured yet.
+  public var coverage: SchemaCoverageView?
   public init(
     environment: String, database: String, repository: String, migrations: String, phase: String, sentence: String,
     schema: String?, applied: Int?, last: String?, unfinished: String?, waiting: Int, versions: [SchemaVersionView],
-    refused: SchemaRefusalView?, override: SchemaOverrideView?, history: [SchemaChangeView]
+    refused: SchemaRefusalView?, override: SchemaOverrideView?, history: [SchemaChangeView],
+    floors: [SchemaFloorView] = [], coverage: SchemaCoverageView? = nil
   ) {
     self.environment = environment
     self.database = database
@@ -53,6 +58,44 @@ public struct SchemaView: Codable, Equatable, Sendable {
     self.refused = refused
     self.override = override
     self.history = history
+    self.floors = floors
+    self.coverage = coverage
+  }
+}
+
+/// How far back a service may go on a schema.
+public struct SchemaFloorView: Codable, Equatable, Sendable {
+  public var service: String
+  /// The oldest kept version from which on none would fail; nil when not even the newest would do.
+  public var commit: String?
+  public var digest: String?
+  /// Commits of kept versions that would fail, oldest first.
+  public var barred: [String]
+  public init(service: String, commit: String?, digest: String?, barred: [String]) {
+    self.service = service
+    self.commit = commit
+    self.digest = digest
+    self.barred = barred
+  }
+}
+
+/// How much of what a database is really sent was recorded of the versions that live on it.
+public struct SchemaCoverageView: Codable, Equatable, Sendable {
+  /// Of the executions that the database counted, 0 to 1.
+  public var share: Double
+  /// The least that is asked.
+  public var least: Double
+  /// Different statements that the database counted, and how many of them were never recorded.
+  public var counted: Int
+  public var unrecorded: Int
+  /// The most frequent that were never recorded; at most 5.
+  public var examples: [String]
+  public init(share: Double, least: Double, counted: Int, unrecorded: Int, examples: [String]) {
+    self.share = share
+    self.least = least
+    self.counted = counted
+    self.unrecorded = unrecorded
+    self.examples = examples
   }
 }
 
@@ -92,9 +135,14 @@ public struct SchemaRefusalView: Codable, Equatable, Sendable {
   public var pending: [String]
   /// The blob of the whole report, for `GET /v1/logs/{digest}`.
   public var report: String
+  /// Versions that live there and that its migrations would fail, endanger, or leave in doubt.
+  public var atRisk: [SchemaVersionView]
+  /// How far back each service could still go once they were applied, sorted by service.
+  public var floors: [SchemaFloorView]
   public var atMs: Int64
   public init(
-    service: String, commit: String, title: String, why: String, pending: [String], report: String, atMs: Int64
+    service: String, commit: String, title: String, why: String, pending: [String], report: String,
+    atRisk: [SchemaVersionView] = [], floors: [SchemaFloorView] = [], atMs: Int64
   ) {
     self.service = service
     self.commit = commit
@@ -102,6 +150,8 @@ public struct SchemaRefusalView: Codable, Equatable, Sendable {
     self.why = why
     self.pending = pending
     self.report = report
+    self.atRisk = atRisk
+    self.floors = floors
     self.atMs = atMs
   }
 }

@@ -16,7 +16,7 @@ package indirect enum StreamState: Codable, Equatable, Sendable {
   case schema(DatabaseSchema.State)
 
   /// Names the shape of all states together. Change it with any `State` or `evolve`: older snapshots are then refolded.
-  package static let format = "6"
+  package static let format = "7"
 
   package static func initial(_ kind: StreamKind) -> StreamState {
     switch kind {

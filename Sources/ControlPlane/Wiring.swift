@@ -219,7 +219,8 @@ package enum Wiring {
     case .configured, .offered, .startExtended, .baselineMeasured, .placed, .stepEntered, .routed, .evidenceNoted,
       .stepPassed, .restored, .reported, .retired, .lifted, .instanceEnded, .announced, .announcementAbandoned,
       .troubled, .closed, .gated, .approved, .scalingBegan, .scaled, .finishing, .drillOrdered, .drillMoved, .drilled,
-      .drillAbandoned, .frozen, .thawed, .floorRaised, .budgetNoted, .troubleEnded, .barsNoted:
+      .drillAbandoned, .frozen, .thawed, .floorRaised, .budgetNoted, .troubleEnded, .barsNoted,
+      .rollbackAbandoned:
       return []
     }
   }
@@ -252,7 +253,7 @@ package enum Wiring {
       return [RoutedInput(.delivery(service, place.environment), .delivery(.schemaBars(bars)))]
     case .configured, .closed, .versionsChanged, .surveyed, .drifted, .queued, .examinationBegan, .examined,
       .migrating, .migrated, .abandoned, .reviewDropped, .audited, .overridden, .adoptionOrdered, .adopted,
-      .adoptionFailed, .troubled:
+      .adoptionFailed, .troubled, .recorded:
       return []
     }
   }

@@ -206,7 +206,7 @@ enum DeliveryRow: Codable, Equatable, Sendable {
       .stepEntered, .routed, .evidenceNoted, .stepPassed, .restored, .retired, .lifted, .instanceEnded, .announced,
       .announcementAbandoned, .troubled, .unconfigured, .closed, .refusedUnconfigured, .gated, .approved, .scalingBegan,
       .scaled, .finishing, .drillOrdered, .drillMoved, .drilled, .drillAbandoned, .frozen, .thawed, .floorRaised,
-      .budgetNoted, .troubleEnded, .versionsHeld, .barsNoted:
+      .budgetNoted, .troubleEnded, .versionsHeld, .barsNoted, .rollbackAbandoned:
       return nil
     }
   }

@@ -79,15 +79,15 @@ extension MergeQueue {
 
   /// A change waiting in line. The evidence about it lives in builds.
   ///
-  /// One reference wide: a turn copies the line, and 10,000 entries of fifteen references each would take longer than all
-  /// the rest of it.
+  /// Two references wide: a turn copies those of many entries, and the content of one has twenty. What it waits for has
+  /// one of its own, because that changes most often.
   package struct Entry: Codable, Equatable, Sendable {
-    private var storage: Storage
+    private var content: Shared<Content>
+    private var book: Shared<WaitBook>
 
-    // Unchecked, because the compiler cannot see it: what is shared is never changed (`set`).
-    private final class Storage: @unchecked Sendable {
-      var content: Content
-      init(_ content: Content) { self.content = content }
+    private final class Shared<Value: Equatable & Sendable>: Sendable {
+      let value: Value
+      init(_ value: Value) { self.value = value }
     }
 
     private struct Content: Codable, Equatable {
@@ -100,7 +100,6 @@ extension MergeQueue {
       var reviewsAskedAt: Instant?
       var hasAll: Bool
       var targets: [String]?
-      var waits: WaitBook
       var isOverdue: Bool
       var forecasts: [GivenForecast]
       var begunChecks: [BegunCheck]
@@ -109,47 +108,57 @@ extension MergeQueue {
     }
 
     init(_ facts: EntryFacts) {
-      storage = Storage(
+      content = Shared(
         Content(
           facts: facts, unit: facts.id, lanes: nil, approvals: [], checks: [], reviews: [], reviewsAskedAt: nil,
-          hasAll: true, targets: nil, waits: WaitBook(at: facts.submittedAt, cause: .waitingForSlot), isOverdue: false,
-          forecasts: [], begunChecks: [], note: nil, noteFate: nil))
+          hasAll: true, targets: nil, isOverdue: false, forecasts: [], begunChecks: [], note: nil, noteFate: nil))
+      book = Shared(WaitBook(at: facts.submittedAt, cause: .waitingForSlot))
     }
 
-    package init(from decoder: any Decoder) throws { storage = Storage(try Content(from: decoder)) }
-    package func encode(to encoder: any Encoder) throws { try storage.content.encode(to: encoder) }
+    private enum BookKeys: String, CodingKey { case waits }
+    package init(from decoder: any Decoder) throws {
+      content = Shared(try Content(from: decoder))
+      book = Shared(try decoder.container(keyedBy: BookKeys.self).decode(WaitBook.self, forKey: .waits))
+    }
+    package func encode(to encoder: any Encoder) throws {
+      try content.value.encode(to: encoder)
+      var beside = encoder.container(keyedBy: BookKeys.self)
+      try beside.encode(waits, forKey: .waits)
+    }
     package static func == (left: Entry, right: Entry) -> Bool {
-      left.storage === right.storage || left.storage.content == right.storage.content
+      (left.content === right.content || left.content.value == right.content.value)
+        && (left.book === right.book || left.book.value == right.book.value)
     }
 
     private mutating func set<Value>(_ field: WritableKeyPath<Content, Value>, _ value: Value) {
-      if !isKnownUniquelyReferenced(&storage) { storage = Storage(storage.content) }
-      storage.content[keyPath: field] = value
+      var changed = content.value
+      changed[keyPath: field] = value
+      content = Shared(changed)
     }
 
-    package var facts: EntryFacts { storage.content.facts }
-    package var id: Int { storage.content.facts.id }
-    package var priority: Priority { storage.content.facts.priority }
+    package var facts: EntryFacts { content.value.facts }
+    package var id: Int { content.value.facts.id }
+    package var priority: Priority { content.value.facts.priority }
     /// As in its facts, all of which are dear to copy for each of a long line.
-    var after: [Int] { storage.content.facts.after }
+    var after: [Int] { content.value.facts.after }
 
     /// As in its facts.
-    var submittedAt: Instant { storage.content.facts.submittedAt }
+    var submittedAt: Instant { content.value.facts.submittedAt }
 
     /// Whether it has what policy requires; kept by `evolve`, because each turn asks it of all in line.
     package internal(set) var hasAll: Bool {
-      get { storage.content.hasAll }
+      get { content.value.hasAll }
       set { set(\.hasAll, newValue) }
     }
 
     /// Whether it lacks any of these.
     func lacks(_ needed: Policy.Requirements) -> Bool {
-      if storage.content.approvals.count < needed.approvals { return true }
-      for name in needed.checks where !storage.content.checks.hasPassed(name, at: storage.content.facts.head) {
+      if content.value.approvals.count < needed.approvals { return true }
+      for name in needed.checks where !content.value.checks.hasPassed(name, at: content.value.facts.head) {
         return true
       }
       for place in needed.schemas
-      where !storage.content.reviews.contains(where: { $0.place == place && $0.review.passes }) {
+      where !content.value.reviews.contains(where: { $0.place == place && $0.review.passes }) {
         return true
       }
       return false
@@ -157,72 +166,72 @@ extension MergeQueue {
 
     /// Whether its book is at this cause already.
     func waits(for cause: WaitCause, detail: String?) -> Bool {
-      storage.content.waits.cause == cause && storage.content.waits.detail == detail
+      book.value.cause == cause && book.value.detail == detail
     }
 
     /// The first member of its stack, which lands as a unit; itself when it stands alone.
     package internal(set) var unit: Int {
-      get { storage.content.unit }
+      get { content.value.unit }
       set { set(\.unit, newValue) }
     }
     /// Which lanes it is in; nil until it was looked at, and until then it may affect all.
     package internal(set) var lanes: Lanes? {
-      get { storage.content.lanes }
+      get { content.value.lanes }
       set { set(\.lanes, newValue) }
     }
     /// Who approves of its head, sorted.
     package internal(set) var approvals: [String] {
-      get { storage.content.approvals }
+      get { content.value.approvals }
       set { set(\.approvals, newValue) }
     }
     /// What others reported, oldest first.
     package internal(set) var checks: [CheckResult] {
-      get { storage.content.checks }
+      get { content.value.checks }
       set { set(\.checks, newValue) }
     }
     /// What databases say of its migrations, sorted by place, one of each that is required.
     package internal(set) var reviews: [NotedReview] {
-      get { storage.content.reviews }
+      get { content.value.reviews }
       set { set(\.reviews, newValue) }
     }
     /// When they were last asked, for one that was in line by then; nil for who was asked about as it came.
     package internal(set) var reviewsAskedAt: Instant? {
-      get { storage.content.reviewsAskedAt }
+      get { content.value.reviewsAskedAt }
       set { set(\.reviewsAskedAt, newValue) }
     }
     /// Build targets or packages that it affects, as reported, sorted; nil until they are.
     package internal(set) var targets: [String]? {
-      get { storage.content.targets }
+      get { content.value.targets }
       set { set(\.targets, newValue) }
     }
     /// What it waited for since it was submitted, and what it waits for now.
     package internal(set) var waits: WaitBook {
-      get { storage.content.waits }
-      set { set(\.waits, newValue) }
+      get { book.value }
+      set { book = Shared(newValue) }
     }
     /// It was told that it waits longer than `Policy.longestWait`.
     package internal(set) var isOverdue: Bool {
-      get { storage.content.isOverdue }
+      get { content.value.isOverdue }
       set { set(\.isOverdue, newValue) }
     }
     /// What it could be told of its landing, at most one of each crowd.
     package internal(set) var forecasts: [GivenForecast] {
-      get { storage.content.forecasts }
+      get { content.value.forecasts }
       set { set(\.forecasts, newValue) }
     }
     /// Required checks of others that run now, in the order in which they began.
     package internal(set) var begunChecks: [BegunCheck] {
-      get { storage.content.begunChecks }
+      get { content.value.begunChecks }
       set { set(\.begunChecks, newValue) }
     }
     /// The last note on it; nil before the first.
     package internal(set) var note: Note? {
-      get { storage.content.note }
+      get { content.value.note }
       set { set(\.note, newValue) }
     }
     /// What became of that note; nil while the forge has not answered.
     package internal(set) var noteFate: Note.Fate? {
-      get { storage.content.noteFate }
+      get { content.value.noteFate }
       set { set(\.noteFate, newValue) }
     }
   }

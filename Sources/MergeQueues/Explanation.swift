@@ -71,19 +71,18 @@ extension MergeQueue {
   package static func explanation(of state: State) -> Explanation {
     let view = View(of: state)
     let lines = state.entries.enumerated().map { index, entry in
-      let builds = view.builds(of: entry.id)
       let activity = view.activity(of: entry)
       return Explanation.Line(
         entry: entry.id, branch: entry.facts.branch, author: entry.facts.author, title: entry.facts.title,
         place: index + 1, activity: activity, since: view.since(entry, activity),
-        reason: view.reason(entry, activity), builds: builds.map(\.id), priority: entry.priority,
-        stack: state.entries.unit(of: entry.id).count > 1 ? entry.unit : nil)
+        reason: view.reason(entry, activity), builds: view.builds(of: entry.id), priority: entry.priority,
+        stack: state.entries.isStacked(entry.id) ? entry.unit : nil)
     }
     let troubles = state.troubles.map { trouble in
       "\(trouble.entry.map { "#\($0)" } ?? words(for: trouble.key)) is held up by the world: \(trouble.why)."
     }
     return Explanation(
-      headline: view.headline(lines), entries: lines, builds: view.buildLines, troubles: troubles)
+      headline: view.headline(lines), entries: lines, builds: view.buildLines(), troubles: troubles)
   }
 
   /// Why the entry is still in the queue, in one sentence; nil when it is not in it. O(builds · members).
@@ -137,6 +136,9 @@ extension MergeQueue {
 /// The state, with its builds by entry.
 private struct View {
   let state: MergeQueue.State
+  /// Taken out of the state once, not for each entry.
+  private let policy: MergeQueue.Policy?
+  private let landing: Set<Int>
   /// The most advanced first.
   private let ranked: [MergeQueue.Build]
   /// Places among `ranked`.
@@ -146,6 +148,8 @@ private struct View {
 
   init(of state: MergeQueue.State) {
     self.state = state
+    policy = state.policy
+    landing = Set(state.push?.members ?? [])
     ranked = state.builds.enumerated().sorted { left, right in
       (-Self.rank(left.element), left.offset) < (-Self.rank(right.element), right.offset)
     }.map(\.element)
@@ -155,7 +159,14 @@ private struct View {
     now = state.freeze?.since ?? Instant(milliseconds: 0)
   }
 
-  func builds(of entry: Int) -> [MergeQueue.Build] { byEntry[entry]?.map { ranked[$0] } ?? [] }
+  /// The most advanced first.
+  func builds(of entry: Int) -> [Int] { byEntry[entry]?.map { ranked[$0].id } ?? [] }
+
+  private func best(of entry: Int) -> MergeQueue.Build? { byEntry[entry]?.first.map { ranked[$0] } }
+
+  private func missing(_ entry: MergeQueue.Entry) -> [MergeQueue.Requirement] {
+    policy.map { state.missing(entry, $0.requirements) } ?? []
+  }
 
   private static func rank(_ build: MergeQueue.Build) -> Int {
     switch build.phase {
@@ -180,13 +191,13 @@ private struct View {
   }
 
   func activity(of entry: MergeQueue.Entry) -> MergeQueue.Explanation.Activity {
-    if MergeQueue.isLanding(entry.id, in: state) { return .landing }
-    if let lack = state.missing(entry, at: now).first {
+    if landing.contains(entry.id) { return .landing }
+    if let lack = missing(entry).first {
       if case .frozen = lack { return .held }
       return .missing
     }
     if state.clashes.contains(where: { $0.entry == entry.id }) { return .undecided }
-    if let best = builds(of: entry.id).first, !best.isStuck { return activity(of: best) }
+    if let best = best(of: entry.id), !best.isStuck { return activity(of: best) }
     return state.isPaused ? .held : .waiting
   }
 
@@ -196,7 +207,7 @@ private struct View {
     case .held: state.freeze?.since ?? state.hold?.since ?? entry.facts.submittedAt
     case .missing, .waiting: entry.facts.submittedAt
     case .merging, .awaitingSlot, .testing, .passed, .undecided:
-      state.clashes.first { $0.entry == entry.id }?.at ?? builds(of: entry.id).first?.since ?? entry.facts.submittedAt
+      state.clashes.first { $0.entry == entry.id }?.at ?? best(of: entry.id)?.since ?? entry.facts.submittedAt
     }
   }
 
@@ -211,9 +222,10 @@ private struct View {
     case .open(let policy, let trunk):
       let held = hold.map { " \($0)" } ?? ""
       guard !lines.isEmpty else { return "The queue is empty; \(policy.trunk) is at \(trunk.short).\(held)" }
-      let counts = MergeQueue.Explanation.Activity.allCases.reversed().compactMap { activity -> String? in
-        let count = lines.count { $0.activity == activity }
-        return count == 0 ? nil : "\(count) \(MergeQueue.words(for: activity))"
+      var tally: [MergeQueue.Explanation.Activity: Int] = [:]
+      for line in lines { tally[line.activity, default: 0] += 1 }
+      let counts = MergeQueue.Explanation.Activity.allCases.reversed().compactMap { activity in
+        tally[activity].map { "\($0) \(MergeQueue.words(for: activity))" }
       }
       let noun = lines.count == 1 ? "entry" : "entries"
       return "\(lines.count) \(noun) for \(policy.trunk) at \(trunk.short): \(counts.joined(separator: ", ")).\(held)"
@@ -235,8 +247,9 @@ private struct View {
     if let trouble = state.troubles.first(where: { $0.entry == entry.id || $0.entry == nil }) {
       return "The world keeps failing, and it is tried again: \(trouble.why)."
     }
-    guard let policy = state.policy, let trunk = state.trunk else { return "The trunk has not been seen yet." }
-    let best = builds(of: entry.id).first
+    guard let policy, let trunk = state.trunk else { return "The trunk has not been seen yet." }
+    if activity == .missing { return lacks(entry) }
+    let best = best(of: entry.id)
     let base = best.map { ahead(of: entry.id, in: $0) } ?? []
     let place = best?.isOutdated == true ? "an older \(policy.trunk)" : "\(policy.trunk) at \(trunk.short)"
     let company = base.isEmpty ? place : MergeQueue.list(base)
@@ -271,7 +284,7 @@ private struct View {
   private func waiting(_ entry: MergeQueue.Entry, _ policy: MergeQueue.Policy) -> String {
     if let hold = state.hold, hold.kind == .paused { return "The queue is paused by \(hold.by): \(hold.reason)." }
     for member in state.entries.unit(of: entry.id) where member.id != entry.id {
-      if !state.missing(member, at: now).isEmpty {
+      if !missing(member).isEmpty {
         return "It waits for #\(member.id) of its stack, which lacks something."
       }
       if state.clashes.contains(where: { $0.entry == member.id }) {
@@ -301,22 +314,23 @@ private struct View {
 
   // MARK: Builds
 
-  var buildLines: [MergeQueue.Explanation.BuildLine] {
-    state.builds.filter { !$0.hasFailed && !$0.isStuck && !$0.isPast || state.push?.build == $0.id }
-      .enumerated().sorted { left, right in
-        (-Self.rank(left.element), left.offset) < (-Self.rank(right.element), right.offset)
-      }.map { _, build in
-        MergeQueue.Explanation.BuildLine(
-          build: build.id, members: build.members, purpose: build.purpose, worth: build.worth,
-          activity: activity(of: build), since: build.since, redRuns: build.redRuns, assumes: assumptions(of: build))
-      }
+  func buildLines() -> [MergeQueue.Explanation.BuildLine] {
+    let shown = state.builds.filter { !$0.hasFailed && !$0.isStuck && !$0.isPast || state.push?.build == $0.id }
+    let byLane = shown.isEmpty ? LaneIndex() : LaneIndex(state.entries.map { $0.lanes ?? .all(.pathsIncomplete) })
+    return shown.enumerated().sorted { left, right in
+      (-Self.rank(left.element), left.offset) < (-Self.rank(right.element), right.offset)
+    }.map { _, build in
+      MergeQueue.Explanation.BuildLine(
+        build: build.id, members: build.members, purpose: build.purpose, worth: build.worth,
+        activity: activity(of: build), since: build.since, redRuns: build.redRuns,
+        assumes: assumptions(of: build, byLane))
+    }
   }
 
-  private func assumptions(of build: MergeQueue.Build) -> String {
-    guard let last = build.members.last, let policy = state.policy,
-      let end = state.entries.place(of: last)
-    else { return "" }
-    let without = withoutThose(build, through: end)
+  /// - Parameter byLane: the whole line by places.
+  private func assumptions(of build: MergeQueue.Build, _ byLane: LaneIndex) -> String {
+    guard let last = build.members.last, let policy, let end = state.entries.place(of: last) else { return "" }
+    let without = withoutThose(build, through: end, byLane)
     if build.isOutdated {
       return "It stands on an older \(policy.trunk): it tells of \(named(build.members)), and another build lands them."
     }
@@ -338,12 +352,16 @@ private struct View {
     return "\(members.count) entries, from #\(first) to #\(last)"
   }
 
-  /// Those in line through that place that the build leaves out, and that can affect it. O(place × lanes × depth).
-  private func withoutThose(_ build: MergeQueue.Build, through end: Int) -> [Int] {
-    let members = Set(build.members)
-    let index = LaneIndex(build.members.map { state.entries[id: $0]?.lanes ?? .all(.pathsIncomplete) })
-    return state.entries[...end].lazy.filter {
-      !members.contains($0.id) && index.affects($0.lanes ?? .all(.pathsIncomplete))
-    }.map(\.id)
+  /// Those in line through that place that the build leaves out, and that can affect it. O(place + those found).
+  private func withoutThose(_ build: MergeQueue.Build, through end: Int, _ byLane: LaneIndex) -> [Int] {
+    var affects = Array(repeating: false, count: end + 1)
+    // Whoever affects all is affected by all: who comes after tells nothing more.
+    let lanes = build.members.map { state.entries[id: $0]?.lanes ?? .all(.pathsIncomplete) }
+    let all = lanes.first { if case .all = $0 { true } else { false } }
+    for one in all.map({ [$0] }) ?? lanes { byLane.eachAffecting(one) { if $0 <= end { affects[$0] = true } } }
+    for member in build.members {
+      if let place = state.entries.place(of: member), place <= end { affects[place] = false }
+    }
+    return affects.indices.filter { affects[$0] }.map { state.entries.glance(at: $0).id }
   }
 }

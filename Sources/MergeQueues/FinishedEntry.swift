@@ -29,6 +29,8 @@ extension MergeQueue {
     package let at: Instant
     /// Where its time went; together the time from submission to the end. Empty where nobody counted.
     package let waits: [WaitPart]
+    /// What databases said of its migrations, sorted by place.
+    package let reviews: [NotedReview]
 
     package enum Outcome: Codable, Equatable, Sendable {
       case landed(commit: CommitID)
@@ -36,11 +38,14 @@ extension MergeQueue {
       case withdrawn(reason: String)
     }
 
-    package init(facts: EntryFacts, outcome: Outcome, at: Instant, waits: [WaitPart] = []) {
+    package init(
+      facts: EntryFacts, outcome: Outcome, at: Instant, waits: [WaitPart] = [], reviews: [NotedReview] = []
+    ) {
       self.facts = facts
       self.outcome = outcome
       self.at = at
       self.waits = waits
+      self.reviews = reviews
     }
 
     /// What became of it, for a person.

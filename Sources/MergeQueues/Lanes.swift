@@ -93,7 +93,8 @@ package enum Lanes: Codable, Equatable, Sendable {
     guard !folder.isEmpty else { return [] }
     var found: [String] = []
     var rest = folder[...]
-    while let slash = rest.lastIndex(of: "/") {
+    // Bytes, as git has them: a letter may be made of several, a slash is never part of one.
+    while let slash = rest.utf8.lastIndex(of: UInt8(ascii: "/")) {
       rest = rest[..<slash]
       found.append(String(rest))
     }
@@ -127,17 +128,36 @@ package struct LaneIndex: Sendable {
   /// Those that affect every other.
   private var unlimited: [Int] = []
   private var named: [String: [Int]] = [:]
-  private var folders: [String: [Int]] = [:]
-  /// By folder: those in a lane below it.
-  private var below: [String: [Int]] = [:]
+  /// The folders of those added, and all that those are in. By number, because most are met again and again.
+  private var folders: [Folder] = []
+  private var numbers: [String: Int] = [:]
   /// Those with folders, and those with names: one kind affects the whole of the other.
   private var withFolders: [Int] = []
   private var withNames: [Int] = []
+
+  private struct Folder: Sendable {
+    /// Those with this very lane.
+    var inside: [Int] = []
+    /// Those with a lane below it.
+    var below: [Int] = []
+    /// Numbers of the folders that it is in.
+    let above: [Int]
+  }
 
   package init() {}
 
   /// At the positions 0 and on.
   init(_ line: [Lanes]) { for (position, lanes) in line.enumerated() { add(lanes, at: position) } }
+
+  /// As if nobody had been added; folders that were met are known.
+  mutating func removeAll() {
+    (everyone, unlimited, withFolders, withNames) = ([], [], [], [])
+    named = [:]
+    for number in folders.indices {
+      folders[number].inside.removeAll(keepingCapacity: true)
+      folders[number].below.removeAll(keepingCapacity: true)
+    }
+  }
 
   /// - Parameter position: above all that were added before.
   package mutating func add(_ lanes: Lanes, at position: Int) {
@@ -151,10 +171,21 @@ package struct LaneIndex: Sendable {
     case .folders(let lanes):
       withFolders.append(position)
       for folder in lanes {
-        folders[folder, default: []].append(position)
-        for one in Lanes.above(folder) where below[one]?.last != position { below[one, default: []].append(position) }
+        let number = number(of: folder)
+        folders[number].inside.append(position)
+        for one in folders[number].above where folders[one].below.last != position {
+          folders[one].below.append(position)
+        }
       }
     }
+  }
+
+  private mutating func number(of folder: String) -> Int {
+    if let known = numbers[folder] { return known }
+    let above = Lanes.above(folder).map { number(of: $0) }
+    folders.append(Folder(above: above))
+    numbers[folder] = folders.count - 1
+    return folders.count - 1
   }
 
   /// Those added that affect `lanes`, rising.
@@ -165,11 +196,27 @@ package struct LaneIndex: Sendable {
     case .names(let names):
       return Self.merged([unlimited, withFolders] + names.compactMap { named[$0] })
     case .folders(let own):
-      let near = own.flatMap { folder in
-        [folders[folder], below[folder]].compactMap(\.self) + Lanes.above(folder).compactMap { folders[$0] }
-      }
-      return Self.merged([unlimited, withNames] + near)
+      return Self.merged([unlimited, withNames] + own.flatMap(near))
     }
+  }
+
+  /// Those added that affect `lanes`, in any order, also more than once.
+  func eachAffecting(_ lanes: Lanes, _ tell: (Int) -> Void) {
+    if lanes.isEmpty { return }
+    switch lanes {
+    case .all: everyone.forEach(tell)
+    case .names(let names): ([unlimited, withFolders] + names.compactMap { named[$0] }).forEach { $0.forEach(tell) }
+    case .folders(let own): ([unlimited, withNames] + own.flatMap(near)).forEach { $0.forEach(tell) }
+    }
+  }
+
+  /// Those in the folder, below it, and in those that it is in.
+  private func near(_ folder: String) -> [[Int]] {
+    guard let number = numbers[folder] else {
+      return Lanes.above(folder).compactMap { numbers[$0].map { folders[$0].inside } }
+    }
+    let known = folders[number]
+    return [known.inside, known.below] + known.above.map { folders[$0].inside }
   }
 
   /// Whether any of those added affects `lanes`. O(lanes × depth).
@@ -181,9 +228,7 @@ package struct LaneIndex: Sendable {
       return !unlimited.isEmpty || !withFolders.isEmpty || names.contains { named[$0] != nil }
     case .folders(let own):
       return !unlimited.isEmpty || !withNames.isEmpty
-        || own.contains { folder in
-          folders[folder] != nil || below[folder] != nil || Lanes.above(folder).contains { folders[$0] != nil }
-        }
+        || own.contains { near($0).contains { !$0.isEmpty } }
     }
   }
 
@@ -191,8 +236,9 @@ package struct LaneIndex: Sendable {
   private static func merged(_ lists: [[Int]]) -> [Int] {
     let some = lists.filter { !$0.isEmpty }
     guard some.count > 1 else { return some.first ?? [] }
-    var kept: [Int] = []
-    for position in some.joined().sorted() where position != kept.last { kept.append(position) }
-    return kept
+    // Positions are close together as entries are: to mark them costs less than to sort them.
+    var all = EntrySet()
+    for list in some { all.formUnion(list) }
+    return Array(all)
   }
 }

@@ -354,7 +354,7 @@ extension MergeQueue.State {
     lineVersion += 1
     planVersion += 1
     let left = MergeQueue.FinishedEntry(
-      facts: entry.facts, outcome: outcome, at: at, waits: entry.waits.parts(at: at))
+      facts: entry.facts, outcome: outcome, at: at, waits: entry.waits.parts(at: at), reviews: entry.reviews)
     finished.append(left)
     if finished.count > MergeQueue.historyLimit { finished.removeFirst(finished.count - MergeQueue.historyLimit) }
     wantNote(of: left)

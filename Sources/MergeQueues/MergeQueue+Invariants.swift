@@ -31,7 +31,7 @@ extension MergeQueue {
     var found: [String] = []
     var running = 0
     for build in state.builds {
-      let name = "build \(build.id)"
+      var name: String { "build \(build.id)" }
       if build.isOutdated {
         if build.isWaiting || build.isStuck { found.append("\(name) is outdated and cannot tell anything") }
         if !build.steps.isEmpty { found.append("\(name) is outdated and could land") }
@@ -41,12 +41,13 @@ extension MergeQueue {
       if build.members.isEmpty { found.append("\(name) has no members") }
       var last = -1
       for member in build.members {
-        guard let place = state.entries.place(of: member) else {
+        guard let (place, glance) = state.entries.look(at: member) else {
           found.append("\(name) holds #\(member), which is not in line")
           continue
         }
         if place <= last { found.append("\(name) holds #\(member) out of order") }
         last = place
+        guard glance.standsOnOthers else { continue }
         for parent in state.entries[place].after
         where state.entries.contains(parent) && !build.members.contains(parent) {
           found.append("\(name) holds #\(member) without #\(parent), on which it stands")
@@ -78,17 +79,19 @@ extension MergeQueue {
     var found: [String] = []
     // A unit is named by its first member, so that each other member stands right behind one of the same unit.
     var unit: Int?
-    for (place, entry) in state.entries.enumerated() {
-      if entry.id >= state.nextEntry {
-        found.append("the next entry would be #\(state.nextEntry), but #\(entry.id) exists")
+    state.entries.scan { place, glance in
+      if glance.id >= state.nextEntry {
+        found.append("the next entry would be #\(state.nextEntry), but #\(glance.id) exists")
       }
-      if entry.unit != entry.id, entry.unit != unit { found.append("the stack of #\(entry.unit) is torn apart") }
-      unit = entry.unit
-      for parent in entry.after {
+      if glance.unit != glance.id, glance.unit != unit { found.append("the stack of #\(glance.unit) is torn apart") }
+      unit = glance.unit
+      guard glance.standsOnOthers else { return true }
+      for parent in state.entries[place].after {
         if let own = state.entries.place(of: parent), own >= place {
-          found.append("#\(entry.id) stands before #\(parent), on which it stands")
+          found.append("#\(glance.id) stands before #\(parent), on which it stands")
         }
       }
+      return true
     }
     // Looked through where that is cheap, as are branches below.
     if state.entries.count <= branchCheckLimit, let needed = state.policy?.requirements {

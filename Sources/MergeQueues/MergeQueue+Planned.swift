@@ -18,12 +18,16 @@ extension MergeQueue {
     let state: State
     let policy: Policy
     /// Where each item that may be built stands among them.
-    private var ranks: [Int: Int] = [:]
+    private var ranks = EntryTable()
+    /// The same of every entry that may be built.
+    private var unitRanks = EntryTable()
     private var units: [[Int]] = []
     private var kept: [Int] = []
     private var reruns: [Int] = []
     private var builds: [PlannedBuild] = []
     private var order: [Int] = []
+    /// For `goesOn`, which is asked of one build after another.
+    private var index = LaneIndex()
     private var free: Int
     private var nextBuild: Int
 
@@ -32,8 +36,11 @@ extension MergeQueue {
       self.policy = policy
       nextBuild = state.nextBuild
       free = policy.buildLimit
-      units = state.buildableUnits(at: now).map { $0.map(\.id) }
-      for (rank, unit) in units.enumerated() { ranks[unit[0]] = rank }
+      units = state.buildableUnits().map { $0.map { state.entries.glance(at: $0).id } }
+      for (rank, unit) in units.enumerated() {
+        ranks[unit[0]] = rank
+        for member in unit { unitRanks[member] = rank }
+      }
     }
 
     mutating func consider(_ proposal: Plan.Proposal) {
@@ -52,6 +59,7 @@ extension MergeQueue {
         members += units[rank]
       }
       for member in members {
+        guard state.entries.glance(of: member)?.standsOnOthers == true else { continue }
         for parent in state.entries[id: member]?.after ?? [] where state.entries.contains(parent) {
           guard members.contains(parent) else { return nil }
         }
@@ -93,7 +101,7 @@ extension MergeQueue {
     mutating func keepHeadGoing() {
       // While something lands, nothing else can; afterwards there is another plan.
       guard let head = units.first, state.push == nil else { return }
-      if builds.contains(where: { $0.members == head || goesOn($0.members, from: head) }) { return }
+      for build in builds where build.members == head || goesOn(build.members, from: head) { return }
       for build in state.builds {
         let isActive = kept.contains(build.id) || reruns.contains(build.id)
         if build.isOutdated {
@@ -111,19 +119,18 @@ extension MergeQueue {
     }
 
     /// Whether it holds the head and passes over nobody who could affect its members.
-    private func goesOn(_ members: [Int], from head: [Int]) -> Bool {
+    private mutating func goesOn(_ members: [Int], from head: [Int]) -> Bool {
       guard members.starts(with: head), let last = members.last else { return false }
-      let present = Set(members)
-      var index: LaneIndex?
-      for unit in units {
-        if unit.contains(last) { return true }
-        if present.contains(unit[0]) { continue }
-        if policy.strict { return false }
-        let own = index ?? LaneIndex(members.map(lanes))
-        index = own
-        if unit.contains(where: { own.affects(lanes(of: $0)) }) { return false }
-      }
-      return true
+      var present = Array(repeating: false, count: unitRanks[last] ?? units.count)
+      for rank in members.compactMap({ unitRanks[$0] }) where rank < present.count { present[rank] = true }
+      let passed = present.indices.filter { !present[$0] }.flatMap { units[$0] }
+      if passed.isEmpty { return true }
+      if policy.strict { return false }
+      // To look one up costs as much as to put it in: the few are put in.
+      let (few, many) = passed.count < members.count ? (passed, members) : (members, passed)
+      index.removeAll()
+      for (position, one) in few.enumerated() { index.add(lanes(of: one), at: position) }
+      return !many.contains { index.affects(lanes(of: $0)) }
     }
 
     private func lanes(of entry: Int) -> Lanes { state.entries[id: entry]?.lanes ?? .all(.pathsIncomplete) }

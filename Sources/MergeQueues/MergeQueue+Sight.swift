@@ -23,7 +23,7 @@ extension MergeQueue.State {
       runner: runnerLoss.map { WatchdogSight.Runner(since: $0.since, isSilent: $0.isSilent, why: $0.why) },
       troubles: troubles.filter { $0.key != landing }.map {
         WatchdogSight.Trouble(entry: $0.entry, why: $0.why, since: $0.since)
-      }, planWantedSince: planWantedSince, waiting: isPaused ? 0 : buildableUnits(at: now).reduce(0) { $0 + $1.count },
+      }, planWantedSince: planWantedSince, waiting: isPaused ? 0 : buildableUnits().reduce(0) { $0 + $1.count },
       movedAt: movedAt)
   }
 

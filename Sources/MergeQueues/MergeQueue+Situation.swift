@@ -7,103 +7,119 @@ extension MergeQueue.State {
   /// - Parameters:
   ///   - named: no items behind the last of these are needed; nil for as many as the slots can use.
   ///   - asked: those of which it matters whom they can affect, `after`, where lanes are on; nil for all.
-  func situation(at now: Instant, through named: Set<Int>? = nil, relating asked: Set<Int>? = nil) -> Situation {
+  func situation(at now: Instant, through named: EntrySet? = nil, relating asked: EntrySet? = nil) -> Situation {
     guard case .open(let policy, _) = phase else {
       return Situation(
         items: [], builds: [], slots: 1, rates: rates.rates, rules: .usual, now: now)
     }
     var items: [Situation.Item] = []
-    var ids: [Int] = []
-    var item: [Int: Int] = [:]
-    var position: [Int: Int] = [:]
+    let units = buildableUnits(through: named)
+    let ids = units.map { entries.glance(at: $0.lowerBound).id }
+    // Of each entry, where its item stands.
+    var rankOf = EntryTable()
     var index = LaneIndex()
     var unrelated = asked?.count ?? Int.max
     let rates = rates.rates
     let median = durations.median ?? policy.timeLimit.seconds / 2
-    for unit in buildableUnits(at: now, through: named) {
-      guard let first = unit.first else { continue }
-      let isRelated = unit.contains { asked?.contains($0.id) ?? true }
+    items.reserveCapacity(units.count)
+    for (rank, places) in units.enumerated() {
+      let first = entries.glance(at: places.lowerBound)
+      var isHotfix = first.isHotfix
+      var related = 0
+      for place in places {
+        let member = place == places.lowerBound ? first : entries.glance(at: place)
+        isHotfix = isHotfix || member.isHotfix
+        if asked?.contains(member.id) ?? true { related += 1 }
+        rankOf[member.id] = rank
+      }
       // Behind the last of those asked about nobody is compared with anybody.
-      let lanes = policy.strict || unrelated <= 0 ? [] : unit.map { $0.lanes ?? .all(.pathsIncomplete) }
-      let after: [Int]
+      let lanes = policy.strict || unrelated <= 0 ? [] : places.map { entries[$0].lanes ?? .all(.pathsIncomplete) }
+      let after: ArraySlice<Int>
       if policy.strict {
         // Every landing makes another trunk, which only what was built on it may follow.
-        after = ids
-      } else if !isRelated {
+        after = ids[..<rank]
+      } else if related == 0 {
         after = []
       } else {
-        if asked != nil { unrelated -= unit.count { asked?.contains($0.id) ?? true } }
-        let parents = unit.flatMap(\.after).compactMap { item[$0].flatMap { position[$0] } }
-        after = Self.ahead(parents, lanes.map(index.affecting), of: ids)
+        if asked != nil { unrelated -= related }
+        let parents = places.flatMap { entries.glance(at: $0).standsOnOthers ? entries[$0].after : [] }
+          .compactMap { rankOf[$0] }.filter { $0 < rank }
+        after = Self.ahead(parents, lanes.map(index.affecting), of: ids[..<rank])
       }
       items.append(
         Situation.Item(
-          id: first.id, after: after, isHotfix: unit.contains { $0.priority == .hotfix },
+          id: first.id, after: after, isHotfix: isHotfix,
           passProbability: 1 - rates.change, medianDuration: median, logDeviation: durations.logDeviation,
-          submittedAt: first.facts.submittedAt))
-      if !policy.strict {
-        for one in lanes { index.add(one, at: ids.count) }
-        position[first.id] = ids.count
-      }
-      ids.append(first.id)
-      for entry in unit { item[entry.id] = first.id }
+          submittedAt: first.submittedAt))
+      for one in lanes { index.add(one, at: rank) }
     }
     return Situation(
-      items: items, builds: knownBuilds(item), slots: policy.slots, rates: rates, rules: policy.scheduling, now: now)
+      items: items, builds: knownBuilds { rankOf[$0].map { ids[$0] } }, slots: policy.slots, rates: rates,
+      rules: policy.scheduling, now: now)
   }
 
   /// Those of `ids` at these places, in order. Most often one list says it all, or all are meant.
-  private static func ahead(_ parents: [Int], _ affecting: [[Int]], of ids: [Int]) -> [Int] {
+  private static func ahead(_ parents: [Int], _ affecting: [[Int]], of ids: ArraySlice<Int>) -> ArraySlice<Int> {
     if affecting.contains(where: { $0.count == ids.count }) { return ids }
-    if parents.isEmpty, affecting.count == 1 { return affecting[0].map { ids[$0] } }
-    return affecting.reduce(into: Set(parents)) { $0.formUnion($1) }.sorted().map { ids[$0] }
+    if parents.isEmpty, affecting.count == 1 { return affecting[0].map { ids[$0] }[...] }
+    return affecting.reduce(into: Set(parents)) { $0.formUnion($1) }.sorted().map { ids[$0] }[...]
   }
 
-  /// The first units in line that may be built now, as many as the slots can use. O(those, and those passed over).
+  /// Places of the first units in line that may be built now, as many as the slots can use. O(those, and those passed
+  /// over).
   ///
   /// - Parameter named: no units behind the last of these entries are needed; nil for all.
-  func buildableUnits(at now: Instant, through named: Set<Int>? = nil) -> [Slice<MergeQueue.Line>] {
+  func buildableUnits(through named: EntrySet? = nil) -> [Range<Int>] {
     guard let policy else { return [] }
     let horizon = Swift.min(
       MergeQueue.horizonLimit, 2 * policy.buildLimit * max(policy.scheduling.batchLimit, 4))
-    let clashing = Set(clashes.map(\.entry))
-    var units: [Slice<MergeQueue.Line>] = []
-    var given: Set<Int> = []
-    var left = named?.count ?? Int.max
-    var place = 0
-    while place < entries.count, units.count < horizon, left > 0 {
-      if let next = placeBehindUnit(lackingAt: place) {
-        if let named { left -= (place..<next).count { named.contains(entries[$0].id) } }
-        place = next
-        continue
+    let end = named.map(placeBehind) ?? entries.count
+    let clashing = EntrySet(clashes.map(\.entry))
+    let (isFrozen, sparesHotfixes) = (freeze != nil, freeze?.sparesHotfixes == true)
+    var units: [Range<Int>] = []
+    var given = EntrySet()
+    var unit: (name: Int, start: Int, isFit: Bool)?
+    /// Takes in the unit that ends before `place`; false when no more are needed.
+    func close(_ place: Int) -> Bool {
+      if let unit, unit.isFit, stands(unit.start..<place, on: given) {
+        units.append(unit.start..<place)
+        for member in unit.start..<place { given.insert(entries.glance(at: member).id) }
       }
-      var end = place + 1
-      while end < entries.count, entries[end].unit == entries[place].unit { end += 1 }
-      let members = entries[place..<end]
-      place = end
-      if let named { left -= members.count { named.contains($0.id) } }
-      guard members.allSatisfy({ !clashing.contains($0.id) && !lacks($0) }),
-        members.allSatisfy({ entry in
-          entry.after.allSatisfy { parent in
-            guard let place = entries.place(of: parent) else { return true }
-            return members.indices.contains(place) || given.contains(parent)
-          }
-        })
-      else { continue }
-      units.append(members)
-      given.formUnion(members.map(\.id))
+      unit = nil
+      return units.count < horizon && place < end
     }
+    entries.scan { place, glance in
+      if unit.map({ $0.name != glance.unit }) ?? true {
+        if !close(place) { return false }
+        unit = (glance.unit, place, true)
+      }
+      let lacks = !glance.hasAll || (isFrozen && !(sparesHotfixes && glance.isHotfix))
+      if lacks || clashing.contains(glance.id) { unit?.isFit = false }
+      return true
+    }
+    _ = close(entries.count)
     return units
   }
 
-  /// Nil when the entry there lacks nothing. Most of a long line may lack something: it is passed over at little cost.
-  private func placeBehindUnit(lackingAt place: Int) -> Int? {
-    let entry = entries[place]
-    guard lacks(entry) else { return nil }
-    let unit = entry.unit
-    var next = place + 1
-    while next < entries.count, entries[next].unit == unit { next += 1 }
-    return next
+  /// The place behind the last of these; that behind all when one of them is not in line.
+  private func placeBehind(_ named: EntrySet) -> Int {
+    var end = 0
+    for entry in named {
+      guard let place = entries.place(of: entry) else { return entries.count }
+      end = max(end, place + 1)
+    }
+    return end
+  }
+
+  /// Whether all that the members stand on and that is in line is among them, or given.
+  private func stands(_ members: Range<Int>, on given: EntrySet) -> Bool {
+    members.allSatisfy { place in
+      guard entries.glance(at: place).standsOnOthers else { return true }
+      return entries[place].after.allSatisfy { parent in
+        guard let own = entries.place(of: parent) else { return true }
+        return members.contains(own) || given.contains(parent)
+      }
+    }
   }
 
   static func overlaps(_ left: Lanes?, _ right: Lanes?) -> Bool {
@@ -111,11 +127,13 @@ extension MergeQueue.State {
     return left.overlaps(right)
   }
 
-  private func knownBuilds(_ item: [Int: Int]) -> [Situation.KnownBuild] {
+  /// - Parameter item: of an entry; nil for one that no item stands for.
+  private func knownBuilds(_ item: (Int) -> Int?) -> [Situation.KnownBuild] {
     builds.compactMap { build in
       var members: [Int] = []
+      members.reserveCapacity(build.members.count)
       for member in build.members {
-        guard let id = item[member] else { return nil }
+        guard let id = item(member) else { return nil }
         if members.last != id { members.append(id) }
       }
       let state: Situation.KnownBuild.State

@@ -7,12 +7,16 @@ extension MergeQueue.State {
   ///
   /// Taken before and after the event, so that members of a build that it drops are among them. O(members of those
   /// builds), O(builds · members) where all builds change, O(entries) for what holds the whole line.
-  func waitersTouched(by event: MergeQueue.Event) -> Set<Int> {
-    var touched: Set<Int> = []
+  func waitersTouched(by event: MergeQueue.Event) -> EntrySet {
+    var touched = EntrySet()
     // A trouble ends with the want behind it, whatever the event.
     for trouble in troubles { if let entry = trouble.entry { touched.insert(entry) } }
     switch event {
-    case .held, .resumed, .frozen, .thawed, .retired, .trunkMoved(nil, _, _): touched.formUnion(entries.lazy.map(\.id))
+    case .held, .resumed, .frozen, .thawed, .retired, .trunkMoved(nil, _, _):
+      entries.scan { _, glance in
+        touched.insert(glance.id)
+        return true
+      }
     case .configured, .recalled, .recovered, .testPassed, .testFailed, .candidateDropped, .treePassed, .surveyed,
       .targetsReported, .overdue, .flakeFound, .stackLoosened, .noted, .noteWritten, .noteAbandoned, .runnerLost,
       .runnerFound, .trunkSighted, .trunkTraced:
@@ -46,18 +50,18 @@ extension MergeQueue.State {
     return touched
   }
 
-  private var membersOfAll: Set<Int> {
-    var members = Set(push?.members ?? [])
+  private var membersOfAll: EntrySet {
+    var members = EntrySet(push?.members ?? [])
     for build in builds { members.formUnion(build.members) }
     return members
   }
 
-  mutating func turnWaits(of touched: Set<Int>, after event: MergeQueue.Event) {
+  mutating func turnWaits(of touched: EntrySet, after event: MergeQueue.Event) {
     guard let at = event.at, !touched.isEmpty else { return }
     let isReset = if case .trunkMoved(.some, _, _) = event { true } else { false }
     for (id, (cause, detail)) in waitCauses(of: touched, at: at) {
-      // To write is to copy the entry, and most go on waiting for what they waited for.
-      guard isReset || entries[id: id].map({ !$0.waits(for: cause, detail: detail) }) ?? false else { continue }
+      // To write is to copy, and most go on waiting for what they waited for.
+      guard isReset || !entries.waits(id, for: cause, detail: detail) else { continue }
       entries.change(id) { entry in
         // What is disjoint in lane from the push goes on.
         if isReset, Self.overlaps(entry.lanes, overtaking?.lanes) { entry.waits.reset(at: at) }
@@ -67,50 +71,57 @@ extension MergeQueue.State {
   }
 
   /// O(touched + builds · members), sorted by entry.
-  func waitCauses(of touched: Set<Int>, at now: Instant) -> [(Int, (WaitCause, String?))] {
+  func waitCauses(of touched: EntrySet, at now: Instant) -> [(Int, (WaitCause, String?))] {
     let needed = policy?.requirements ?? .none
-    var best: [Int: (index: Int, progress: Int)] = [:]
-    for (index, build) in builds.enumerated() where !build.isPast {
-      let progress = build.progress
-      for member in build.members where touched.contains(member) {
-        if let known = best[member], known.progress >= progress { continue }
-        best[member] = (index, progress)
-      }
-    }
-    return touched.sorted().compactMap { id in
-      entries[id: id].map { (id, waitCause(of: $0, best[id].map { builds[$0.index] }, needed)) }
+    let landing = EntrySet(push?.members ?? [])
+    let (troubled, clashing) = (EntrySet(troubles.compactMap(\.entry)), EntrySet(clashes.map(\.entry)))
+    let idle: (WaitCause, String?) = isPaused ? (.paused, hold?.reason) : (.waitingForSlot, nil)
+    let (best, work) = furthestBuilds(of: touched)
+    return touched.compactMap { id in
+      guard let glance = entries.glance(of: id) else { return nil }
+      if troubled.contains(id) { return (id, (.outage, nil)) }
+      if landing.contains(id) { return (id, (.landing, nil)) }
+      if let lack = lack(of: glance, needed) { return (id, lack) }
+      if clashing.contains(id) { return (id, (.behindPredecessor, nil)) }
+      guard let build = best[id] else { return (id, idle) }
+      return (id, work[build].map { ($0, nil) } ?? idle)
     }
   }
 
-  private func waitCause(
-    of entry: MergeQueue.Entry, _ build: MergeQueue.Build?, _ needed: MergeQueue.Policy.Requirements
-  ) -> (WaitCause, String?) {
-    if troubles.contains(where: { $0.entry == entry.id }) { return (.outage, nil) }
-    if MergeQueue.isLanding(entry.id, in: self) { return (.landing, nil) }
-    switch lacks(entry) ? missing(entry, needed).first : nil {
+  /// Of each of these the build that says what it waits for, the first of those that are furthest; and of each build, by
+  /// place, what it has its members wait for, nil where that is what holds the queue.
+  private func furthestBuilds(of touched: EntrySet) -> (EntryTable, [WaitCause?]) {
+    var best = EntryTable()
+    var open = touched
+    let progress = builds.map { $0.isPast ? nil : $0.progress }
+    for reached in (0...MergeQueue.Build.furthest).reversed() {
+      for index in builds.indices where progress[index] == reached {
+        for member in builds[index].members where open.remove(member) { best[member] = index }
+      }
+    }
+    let isHeld = isPaused
+    return (best, builds.map { isHeld && !$0.isRunning ? nil : $0.waitCause })
+  }
+
+  private func lack(
+    of glance: MergeQueue.Line.Glance, _ needed: MergeQueue.Policy.Requirements
+  ) -> (WaitCause, String?)? {
+    if glance.hasAll, freeze == nil { return nil }
+    guard let entry = entries[id: glance.id], lacks(entry) else { return nil }
+    switch missing(entry, needed).first {
     case .approvals?: return (.missingApproval, nil)
     case .check(let name, _)?: return (.missingCheck, name)
     case .schema(let place, _)?: return (.missingCheck, place)
     case .predecessor?: return (.behindPredecessor, nil)
     case .frozen(let reason, _)?: return (.frozen, reason)
-    case nil: break
-    }
-    if clashes.contains(where: { $0.entry == entry.id }) { return (.behindPredecessor, nil) }
-    if let build, build.isRunning { return (build.workCause, nil) }
-    if isPaused { return (.paused, hold?.reason) }
-    guard let build else { return (.waitingForSlot, nil) }
-    switch build.phase {
-    case .running: return (build.workCause, nil)
-    case .passed: return (.behindPredecessor, nil)
-    case .waiting: return (build.isAssembled ? .waitingForSlot : .merging, nil)
-    // Red, and another build or run is to say who is to blame.
-    case .failed, .stuck: return (build.members.count > 1 ? .bisecting : .retrying, nil)
+    case nil: return nil
     }
   }
 }
 
 extension MergeQueue.Build {
-  /// How far it is, for the one of several builds of an entry that says what the entry waits for.
+  fileprivate static let furthest = 4
+  /// How far it is, for the one of several builds of an entry that says what the entry waits for: 0 to `furthest`.
   fileprivate var progress: Int {
     switch phase {
     case .passed: 4
@@ -120,9 +131,16 @@ extension MergeQueue.Build {
     }
   }
 
-  fileprivate var workCause: WaitCause {
-    if redRuns > 0 || purpose == .retry { return .retrying }
-    return purpose == .search ? .bisecting : .runningCI
+  /// What its members wait for while nobody holds the queue.
+  fileprivate var waitCause: WaitCause {
+    switch phase {
+    case .running:
+      if redRuns > 0 || purpose == .retry { .retrying } else { purpose == .search ? .bisecting : .runningCI }
+    case .passed: .behindPredecessor
+    case .waiting: isAssembled ? .waitingForSlot : .merging
+    // Red, and another build or run is to say who is to blame.
+    case .failed, .stuck: members.count > 1 ? .bisecting : .retrying
+    }
   }
 }
 

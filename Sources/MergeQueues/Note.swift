@@ -83,7 +83,7 @@ extension MergeQueue.Note {
   }
 
   /// What became of it, and where its time went.
-  static func text(of finished: MergeQueue.FinishedEntry) -> String {
+  package static func text(of finished: MergeQueue.FinishedEntry) -> String {
     var lines = ["\(finished.sentence) (\(finished.at.plainly))"]
     let parts = finished.waits.sorted { $0.span > $1.span }
     if !parts.isEmpty {
@@ -93,6 +93,11 @@ extension MergeQueue.Note {
     if case .ejected(let ejection) = finished.outcome {
       if let log = ejection.log { lines.append("Its log: plimsoll queue --log \(log)") }
       if let report = ejection.report { lines.append("The report on its migrations: plimsoll queue --log \(report)") }
+    }
+    for noted in finished.reviews where noted.review.passes && noted.review.fit != .compatible {
+      let review = noted.review
+      let report = review.report.map { " The report: plimsoll queue --log \($0)" } ?? ""
+      lines.append("Its migrations \(review.words(at: noted.place)). They passed all the same.\(report)")
     }
     return lines.joined(separator: "\n")
   }

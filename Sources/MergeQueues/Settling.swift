@@ -27,6 +27,8 @@ extension MergeQueue {
     /// Who may have to leave because of its migrations.
     private var refused: [Int] = []
     private var besideIndex: (ids: [Int], lanes: LaneIndex) = ([], LaneIndex([]))
+    /// Somebody came, left or changed places.
+    private var isLineNew = false
     /// Something of what conclusions rest on has changed.
     private var isEvidenceNew = false
     private var isWorkNew = false
@@ -50,6 +52,15 @@ extension MergeQueue {
         .recognised, .buildDropped, .buildCarried, .landingBegan, .flakeFound, .stackLoosened, .reported, .treePassed,
         .surveyed, .targetsReported, .held, .resumed, .frozen, .thawed, .overdue, .noted, .noteWritten, .noteAbandoned,
         .runnerLost, .runnerFound, .trunkSighted, .trunkTraced, .reviewsAsked:
+        break
+      }
+      switch event {
+      case .submitted, .withdrawn, .landed, .ejected, .stackLoosened, .retired: isLineNew = true
+      case .configured, .trunkMoved, .prepared, .conflicted, .contained, .testPassed, .testFailed, .candidateDropped,
+        .troubled, .recovered, .recalled, .planned, .runBegan, .runEnded, .runStopped, .recognised, .buildDropped,
+        .buildCarried, .landingBegan, .flakeFound, .reported, .treePassed, .surveyed, .targetsReported, .held, .resumed,
+        .frozen, .thawed, .overdue, .noted, .noteWritten, .noteAbandoned, .runnerLost, .runnerFound, .trunkSighted,
+        .trunkTraced, .reviewsAsked, .schemaReviewed:
         break
       }
       switch event {
@@ -112,14 +123,15 @@ extension MergeQueue {
       }
     }
 
+    /// Whoever a plan builds is in line and in its order; in a line that is as it was, all others still are.
     private mutating func judgeBuilds(_ policy: Policy) {
       for build in state.builds {
-        if let left = build.members.first(where: { !state.entries.contains($0) }) {
+        if isLineNew, let left = build.members.first(where: { !state.entries.contains($0) }) {
           let cause = gone.last { $0.id == left }?.cause ?? .lineChanged
           apply(.buildDropped(build: build.id, because: cause, at: now))
         } else if let trunk = state.trunk, build.isOutdated || build.base != trunk {
           judgeStale(build, trunk: trunk, policy)
-        } else if !isInLineOrder(build.members) {
+        } else if isLineNew, !isInLineOrder(build.members) {
           apply(.buildDropped(build: build.id, because: .lineChanged, at: now))
         }
       }
@@ -207,9 +219,13 @@ extension MergeQueue {
         return false
       }
       isEvidenceNew = false
-      let named = Set(state.builds.flatMap { $0.hasPassed || $0.hasFailed ? $0.members : [] })
+      var named = EntrySet()
       // Only those that a green build would land are held against who is ahead.
-      let passed = Set(state.builds.flatMap { $0.hasPassed && !$0.isOutdated ? $0.members : [] })
+      var passed = EntrySet()
+      for build in state.builds where build.hasPassed || build.hasFailed {
+        named.formUnion(build.members)
+        if build.hasPassed, !build.isOutdated { passed.formUnion(build.members) }
+      }
       let situation = state.situation(
         at: now, through: named, relating: policy.scheduling.proof == .tree ? passed : nil)
       var hasChanged = false

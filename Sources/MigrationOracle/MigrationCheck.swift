@@ -25,7 +25,7 @@ package struct MigrationCheck: Sendable {
   }
 
   /// With an oracle that keeps what it has built.
-  func run(
+  package func run(
     with oracle: Oracle, progress: @escaping @Sendable (String) -> Void = { _ in }
   ) async throws -> MigrationReport {
     var report = try await oracle.check(question, progress: progress)
@@ -118,7 +118,7 @@ private struct CapturedWrites {
 
 extension SQLNode {
   /// Names of all tables in it, wherever they stand.
-  fileprivate var relationNames: Set<String> {
+  var relationNames: Set<String> {
     switch self {
     case .object(let fields):
       fields.reduce(into: fields["relname"]?.string.map { [$0] } ?? []) { $0.formUnion($1.value.relationNames) }

@@ -24,6 +24,7 @@ extension DatabaseSchema {
       events = [.adoptionFailed(adoption, why: clipped(why))]
     case .override(let request): events = try override(request, in: state, turn)
     case .adopt(let adoption): events = try adopt(adoption, in: state)
+    case .record(let upload, let known): events = try record(upload, over: known, in: state)
     case .exhausted(let key, let why): events = exhausted(key, clipped(why), in: state)
     }
     // Each consequence shortens the line, begins the one thing that may run, or makes what was told what is so.
@@ -178,6 +179,15 @@ extension DatabaseSchema {
     let again = Event.examinationBegan(errand, number: state.number)
     guard state.versions.allSatisfy({ live in examination.verdicts.contains { $0.client.isSame(as: live.client) } })
     else { return [again] }
+    // Nor was it judged by all that is known of them. A recording is news only while it brings new statements; until
+    // then nobody who waits to go out stands behind what is judged again.
+    if state.heardMeanwhile {
+      switch errand {
+      case .audit: return [.audited(number: number)]
+      case .review where state.waiting.contains(where: \.isAsk): return [.queued(errand)]
+      case .review, .ask: return [again]
+      }
+    }
     if let known = state.survey, known.schema != examination.survey.schema {
       // What was seen while it ran is newer than what it saw.
       if state.movedMeanwhile { return [again] }
@@ -210,10 +220,10 @@ extension DatabaseSchema {
     if let coming = examination.coming, coming.fit == .breaks {
       return "\(policy.place) lacks what it needs: \(coming.why)"
     }
-    let risks = policy.risks(of: examination)
+    let risks = state.risks(of: examination, policy)
     guard !risks.isEmpty || !policy.accepts(examination.migration) else { return nil }
     if let override = state.override, override.pending == examination.pending,
-      risks.allSatisfy({ risk in override.atRisk.contains { $0.isSame(as: risk.client) } })
+      risks.allSatisfy(override.takes)
     {
       return nil
     }
@@ -238,7 +248,7 @@ extension DatabaseSchema {
         fit: .breaks, passes: false, why: "it cannot be applied to \(policy.place): \(examination.why)",
         report: examination.report)
     }
-    let risks = policy.risks(of: examination)
+    let risks = state.risks(of: examination, policy)
     guard let worst = state.gravest(of: risks) else {
       return SchemaReview(
         fit: examination.migration, passes: policy.accepts(examination.migration), why: examination.why,
@@ -305,7 +315,7 @@ extension DatabaseSchema {
       throw Refusal(
         .notNow, "\(request.commit.short) cannot work in \(place) whatever the risk: \(refused.why). Land a fix.")
     }
-    let atRisk = policy.risks(of: examination).map(\.client)
+    let atRisk = state.risks(of: examination, policy).map(\.client)
     let override = Override(
       pending: examination.pending, atRisk: atRisk, actor: request.actor, reason: request.reason, at: turn.now)
     return state.override?.isLike(override) == true ? [] : [.overridden(override)]
@@ -331,6 +341,22 @@ extension DatabaseSchema {
       commit: adoption.commit, title: adoption.reason, marks: marks, before: state.survey?.schema ?? survey.schema,
       after: survey.schema, report: nil, override: nil, at: turn.now)
     return [.adopted(change, survey)]
+  }
+
+  private static func record(_ upload: Upload, over known: Digest?, in state: State) throws(Refusal) -> [Event] {
+    let place = try configuredPlace(in: state)
+    guard let policy = state.policy, policy.names(upload.service) else {
+      throw Refusal(
+        .notNow, "plimsoll.yaml does not say that \(upload.service) uses \(place): write 'database' in the service.")
+    }
+    let held = state.upload(of: upload.service, upload.digest)
+    if held == upload.statements { return [] }
+    // Two that were joined with the same would each lose what the other brought.
+    guard held == known else {
+      throw Refusal(
+        .notNow, "\(place) was told other statements of \(upload.digest.short) at the same time: send them again.")
+    }
+    return [.recorded(upload)]
   }
 
   private static func configuredPlace(in state: State) throws(Refusal) -> String {

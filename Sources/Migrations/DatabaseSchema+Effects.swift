@@ -6,15 +6,19 @@ extension DatabaseSchema {
     package let policy: Policy
     package let errand: Errand
     package let versions: [SchemaClient]
+    /// What was sent of them and of who asks, beside what their artifacts and commits hold.
+    package let uploads: [Upload]
     /// As it was last seen, for a question that no look would answer better; nil before the first.
     package let survey: SchemaSurvey?
     package init(
-      number: Int, policy: Policy, errand: Errand, versions: [SchemaClient], survey: SchemaSurvey? = nil
+      number: Int, policy: Policy, errand: Errand, versions: [SchemaClient], uploads: [Upload] = [],
+      survey: SchemaSurvey? = nil
     ) {
       self.number = number
       self.policy = policy
       self.errand = errand
       self.versions = versions
+      self.uploads = uploads
       self.survey = survey
     }
   }
@@ -52,11 +56,16 @@ extension DatabaseSchema {
     case .idle: return [.watch(policy.place)]
     case .examining(let errand, let number):
       let versions = state.versions.map(\.client)
+      let uploads = state.uploads.filter { upload in
+        if case .ask(let ask) = errand, upload.isOf(ask.service, ask.digest) { return true }
+        return versions.contains { upload.isOf($0.service, $0.digest) }
+      }
       return [
         .watch(policy.place),
         .examine(
           ExamineOrder(
-            number: number, policy: policy, errand: errand, versions: versions, survey: state.survey)),
+            number: number, policy: policy, errand: errand, versions: versions, uploads: uploads,
+            survey: state.survey)),
       ]
     // While it is being changed there is no telling what a look would find.
     case .applying(_, let examination, let migrations, let number):

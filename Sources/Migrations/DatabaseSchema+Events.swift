@@ -34,6 +34,8 @@ extension DatabaseSchema {
     case adopted(Change, SchemaSurvey)
     case adoptionFailed(Adoption, why: String)
     case troubled(EffectKey, why: String)
+    /// More is known of what a version sends.
+    case recorded(Upload)
 
     package var name: String {
       switch self {
@@ -61,6 +63,7 @@ extension DatabaseSchema {
       case .adopted: "adopted"
       case .adoptionFailed: "adoptionFailed"
       case .troubled: "troubled"
+      case .recorded: "recorded"
       }
     }
   }

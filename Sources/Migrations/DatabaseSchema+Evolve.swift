@@ -6,6 +6,9 @@ extension DatabaseSchema {
     case .configured(let policy):
       state.policy = policy
       state.versions.removeAll { !policy.names($0.service) }
+      state.uploads.removeAll { !policy.names($0.service) }
+      state.forgetLeft()
+      if policy.coverage == nil { state.coverage = nil }
       if case .closed = state.phase { state.phase = .idle }
       state.trouble = nil
     case .closed:
@@ -13,10 +16,13 @@ extension DatabaseSchema {
       state.abandoned = nil
       state.waiting = []
       state.versions = []
+      state.uploads = []
+      state.waived = []
       state.matrix = []
     case .versionsChanged(let versions):
       state.forgetRisks(in: versions)
       state.versions = versions
+      state.forgetLeft()
       state.matrix.removeAll { row in
         !versions.contains {
           $0.service == row.verdict.client.service && $0.version.digest == row.verdict.client.digest
@@ -40,6 +46,7 @@ extension DatabaseSchema {
       state.phase = .examining(errand, number: number)
       state.number = number + 1
       state.movedMeanwhile = false
+      state.heardMeanwhile = false
     case .examined(_, let examination):
       state.trouble = nil
       state.learn(examination)
@@ -91,7 +98,11 @@ extension DatabaseSchema {
         state.told.append(ToldBars(service: service, bars: bars))
         state.told.sort { $0.service < $1.service }
       }
-    case .overridden(let override): state.override = override
+    case .overridden(let override):
+      state.override = override
+      state.waived += override.atRisk.filter { client in
+        client.statements == nil && !state.waived.contains { $0.isSame(as: client) }
+      }
     case .adoptionOrdered(let adoption, let number):
       state.phase = .adopting(adoption, number: number)
       state.number = number + 1
@@ -101,6 +112,7 @@ extension DatabaseSchema {
       state.take(change, survey)
     case .adoptionFailed: state.phase = .idle
     case .troubled(let key, let why): state.trouble = Trouble(key: key, why: why)
+    case .recorded(let upload): state.hear(upload)
     }
   }
 }
@@ -124,6 +136,7 @@ extension DatabaseSchema.State {
   /// that is judged, so only a look at a schema as it stands acquits who failed on it.
   fileprivate mutating func learn(_ examination: SchemaExamination) {
     let verdicts = examination.verdicts + (examination.coming.map { [$0] } ?? [])
+    coverage = examination.coverage ?? coverage
     for verdict in verdicts {
       for place in versions.indices where versions[place].client.isSame(as: verdict.client) {
         versions[place].statements = verdict.client.statements ?? versions[place].statements
@@ -151,12 +164,48 @@ extension DatabaseSchema.State {
 
   /// A risk that was taken for a version to which one could have gone back is not taken for one that users meet.
   fileprivate mutating func forgetRisks(in versions: [DatabaseSchema.LiveVersion]) {
-    guard let atRisk = override?.atRisk, !isApplying else { return }
-    let rises = versions.contains { live in
-      live.version.standing != .target && atRisk.contains { $0.isSame(as: live.client) }
-        && self.versions.contains { $0.client.isSame(as: live.client) && $0.version.standing == .target }
+    let before = self.versions
+    func rises(_ client: SchemaClient) -> Bool {
+      versions.contains { $0.version.standing != .target && $0.client.isSame(as: client) }
+        && before.contains { $0.version.standing == .target && $0.client.isSame(as: client) }
     }
-    if rises { override = nil }
+    waived.removeAll(where: rises)
+    if let override, !isApplying, override.atRisk.contains(where: rises) { self.override = nil }
+  }
+
+  /// Who left takes with it that somebody let it pass; who may yet come does not.
+  fileprivate mutating func forgetLeft() {
+    let known = versions.map(\.client) + (override?.atRisk ?? [])
+    waived.removeAll { client in !known.contains { $0.isSame(as: client) } }
+  }
+
+  /// What was said of a version on less than is known now is void: verdicts, and what a person said of a version of which
+  /// nothing was recorded.
+  fileprivate mutating func hear(_ upload: DatabaseSchema.Upload) {
+    uploads.removeAll { $0.isOf(upload.service, upload.digest) }
+    uploads.append(upload)
+    if uploads.count > DatabaseSchema.uploadLimit {
+      let oldest = uploads.firstIndex { sent in
+        !versions.contains { sent.isOf($0.service, $0.version.digest) }
+      }
+      uploads.remove(at: oldest ?? 0)
+    }
+    for place in versions.indices where upload.isOf(versions[place].service, versions[place].version.digest) {
+      versions[place].statements = nil
+      heardMeanwhile = true
+    }
+    if case .ask(let ask)? = current, upload.isOf(ask.service, ask.digest) { heardMeanwhile = true }
+    matrix.removeAll { upload.isOf($0.verdict.client.service, $0.verdict.client.digest) }
+    func wasUnrecorded(_ client: SchemaClient) -> Bool {
+      client.statements == nil && upload.isOf(client.service, client.digest)
+    }
+    waived.removeAll(where: wasUnrecorded)
+    if let override, !isApplying, override.atRisk.contains(where: wasUnrecorded) { self.override = nil }
+    if let examination = refused?.examination,
+      (examination.verdicts + (examination.coming.map { [$0] } ?? [])).contains(where: { wasUnrecorded($0.client) })
+    {
+      refused = nil
+    }
   }
 
   fileprivate func collected(_ ask: DatabaseSchema.Ask) -> Digest? {

@@ -1,7 +1,7 @@
 import Kernel
 
 extension DatabaseSchema {
-  /// `override` and `adopt` are requests and may be refused; everything else is an observation: true, maybe late or
+  /// `override`, `adopt` and `record` are requests and may be refused; everything else is an observation: true, maybe late or
   /// repeated.
   package enum Input: Codable, Equatable, Sendable {
     case configure(Policy)
@@ -26,6 +26,9 @@ extension DatabaseSchema {
     case unadoptable(number: Int, why: String)
     case override(OverrideRequest)
     case adopt(Adoption)
+    /// What was sent of a version, joined with what was held of it.
+    /// - Parameter over: the blob that it was joined with; nil when nothing was held.
+    case record(Upload, over: Digest?)
     case exhausted(key: EffectKey, why: String)
   }
 
@@ -44,9 +47,12 @@ extension DatabaseSchema {
     package let strict: Bool
     /// What nobody can tell is let through.
     package let trusting: Bool
+    /// Of what the database is really sent, the least share, 0 to 1, that must have been recorded of who lives on it;
+    /// nil asks for none.
+    package let coverage: Double?
     package init(
       place: SchemaPlace, repository: RepositoryName, trunk: BranchName, path: String, layout: String? = nil,
-      services: [Use], strict: Bool = false, trusting: Bool = false
+      services: [Use], strict: Bool = false, trusting: Bool = false, coverage: Double? = nil
     ) {
       self.place = place
       self.repository = repository
@@ -56,6 +62,7 @@ extension DatabaseSchema {
       self.services = services
       self.strict = strict
       self.trusting = trusting
+      self.coverage = coverage
     }
   }
 

@@ -25,9 +25,9 @@ extension DatabaseSchema {
   ///   risk by name.
   private static func endangered(by examination: SchemaExamination, _ ask: Ask, in state: State) -> [String] {
     guard let policy = state.policy else { return [] }
-    let risked = state.override.flatMap { $0.pending == examination.pending ? $0.atRisk : nil } ?? []
+    let override = state.override.flatMap { $0.pending == examination.pending ? $0 : nil }
     return examination.verdicts.filter { verdict in
-      verdict.fit == .breaks && !risked.contains { $0.isSame(as: verdict.client) }
+      verdict.fit == .breaks && override?.takes(verdict) != true
     }.map { "\($0.client.service) \($0.client.commit.short) does not bear what is applied to \(policy.place)" }
   }
 }

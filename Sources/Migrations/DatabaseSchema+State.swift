@@ -69,6 +69,42 @@ extension DatabaseSchema.State {
     return kept.indices.contains(last + 1) ? kept[last + 1] : nil
   }
 
+  /// How far back a service may go.
+  package struct Reach: Equatable, Sendable {
+    /// The oldest kept version from which on none would fail; nil when not even the newest would do.
+    package let floor: HeldVersion?
+    /// Kept versions that would fail, oldest first.
+    package let barred: [HeldVersion]
+  }
+
+  /// How far back each service may go, sorted by service: on the schema as it is, or once what was examined is applied.
+  package func reaches(after examination: SchemaExamination? = nil) -> [(service: ServiceName, reach: Reach)] {
+    Set(versions.map(\.service)).sorted().map { (service: ServiceName) -> (service: ServiceName, reach: Reach) in
+      let kept = versions.filter { $0.service == service && !$0.isGranted }
+      let bars = bars(of: service)
+      let barred = kept.filter { live in
+        let coming = examination?.verdicts.first { $0.client.isSame(as: live.client) }
+        return coming?.fit == .breaks || bars.contains { $0.digest == live.version.digest }
+      }
+      let floor = if let last = barred.last { kept.first { $0 > last } } else { kept.first }
+      return (service, Reach(floor: floor?.version, barred: barred.map(\.version)))
+    }
+  }
+
+  /// The blob of what was sent of a version; nil when nothing was.
+  package func upload(of service: ServiceName, _ digest: Digest) -> Digest? {
+    uploads.first { $0.isOf(service, digest) }?.statements
+  }
+
+  /// Versions that a migration would endanger more than the team accepts, and for which nobody has answered: who let a
+  /// version pass of which nothing is recorded need not say so at each migration. A version that comes is asked about.
+  func risks(of examination: SchemaExamination, _ policy: DatabaseSchema.Policy) -> [SchemaVerdict] {
+    policy.risks(of: examination).filter { risk in
+      risk.fit != .unknown || risk.client.statements != nil || !waived.contains { $0.isSame(as: risk.client) }
+        || examination.coming?.client.isSame(as: risk.client) == true
+    }
+  }
+
   /// What lives here was not all judged on the schema as it is.
   var wantsAudit: Bool {
     guard survey != nil, trouble == nil else { return false }

@@ -35,10 +35,19 @@ package enum DatabaseSchema: Machine {
     /// What was refused last and may be overridden; nil after the next grant.
     package var refused: RefusedAsk?
     package var override: Override?
+    /// What was sent of versions, beside what their artifacts and commits hold: the latest last, each version once, at
+    /// most `uploadLimit`.
+    package var uploads: [Upload] = []
+    /// Versions of which nothing is recorded and that a person let pass: until something is, or they leave.
+    package var waived: [SchemaClient] = []
+    /// As it was measured last; nil where it never was.
+    package var coverage: SchemaCoverage?
     /// Its promotion ended while its migrations were being applied: they are, and it gets no grant.
     package var abandoned: Ask?
     /// The schema was seen to change while an examination ran.
     package var movedMeanwhile = false
+    /// Statements of who is judged came while an examination ran.
+    package var heardMeanwhile = false
     /// Newest first; at most `historyLimit`.
     package var history: [Change] = []
     /// Counts examinations: the next one's number.
@@ -81,6 +90,20 @@ package enum DatabaseSchema: Machine {
     package var client: SchemaClient {
       SchemaClient(service: service, digest: version.digest, commit: version.commit, statements: statements)
     }
+  }
+
+  /// What was recorded of a version and sent here, as by a sidecar.
+  package struct Upload: Codable, Equatable, Sendable {
+    package let service: ServiceName
+    package let digest: Digest
+    /// The blob of the statement set: all that was sent of the version so far.
+    package let statements: Digest
+    package init(service: ServiceName, digest: Digest, statements: Digest) {
+      self.service = service
+      self.digest = digest
+      self.statements = statements
+    }
+    func isOf(_ service: ServiceName, _ digest: Digest) -> Bool { self.service == service && self.digest == digest }
   }
 
   package struct MatrixRow: Codable, Equatable, Sendable {
@@ -129,6 +152,13 @@ package enum DatabaseSchema: Machine {
       self.reason = reason
       self.at = at
     }
+
+    /// Whether somebody took the risk of this. A break is taken as it was read: what recordings told since was not.
+    func takes(_ risk: SchemaVerdict) -> Bool {
+      atRisk.contains {
+        $0.isSame(as: risk.client) && (risk.fit != .breaks || $0.statements == risk.client.statements)
+      }
+    }
   }
 
   /// Migrations that were applied, or adopted.
@@ -172,6 +202,8 @@ package enum DatabaseSchema: Machine {
   package static let historyLimit = 20
   /// Schemas of which verdicts are kept: the one that is, and those that it may come back to.
   package static let schemaLimit = 4
+  /// Versions of which what was sent is kept: those that live here, and so many builds that have not come yet.
+  package static let uploadLimit = 200
   /// The longest reason in an event, in characters.
   package static let reasonLimit = 300
 }

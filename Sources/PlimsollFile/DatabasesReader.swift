@@ -37,6 +37,8 @@ struct DatabaseDraft {
   var role: String?
   var hazards = Tolerance.allow
   var unknown = Tolerance.refuse
+  /// The least share that must have been recorded; nil asks for none.
+  var coverage: Double?
   /// Sorted by environment.
   var places: [Place] = []
 }
@@ -58,12 +60,11 @@ struct DatabasesReader {
   /// What relative paths are relative to.
   let folder: String
 
-  static let keys = ["migrations", "repository", "role", "hazards", "unknown", "environments"]
+  static let keys = ["migrations", "repository", "role", "hazards", "unknown", "coverage", "environments"]
   static let migrationKeys = ["path", "layout"]
   static let placeKeys = ["url", "sizes"]
   static let useKeys = ["name", "statements"]
-  /// Names of `MigrationLayout`, which is known only where PostgreSQL is.
-  static let layouts = ["plain", "flyway", "golang-migrate", "goose", "dbmate", "diesel", "prisma"]
+  static let layouts = MigrationLayout.allCases.map(\.rawValue)
   /// How PostgreSQL's URLs begin (PostgreSQL manual, "Connection URIs").
   static let schemes = ["postgres://", "postgresql://"]
 
@@ -109,6 +110,10 @@ struct DatabasesReader {
       let tolerance = reading.choice(node, "\(subject).unknown", DatabaseDraft.Tolerance.self)
     {
       draft.unknown = tolerance
+    }
+    draft.coverage = fields["coverage"].flatMap { reading.share($0, "\(subject).coverage") }
+    if draft.coverage != nil, draft.unknown == .allow, let node = fields["coverage"] {
+      reading.fail(node, "\(subject): 'coverage' holds up nothing beside 'unknown: allow'; leave one of them out")
     }
     return draft
   }
@@ -212,8 +217,8 @@ struct DatabasesReader {
         draft.unknown == .refuse ? "each of its versions needs an override by name" : "migrations pass unjudged"
       reading.warn(
         nameNode,
-        "\(subject): without 'statements' nobody knows what \(service) sends, so \(what); "
-          + "record them with 'plimsoll db record'")
+        "\(subject): without 'statements' nobody knows what \(service) sends until it is uploaded, so \(what); "
+          + "record it with 'plimsoll db record'")
     }
     guard let repository, let trunk else { return nil }
     return DatabaseUse(
@@ -244,7 +249,7 @@ struct DatabasesReader {
             services: own.map {
               DatabaseSchema.Use(service: $0.service, repository: $0.repository, statements: $0.statements)
             },
-            strict: draft.hazards == .refuse, trusting: draft.unknown == .allow))
+            strict: draft.hazards == .refuse, trusting: draft.unknown == .allow, coverage: draft.coverage))
         places.append(
           PlimsollFile.DatabasePlace(place: at, url: place.url, role: draft.role, sizes: place.sizes))
       }

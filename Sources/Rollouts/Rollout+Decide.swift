@@ -66,6 +66,9 @@ extension Rollout {
         let why = "\(state.databaseWords) would fail \(course.canary.commit.short) by now: \(bar.why.withoutStop)"
         return [.drillAbandoned(course.id, why: why, at: turn.now)]
       }
+      if course.start.kind == .rollback, let bar = state.bar(of: course.canary) {
+        return turned(course, by: bar, in: state, turn)
+      }
       guard course.endpoints != nil, !course.needsBaseline, state.held(course) == nil else { return [] }
       if course.isDrillWanted { return drillBegin(course, turn) }
       return leaving(course, in: state, turn) + [stepEntry(course, 0, turn)]

@@ -120,6 +120,8 @@ extension Rollout {
     case versionsHeld([HeldVersion])
     /// Kept versions that are no targets from now on, and no others.
     case barsNoted([SchemaBar])
+    /// The schema would fail its target by now, and nothing was sent there yet; what serves goes on.
+    case rollbackAbandoned(RolloutID, why: String, at: Instant)
 
     package var name: String {
       switch self {
@@ -165,6 +167,7 @@ extension Rollout {
       case .troubleEnded: "troubleEnded"
       case .versionsHeld: "versionsHeld"
       case .barsNoted: "barsNoted"
+      case .rollbackAbandoned: "rollbackAbandoned"
       }
     }
   }

@@ -122,8 +122,8 @@ extension Rollout {
       if let course = state.live, course.id == id { state.phase = .drilling(course, drill) }
     case .drilled(let id, let report, let at):
       state.drilled(id, report, at)
-    case .drillAbandoned(let id, why: _, let at):
-      state.endDrill(id, .abandoned, at)
+    case .drillAbandoned(let id, why: _, let at), .rollbackAbandoned(let id, why: _, let at):
+      state.endUnreached(id, .abandoned, at)
     case .frozen(let freeze, let at):
       state.freeze(freeze, at: at)
     case .thawed(let actor, reason: _, at: _):
@@ -226,12 +226,12 @@ extension Rollout.State {
     guard let course = live, course.id == id else { return }
     switch course.start.kind {
     case .forward, .rollback: phase = .drilling(course, .done(report))
-    case .drill: endDrill(id, .drilled(report), at)
+    case .drill: endUnreached(id, .drilled(report), at)
     }
   }
 
-  /// The version that was visited goes back to rest.
-  fileprivate mutating func endDrill(_ id: RolloutID, _ outcome: RolloutSummary.Outcome, _ at: Instant) {
+  /// The version that was visited, or that nothing was sent to yet, goes back to rest.
+  fileprivate mutating func endUnreached(_ id: RolloutID, _ outcome: RolloutSummary.Outcome, _ at: Instant) {
     guard let course = live, course.id == id else { return }
     retire(course.canary)
     end(course, outcome, at)

@@ -15,6 +15,33 @@ extension Rollout {
     return state.saidVersions == versions ? [] : [.versionsHeld(versions)]
   }
 
+  /// A rollback whose target the schema would fail by now goes to the nearest that it would not, at once; where there is
+  /// none, what serves stays, as if it was asked now.
+  ///
+  /// Only while nothing was sent to the target: what serves runs and is not condemned before that. Once requests are on
+  /// their way to it, turning round would take longer than the moment that is left, and what was left is condemned.
+  static func turned(_ course: Course, by bar: SchemaBar, in state: State, _ turn: TurnContext) -> [Event] {
+    let why = "\(state.databaseWords) would fail \(course.canary.commit.short) by now: \(bar.why.withoutStop)"
+    let abandoned = Event.rollbackAbandoned(course.id, why: why, at: turn.now)
+    // Never to a version that was passed over, nor from one that was to serve again to one before it.
+    guard let serving = state.knownGood.first, let target = state.allowedTarget(from: serving),
+      course.start.offer.ordinal < serving.offer.ordinal, target.offer.ordinal < course.start.offer.ordinal
+    else { return [abandoned] }
+    let reason = course.start.reason ?? "A person rolled it back."
+    return [
+      abandoned,
+      .started(
+        RolloutStart(
+          id: state.nextRollout, kind: .rollback, offer: target.offer, deployment: target.deployment,
+          knownGood: serving.deployment, steps: [100],
+          reason: "\(reason) (not to \(course.canary.commit.short): \(why))".onOneLine(upTo: turnedReasonLimit),
+          at: turn.now)),
+    ]
+  }
+
+  /// Of a reason, its words on the way, and two targets that were barred meanwhile, in characters.
+  private static let turnedReasonLimit = 3 * reasonLimit
+
   // MARK: Words
 
   /// Which kept versions are no targets and why, in one sentence each; nil when all are.

@@ -105,7 +105,8 @@ package enum Rollout: Machine {
     case sealing(Offer)
     /// Instances start, beside them the baseline is measured; known-good has all the traffic.
     /// Leaves to: `stepping` or `drilling` (ready with the right bytes, and the baseline measured), `restoring` (not
-    /// ready in time, crash loop, other bytes, operator).
+    /// ready in time, crash loop, other bytes, operator), `placing` or `idle` (the schema would fail the target by now: a
+    /// rollback goes to another, or stays; a drill gives way).
     case placing(Course)
     /// Requests are moved to the canary and back, to know that it works and how long it takes.
     /// Leaves to: `stepping` (of a rollout), `idle` (a drill of its own), `restoring` (condemned).

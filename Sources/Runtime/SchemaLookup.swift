@@ -46,7 +46,7 @@ struct SchemaLookup: Sendable {
       service: ask.service, digest: ask.digest, commit: ask.commit, statements: known?.statements)
     let question = SchemaQuestion(
       place: policy.place, migrations: migrations, versions: try await collected(order, ports),
-      coming: try await coming.with(statements(of: coming, policy, ports)))
+      coming: try await coming.with(statements(of: coming, order, ports)), leastCoverage: policy.coverage)
     return SchemaAnswer(examination: try await ports.schemas.examine(question), migrations: migrations)
   }
 
@@ -67,14 +67,16 @@ struct SchemaLookup: Sendable {
       return try await nothingPending(order, migrations: migrations, ports)
     }
     let question = SchemaQuestion(
-      place: policy.place, migrations: migrations, base: base, versions: try await collected(order, ports), coming: nil)
+      place: policy.place, migrations: migrations, base: base, versions: try await collected(order, ports), coming: nil,
+      leastCoverage: policy.coverage)
     return SchemaAnswer(examination: try await ports.schemas.examine(question), migrations: migrations)
   }
 
   /// Everything that lives on the schema as it is.
   func audit(_ order: DatabaseSchema.ExamineOrder, _ ports: Ports) async throws -> SchemaAnswer {
     let question = SchemaQuestion(
-      place: order.policy.place, migrations: nil, versions: try await collected(order, ports), coming: nil)
+      place: order.policy.place, migrations: nil, versions: try await collected(order, ports), coming: nil,
+      leastCoverage: order.policy.coverage)
     return SchemaAnswer(examination: try await ports.schemas.examine(question), migrations: nil)
   }
 
@@ -151,7 +153,7 @@ struct SchemaLookup: Sendable {
     var versions: [SchemaClient] = []
     for client in order.versions {
       do {
-        versions.append(client.with(try await statements(of: client, order.policy, ports)))
+        versions.append(client.with(try await statements(of: client, order, ports)))
       } catch is Refusal {
         versions.append(client)
       }
@@ -159,11 +161,36 @@ struct SchemaLookup: Sendable {
     return versions
   }
 
-  /// The blob of what a version sends, from its artifact or else from its commit; nil where nothing is recorded.
+  /// The blob of all that is known of what a version sends; nil where nothing is.
   private func statements(
-    of client: SchemaClient, _ policy: DatabaseSchema.Policy, _ ports: Ports
+    of client: SchemaClient, _ order: DatabaseSchema.ExamineOrder, _ ports: Ports
   ) async throws -> Digest? {
     if let known = client.statements { return known }
+    let sent = order.upload(of: client)
+    let own: Digest?
+    do {
+      own = try await recorded(client, order.policy, ports)
+    } catch let refusal as Refusal {
+      // What was sent since mends a recording that cannot be read.
+      guard sent != nil else { throw refusal }
+      own = nil
+    }
+    guard let own else { return sent }
+    guard let sent else { return own }
+    guard let all = try set(own, ports).joined(by: set(sent, ports)) else { return own }
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    return try ports.blobs.put(Array(try encoder.encode(all)))
+  }
+
+  private func set(_ blob: Digest, _ ports: Ports) throws -> StatementSet {
+    try JSONDecoder().decode(StatementSet.self, from: Data(try ports.blobs.get(blob)))
+  }
+
+  /// The blob of what a version's artifact, or else its commit, holds of what it sends.
+  private func recorded(
+    _ client: SchemaClient, _ policy: DatabaseSchema.Policy, _ ports: Ports
+  ) async throws -> Digest? {
     guard let use = policy.services.first(where: { $0.service == client.service }), let path = use.statements else {
       return nil
     }
@@ -210,6 +237,13 @@ struct SchemaLookup: Sendable {
       )
     }
     return "\(checkout)/\(path)"
+  }
+}
+
+extension DatabaseSchema.ExamineOrder {
+  /// The blob of what was sent of a version.
+  fileprivate func upload(of client: SchemaClient) -> Digest? {
+    uploads.first { ($0.service, $0.digest) == (client.service, client.digest) }?.statements
   }
 }
 

@@ -32,27 +32,31 @@ enum Answer {
 
   /// - Throws: `Refused` (413, 415) or `Refusal.malformed` that names the field.
   static func body<Body: Decodable>(_ type: Body.Type, of request: Request) async throws -> Body {
-    // A form of another site can send plain text or a form, but not this type without asking first (CORS).
-    let media = request.headers[.contentType]?.split(separator: ";").first.map {
-      $0.trimmingCharacters(in: .whitespaces).lowercased()
-    }
-    guard media == "application/json" else {
-      throw Refused(
-        status: .unsupportedMediaType, kind: "malformed",
-        sentence: "The body has the type '\(media ?? "none")': send Content-Type: application/json.")
-    }
-    let buffer: ByteBuffer
-    do {
-      buffer = try await request.body.collect(upTo: bodyLimit)
-    } catch is NIOTooManyBytesError {
-      throw Refused(
-        status: .contentTooLarge, kind: "tooLarge",
-        sentence: "The body is longer than \(bodyLimit) bytes: send less.")
-    }
+    let buffer = try await collected(request, type: "application/json", limit: bodyLimit, next: "send less")
     do {
       return try JSONDecoder().decode(type, from: Data(buffer.readableBytesView))
     } catch let error as DecodingError {
       throw Refusal(.malformed, sentence(for: error))
+    }
+  }
+
+  /// - Parameter next: what to do instead of sending more than `limit` bytes.
+  /// - Throws: `Refused` (413, 415).
+  static func collected(_ request: Request, type: String, limit: Int, next: String) async throws -> ByteBuffer {
+    // A form of another site can send plain text or a form, but not this type without asking first (CORS).
+    let media = request.headers[.contentType]?.split(separator: ";").first.map {
+      $0.trimmingCharacters(in: .whitespaces).lowercased()
+    }
+    guard media == type else {
+      throw Refused(
+        status: .unsupportedMediaType, kind: "malformed",
+        sentence: "The body has the type '\(media ?? "none")': send Content-Type: \(type).")
+    }
+    do {
+      return try await request.body.collect(upTo: limit)
+    } catch is NIOTooManyBytesError {
+      throw Refused(
+        status: .contentTooLarge, kind: "tooLarge", sentence: "The body is longer than \(limit) bytes: \(next).")
     }
   }
 

@@ -1,6 +1,7 @@
 import ControlPlane
 import Kernel
 import Measures
+import Migrations
 import Rollouts
 
 /// What happened to rollouts, as far as it can be read without a running engine: whoever announces needs it before there
@@ -43,6 +44,11 @@ package protocol Backend: Records {
   func request(_ input: StreamInput, to stream: StreamID, actor: String, id: String, lane: Lane) async -> Outcome
   /// By lookup in the forge. - Throws: `Refusal.unknown` with the nearest branch, or `Outage`.
   func resolve(branch: BranchName, in repository: RepositoryName) async throws -> ResolvedBranch
+
+  /// By content: what was sent of a version, joined with a blob of what was held of it.
+  /// - Returns: the blob of both; `known` itself when nothing but counts is new.
+  /// - Throws: `Refusal.notNow` beyond `StatementSet.maximalStatements`, or `Outage`.
+  func keep(_ statements: StatementSet, over known: Digest?) async throws -> Digest?
 
   // MARK: What happened
 

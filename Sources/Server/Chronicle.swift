@@ -32,9 +32,9 @@ actor Chronicle {
     var restoredAt: Instant?
     var report: RollbackReport?
     var completedAt: Instant?
-    /// When plimsoll.yaml stopped naming the place while it ran, or a drill gave way.
+    /// When plimsoll.yaml stopped naming the place while it ran, or a drill or a rollback gave way.
     var abandonedAt: Instant?
-    /// Why a drill gave way, without a full stop.
+    /// Why a drill or a rollback gave way, without a full stop.
     var abandonedFor: String?
     var positions: ClosedRange<Position>
   }
@@ -53,7 +53,11 @@ actor Chronicle {
     var approvals: [String] = []
     /// The last word of each reporter.
     var checks: [CheckResult] = []
+    /// What databases said of its migrations, sorted by place.
+    var reviews: [MergeQueue.NotedReview] = []
     var outcome: MergeQueue.FinishedEntry?
+    /// Whether its outcome was to be said on the change.
+    var isOutcomeTold = false
     /// What was last said on the change itself, and what became of it; nil while the forge has not answered.
     var note: (note: MergeQueue.Note, fate: MergeQueue.Note.Fate?)?
   }
@@ -72,6 +76,8 @@ actor Chronicle {
     var changes: [ChangeRecord] = []
     /// Of builds that go on, as planned; who has landed since left its own record.
     var members: [Int: [Int]] = [:]
+    /// Whether notes are wanted by now.
+    var notes = false
   }
 
   private let records: any Records
@@ -162,7 +168,7 @@ extension Chronicle.DeliveryRecord {
         record.drill = (report, at)
         if record.start.kind == .drill { record.completedAt = at }
       }
-    case .drillAbandoned(let id, let why, let at):
+    case .drillAbandoned(let id, let why, let at), .rollbackAbandoned(let id, let why, let at):
       note(id, recorded) { record in
         record.abandonedAt = at
         record.abandonedFor = why
@@ -186,6 +192,7 @@ extension Chronicle.DeliveryRecord {
 
 extension Chronicle.QueueRecord {
   mutating func absorb(_ event: MergeQueue.Event, _ recorded: RecordedEvent<StreamEvent>) {
+    if case .configured(let policy) = event { notes = policy.notes }
     if case .submitted(let facts) = event {
       changes.append(Chronicle.ChangeRecord(facts: facts))
       if changes.count > Chronicle.changeLimit { changes.removeFirst() }
@@ -210,6 +217,11 @@ extension Chronicle.QueueRecord {
       changes[index].approvals = approvals
       changes[index].checks = checks
     }
+    if case .schemaReviewed(_, head: _, let place, let verdict, at: _) = event {
+      let noted = MergeQueue.NotedReview(place: place, review: verdict)
+      changes[index].reviews = (changes[index].reviews.filter { $0.place != place } + [noted])
+        .sorted { $0.place < $1.place }
+    }
     switch event {
     case .noted(let note): changes[index].note = (note, nil)
     case .noteWritten(let note, let at): changes[index].note = (note, .written(at: at))
@@ -231,8 +243,9 @@ extension Chronicle.QueueRecord {
       default: nil
       }
     if let outcome {
+      changes[index].isOutcomeTold = notes
       changes[index].outcome = MergeQueue.FinishedEntry(
-        facts: facts, outcome: outcome, at: recorded.at, waits: waits)
+        facts: facts, outcome: outcome, at: recorded.at, waits: waits, reviews: changes[index].reviews)
     }
   }
 

@@ -58,6 +58,8 @@ extension Sentences {
           + "up to \(change.marks.last?.name ?? "")."
     case .adoptionFailed(_, let why): "The book of \(place) stays as it is: \(Words.closed(why))"
     case .troubled(let key, let why): "The world keeps failing at \(key): \(Words.closed(why))"
+    case .recorded(let upload):
+      "More is known of what \(upload.service) \(upload.digest.short) sends to \(place): it is judged by all of it."
     }
   }
 

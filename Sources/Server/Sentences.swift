@@ -263,6 +263,8 @@ package enum Sentences {
     case .drillMoved(let id, let drill, at: _): "\(words(for: drill, of: id))"
     case .drilled(let id, let report, at: _): "Drill \(id) in \(place): \(report.sentence)"
     case .drillAbandoned(let id, let why, at: _): "Drill \(id) in \(place) gave way: \(why)."
+    case .rollbackAbandoned(let id, let why, at: _):
+      "Rollback \(id) in \(place) was given up before anything was sent there: \(why)."
     case .frozen(let freeze, at: _):
       "\(place) was frozen by \(freeze.actor)"
         + "\(freeze.until.map { " until \(Words.absolute($0))" } ?? ""): \(Words.closed(freeze.reason))"

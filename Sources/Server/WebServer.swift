@@ -49,6 +49,7 @@ func makeRouter(
   changing.add(to: api)
   changing.addObservations(to: api)
   changing.addSchemas(to: api)
+  changing.addStatements(to: api)
   pages.add(to: router)
   return router
 }

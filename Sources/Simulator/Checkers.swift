@@ -276,7 +276,7 @@ final class Checkers {
     case .offered, .superseded, .refusedCondemned, .confirmed, .startExtended, .baselineMeasured, .placed, .stepEntered,
       .evidenceNoted, .stepPassed, .restored, .retired, .instanceEnded, .announced, .troubled, .closed,
       .refusedUnconfigured, .gated, .scalingBegan, .scaled, .finishing, .drillOrdered, .drillMoved, .drillAbandoned,
-      .floorRaised, .budgetNoted, .troubleEnded, .versionsHeld, .barsNoted:
+      .floorRaised, .budgetNoted, .troubleEnded, .versionsHeld, .barsNoted, .rollbackAbandoned:
       break
     }
     holds(event, stream)

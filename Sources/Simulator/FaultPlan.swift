@@ -1,7 +1,7 @@
 import Kernel
 
 /// Which faults exist in one seed's world; chances in percent of calls, observations or minutes.
-struct FaultPlan {
+struct FaultPlan: Equatable {
   /// Calls refused before the peer did anything.
   var refused = 0.0
   /// Calls that the peer carried out, and whose reply was lost.

@@ -16,6 +16,8 @@ final class SchemaCheckers {
   /// A version that left counts as there for so long: messages late by 30 s, calls that stall for 25 s, retries that
   /// pause as long, and a process that is down for 20 s in between.
   static let memory = Span.seconds(150)
+  /// Where nothing fails: an examination of 3 s and the calls before and after it.
+  static let memoryWithoutFaults = Span.seconds(8)
   /// In calm nothing is late any more after this.
   static let settling = Span.seconds(60)
 
@@ -49,9 +51,12 @@ final class SchemaCheckers {
   /// Whose rollout has begun and not ended.
   private var moving: [StreamID: SimulatedVersion] = [:]
 
+  private let memory: Span
+
   init(_ world: World, report: @escaping (Promise, String) -> Void) {
     self.world = world
     self.report = report
+    memory = world.faults == .none ? Self.memoryWithoutFaults : Self.memory
   }
 
   // MARK: Who is there
@@ -94,7 +99,7 @@ final class SchemaCheckers {
   /// There now, or not long enough gone for everyone to know.
   private func recent(in place: SchemaPlace) -> [SimulatedVersion] {
     remember(place)
-    let span = calmSince.map { world.now - $0 >= Self.settling } ?? false ? Span.zero : Self.memory
+    let span = isSettled ? Span.zero : memory
     return (there[place] ?? [:]).filter { world.now - $0.value <= span }.map(\.key).sorted()
   }
 
@@ -109,14 +114,14 @@ final class SchemaCheckers {
     verdicts[place, default: []].append(Judged(on: schema, pending: pending))
   }
 
-  func applies(_ change: Int, of order: MigrationOrder, on schema: SimulatedSchema) {
+  func applies(_ change: Int, of order: MigrationOrder, on schema: Digest) {
     let place = order.place
     let pending = order.pending.compactMap(SimulatedSchemas.change)
     if applied[place, default: []].contains(change) { report(.migratedOnce, "m\(change) is applied to \(place) twice") }
     if !(verdicts[place] ?? []).contains(Judged(on: order.on, pending: pending)) {
       report(.migratedOnce, "m\(change) is applied to \(place) without a verdict")
     }
-    if change == pending.first, schema.digest != order.on {
+    if change == pending.first, schema != order.on {
       report(.migratedOnce, "m\(change) is applied to \(place), whose schema is another than was judged")
     }
     applied[place, default: []].append(change)
@@ -171,6 +176,77 @@ final class SchemaCheckers {
         }
       }
     }
+    reallySend(to: place)
+  }
+
+  // MARK: Real databases
+
+  private struct Sending: Equatable {
+    let schema: Digest
+    let senders: [SimulatedVersion]
+    let targets: [SimulatedVersion]
+  }
+  /// What was sent last: the same again says nothing new.
+  private var sent: [SchemaPlace: Sending] = [:]
+
+  /// Whoever gets requests really sends all it has, and what may be gone back to is tried.
+  private func reallySend(to place: SchemaPlace) {
+    guard let peer = world.schemas.peer else { return }
+    var senders: Set<SimulatedVersion> = []
+    var targets: Set<SimulatedVersion> = []
+    for stream in streams(of: place) {
+      let receivers = world.router.shares(of: stream).filter { $0.percent > 0 }.map(\.deployment)
+      for id in receivers + (world.router.preview(of: stream).map { [$0] } ?? []) {
+        if let version = version(of: id), !isExcused(version, place) { senders.insert(version) }
+      }
+      for entry in kept[stream] ?? [] where !(heard[stream] ?? []).contains(entry.deployment.digest) {
+        if !isExcused(entry.version, place) { targets.insert(entry.version) }
+      }
+    }
+    let sending = Sending(
+      schema: world.schemas.digest(place), senders: senders.sorted(), targets: targets.subtracting(senders).sorted())
+    guard sent[place] != sending else { return }
+    sent[place] = sending
+    do throws(Outage) {
+      for version in sending.senders {
+        tally.sendings += 1
+        if let failure = try peer.send(world.forge.statements(of: version), to: place) {
+          report(.schemaServesAll, "\(version.service) \(version.commit.short) sends to \(place): \(failure)")
+        }
+      }
+      let trial = PeerTrial(
+        place: place, landed: [], pending: [], versions: sending.targets.map(world.forge.statements))
+      guard !trial.versions.isEmpty else { return }
+      tally.targetsTried += trial.versions.count
+      for (version, fate) in zip(sending.targets, try peer.rehearse(trial).versions) {
+        guard let failure = fate.after else { continue }
+        report(
+          .rollbackTargetsFit, "\(version.service) \(version.commit.short), kept in \(place), would fail: \(failure)")
+      }
+    } catch { world.schemas.away(error) }
+  }
+
+  /// Whether what was refused breaks somebody on the real database; nil without one.
+  private func reallyBreaks(
+    _ pending: [Int], after landed: [Int], coming: SimulatedVersion?, _ place: SchemaPlace
+  ) -> Bool? {
+    guard let peer = world.schemas.peer else { return nil }
+    func migrations(_ changes: [Int]) -> [PeerMigration] {
+      changes.map { PeerMigration(change: $0, steps: world.forge.steps(of: $0)) }
+    }
+    let living = recent(in: place)
+    let trial = PeerTrial(
+      place: place, landed: migrations(landed), pending: migrations(pending),
+      versions: (living + (coming.map { [$0] } ?? [])).map(world.forge.statements))
+    tally.refusalsTried += 1
+    do throws(Outage) {
+      let outcome = try peer.rehearse(trial)
+      if outcome.migration != nil || coming != nil && outcome.versions.last?.after != nil { return true }
+      return outcome.versions.prefix(living.count).contains { $0.broken != nil }
+    } catch {
+      world.schemas.away(error)
+      return nil
+    }
   }
 
   private func isExcused(_ version: SimulatedVersion, _ place: SchemaPlace) -> Bool {
@@ -201,7 +277,7 @@ final class SchemaCheckers {
     risked[place] = (risked[place] ?? []).intersection(living).filter { !fits($0, place) }
   }
 
-  private func isKnown(_ place: SchemaPlace) -> Bool { known[place]?.schema == world.schemas.schema(place).digest }
+  private func isKnown(_ place: SchemaPlace) -> Bool { known[place]?.schema == world.schemas.digest(place) }
 
   private func schema(_ event: DatabaseSchema.Event, _ place: SchemaPlace) {
     switch event {
@@ -246,7 +322,7 @@ final class SchemaCheckers {
       tally.overrides += 1
       overrides[place] = override
     case .configured, .closed, .versionsChanged, .queued, .examinationBegan, .abandoned, .migrating,
-      .reviewDropped, .audited, .adoptionOrdered, .adoptionFailed, .troubled:
+      .reviewDropped, .audited, .adoptionOrdered, .adoptionFailed, .troubled, .recorded:
       break
     }
   }
@@ -273,7 +349,7 @@ final class SchemaCheckers {
       }
       moving[stream] = version
     case .confirmed(let offer, let deployment, at: _): ordinals[deployment.id] = offer.ordinal
-    case .drilled, .drillAbandoned, .reported: moving[stream] = nil
+    case .drilled, .drillAbandoned, .rollbackAbandoned, .reported: moving[stream] = nil
     case .completed(_, let deployment, at: _):
       moving[stream] = nil
       kept[stream, default: []].removeAll { $0.deployment.id == deployment.id }
@@ -317,7 +393,7 @@ final class SchemaCheckers {
       guard parts.count == 2, let service = ServiceName(rawValue: parts[0]), let commit = CommitID(rawValue: parts[1])
       else { return }
       let version = SimulatedVersion(service: service, commit: commit)
-      for place in SimulatedNames.databases {
+      for place in world.databases {
         remember(place)
         inFlight[place]?.removeAll { $0 == version }
       }
@@ -342,7 +418,7 @@ final class SchemaCheckers {
 
   private func refuses(_ refused: DatabaseSchema.RefusedAsk, _ place: SchemaPlace) {
     // What was judged is gone: nothing can be said of it.
-    guard refused.examination.survey.schema == world.schemas.schema(place).digest else { return }
+    guard refused.examination.survey.schema == world.schemas.digest(place) else { return }
     let chain = world.forge.migrations(of: refused.ask.commit)
     let coming = SimulatedVersion(service: refused.ask.service, commit: refused.ask.commit)
     if isRight(chain, base: [], coming: coming, place) { return }
@@ -367,6 +443,11 @@ final class SchemaCheckers {
     let database = world.schemas.database(place)
     guard !isTangled(chain, place) else { return true }
     let pending = chain.filter { !database.names.contains($0) }
+    if let breaks = reallyBreaks(
+      pending.filter { !base.contains($0) }, after: pending.filter(base.contains), coming: coming, place)
+    {
+      return breaks
+    }
     guard let before = database.schema.after(pending.filter(base.contains).flatMap(world.forge.steps)),
       let states = before.states(through: pending.filter { !base.contains($0) }.map(world.forge.steps))
     else { return true }
@@ -380,7 +461,7 @@ final class SchemaCheckers {
 
   /// When everything is at rest.
   func settle() {
-    for place in SimulatedNames.databases {
+    for place in world.databases {
       for stream in streams(of: place) {
         for entry in kept[stream] ?? [] {
           let isBarred = (heard[stream] ?? []).contains(entry.deployment.digest)

@@ -18,12 +18,29 @@ final class SchemaOperators {
   private var isProbing = false
   /// Columns that changes name; the first are the services' own.
   private static let columns = 9
-  private static let probeLimit = 6
+  private var probeLimit: Int {
+    switch habits {
+    case .all: 6
+    case .orderly: 2
+    }
+  }
 
-  init(_ simulation: Simulation, until: Span) {
+  /// What people do.
+  enum Habits {
+    /// Everything, also what nobody should.
+    case all
+    /// They deploy, go back and contract, so many changes at most. Nobody takes a risk by name or alters a database.
+    case orderly(changes: Int)
+  }
+  private let habits: Habits
+
+  init(_ simulation: Simulation, until: Span, habits: Habits = .all) {
     self.simulation = simulation
     self.until = until
-    settings = SchemaSettings(plans: [.canary, .allAtOnce], reviews: simulation.world.chance.happens(50))
+    self.habits = habits
+    settings = SchemaSettings(
+      plans: [.canary, .allAtOnce], reviews: simulation.world.chance.happens(50),
+      databases: simulation.world.databases)
   }
 
   func begin() {
@@ -55,7 +72,10 @@ final class SchemaOperators {
   private func next() {
     world.agenda.after(world.chance.span(6, 36)) { [self] in
       guard simulation.elapsed < until else { return }
-      act()
+      switch habits {
+      case .all: act()
+      case .orderly(let changes): act(changes: changes)
+      }
       next()
     }
   }
@@ -87,7 +107,8 @@ final class SchemaOperators {
   }
 
   private var place: SchemaPlace {
-    SimulatedNames.orders(world.chance.happens(65) ? SimulatedNames.production : SimulatedNames.staging)
+    if world.databases.count == 1 { return world.databases[0] }
+    return SimulatedNames.orders(world.chance.happens(65) ? SimulatedNames.production : SimulatedNames.staging)
   }
   private var delivery: StreamID { world.chance.pick(world.deliveries) ?? SimulatedNames.productionDelivery }
 
@@ -102,6 +123,19 @@ final class SchemaOperators {
     case 88..<93: alter()
     case 93..<95: mend()
     case 95..<97: applyByHand()
+    default:
+      drawPlans()
+      apply()
+    }
+  }
+
+  private func act(changes: Int) {
+    switch world.chance.below(100) {
+    case 0..<64:
+      if branches < changes { submit(world.chance.happens(80) ? drawStep() : drawSlip()) } else { rollBack() }
+    case 64..<80: rollBack()
+    case 80..<86: raiseFloor()
+    case 86..<96: promoteRefused(override: false)
     default:
       drawPlans()
       apply()
@@ -287,7 +321,7 @@ final class SchemaOperators {
     guard world.checkers.schemas.isSettled else { return false }
     isProbing = true
     probes += 1
-    if probes > Self.probeLimit { return true }
+    if probes > probeLimit { return true }
     let refused = SimulatedNames.services.filter { service in
       guard case .build(let state)? = simulation.process?.engine.state(of: .build(service, world.forge.trunk)),
         case .halted = state.phase

@@ -31,6 +31,43 @@ package struct SchemaRun: Sendable {
   }
 }
 
+/// One seed's interleaving of deployments, canaries, rollbacks and contracts: two services on one schema in production,
+/// and a handful of versions of each. In half of the seeds nothing fails but what people do.
+package struct InterleavingRun: Sendable {
+  package let seed: UInt64
+  package let plant: Plant?
+  /// Beside the first: with four versions kept and running, each of them meets each.
+  static let changes = 6
+  /// Where all of them live.
+  package static var place: SchemaPlace { SimulatedNames.orders(SimulatedNames.production) }
+
+  package init(seed: UInt64, plant: Plant? = nil) {
+    self.seed = seed
+    self.plant = plant
+  }
+
+  /// - Parameter peer: databases that are really there; nil plays the models alone.
+  package func run(on peer: (any SchemaPeer)? = nil) -> SimulationResult<SchemaTally> {
+    var chance = Chance(seed: seed ^ 0x17e4)
+    var faults = seed.isMultiple(of: 2) ? FaultPlan.none : FaultPlan.draw(&chance)
+    faults.externalPushes = 0
+    faults.forcedBack = 0
+    faults.absences = 0
+    faults.runnerLosses = 0
+    faults.alteredFolders = 0
+    let active = chance.span(180, 240)
+    let simulation = Simulation(
+      seed: seed, faults: faults, plant: plant, deliveries: SimulatedNames.sharedProduction)
+    if let peer { simulation.world.schemas.attach(peer) }
+    let operators = SchemaOperators(simulation, until: active, habits: .orderly(changes: Self.changes))
+    simulation.world.agenda.after(Span(milliseconds: 1)) { operators.begin() }
+    simulation.run(active: active, isDone: { operators.probe() })
+    return SimulationResult(
+      simulation, seed: seed, again: "plimsoll accept --only interleavings --interleavings 1",
+      simulation.world.checkers.schemas.tally)
+  }
+}
+
 /// What one story met.
 package struct SchemaTally: Codable, Equatable, Sendable, CustomStringConvertible {
   package init() {}
@@ -55,6 +92,12 @@ package struct SchemaTally: Codable, Equatable, Sendable, CustomStringConvertibl
   /// Of the overrides: those under which something was applied.
   package var overridesUsed = 0
   package var bars = 0
+  /// Versions that sent all they have to a real database, each time it or they changed.
+  package var sendings = 0
+  /// Rollback targets that were tried on one.
+  package var targetsTried = 0
+  /// Refusals that were tried on one.
+  package var refusalsTried = 0
 
   package var description: String {
     "\(asked) times a version asked for its schema (\(granted) granted, \(refused) refused, \(turnedAway) turned away), "
@@ -73,7 +116,7 @@ package struct SchemaTally: Codable, Equatable, Sendable, CustomStringConvertibl
     [
       \.asked, \.granted, \.refused, \.turnedAway, \.reviews, \.reviewsRefused, \.applied, \.contracts, \.failed,
       \.rollouts, \.rollbacks, \.condemned, \.floors, \.drifts, \.driftsSeen, \.adoptions, \.overrides,
-      \.overridesUsed, \.bars,
+      \.overridesUsed, \.bars, \.sendings, \.targetsTried, \.refusalsTried,
     ]
   }
 }

@@ -9,12 +9,11 @@ extension SimulatedNames {
   static let pier: ServiceName = name("pier")
   static let services = [service, pier]
   static let database: DatabaseName = name("orders")
-  static let environments = [staging, production]
   static func orders(_ environment: EnvironmentName) -> SchemaPlace { SchemaPlace(environment, database) }
-  static let databases = environments.map(orders)
   static let sharedDeliveries = services.flatMap { service in
-    environments.map { StreamID.delivery(service, $0) }
+    [staging, production].map { StreamID.delivery(service, $0) }
   }
+  static let sharedProduction = services.map { StreamID.delivery($0, production) }
 }
 
 /// What `plimsoll.yaml` says in a story of schemas: two services of one repository live on one database.
@@ -23,6 +22,8 @@ struct SchemaSettings: Equatable {
   var plans: [SimulatedSettings.Plan]
   /// The queue asks the databases before it lands a change.
   var reviews: Bool
+  /// Sorted.
+  var databases: [SchemaPlace]
 
   var topology: Topology {
     let queue = MergeQueue.Policy(
@@ -31,8 +32,8 @@ struct SchemaSettings: Equatable {
       scheduling: SchedulingRules(
         mode: .auto, batchLimit: 4, threshold: 0.1, bypassDepth: 3, isOptimistic: true, ejectionConfidence: 0.5),
       requirements: MergeQueue.Policy.Requirements(
-        schemas: reviews ? SimulatedNames.databases.map(\.description).sorted() : []))
-    let databases = SimulatedNames.databases.sorted().map { place in
+        schemas: reviews ? databases.map(\.description).sorted() : []))
+    let policies = databases.map { place in
       DatabaseSchema.Policy(
         place: place, repository: SimulatedNames.repository, trunk: SimulatedNames.trunk, path: "db/migrations",
         services: SimulatedNames.services.sorted().map { service in
@@ -46,9 +47,9 @@ struct SchemaSettings: Equatable {
         environments: [
           environment(service, SimulatedNames.staging, .allAtOnce, judged: false),
           environment(service, SimulatedNames.production, plan, judged: true),
-        ])
+        ].filter { environment in databases.contains { $0.environment == environment.name } })
     }
-    return Topology(queues: [queue], services: services, databases: databases)
+    return Topology(queues: [queue], services: services, databases: policies)
   }
 
   private func environment(

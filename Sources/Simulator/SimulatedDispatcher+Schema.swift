@@ -14,7 +14,8 @@ extension SimulatedDispatcher {
         switch answer {
         case .examined(let examination, let migrations):
           .schema(.examined(number: order.number, examination, migrations: migrations))
-        case .unexaminable(let why): .schema(.unexaminable(number: order.number, why: why, ofPlace: false))
+        case .unexaminable(let why, let ofPlace):
+          .schema(.unexaminable(number: order.number, why: why, ofPlace: ofPlace))
         }
       }
     case .migrate(let order, let number):
@@ -40,7 +41,7 @@ extension SimulatedDispatcher {
     }
     world.agenda.after(world.chance.span(0.01, 0.3)) { [self] in
       guard errand.isWanted else { return }
-      let survey = world.schemas.survey(place)
+      guard let survey = world.schemas.survey(place) else { return fail(errand, "the database is away") }
       observe(errand, .schema(.surveyed(survey)))
       world.agenda.after(Self.surveyInterval) { [self] in watch(place, errand) }
     }

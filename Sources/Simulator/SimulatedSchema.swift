@@ -10,7 +10,7 @@ struct SimulatedVersion: Hashable, Comparable {
 }
 
 /// A table as far as statements can fail on it: which columns there are, and which a row may not lack.
-struct SimulatedSchema: Equatable {
+package struct SimulatedSchema: Equatable, Sendable {
   /// Sorted.
   var columns: [Int]
   /// Sorted; columns all.
@@ -18,7 +18,7 @@ struct SimulatedSchema: Equatable {
 
   static let base = SimulatedSchema(columns: [0, 1, 2], required: [0])
 
-  enum Step: Equatable {
+  package enum Step: Equatable, Sendable {
     case add(Int)
     case drop(Int)
     /// No row may lack it from now on.
@@ -66,6 +66,14 @@ struct SimulatedSchema: Equatable {
     return states
   }
 
+  /// What leads from this schema to another, by column.
+  func steps(to other: SimulatedSchema) -> [Step] {
+    columns.filter { !other.columns.contains($0) }.map(Step.drop)
+      + other.columns.filter { !columns.contains($0) }.map(Step.add)
+      + other.required.filter { !required.contains($0) }.map(Step.require)
+      + required.filter { other.columns.contains($0) && !other.required.contains($0) }.map(Step.relax)
+  }
+
   /// Equal for equal schemas.
   var digest: Digest {
     let bits = columns.reduce(UInt64(1)) { $0 | 1 << UInt64($1 + 1) }
@@ -74,9 +82,9 @@ struct SimulatedSchema: Equatable {
 }
 
 /// What a version sends: a statement for each column that it reads, and one that writes all that it writes.
-struct SimulatedStatements: Equatable {
-  var reads: Set<Int>
-  var writes: Set<Int>
+package struct SimulatedStatements: Equatable, Sendable {
+  package var reads: Set<Int>
+  package var writes: Set<Int>
 
   /// What fails on a schema, in words; sorted, empty when all runs.
   func failures(on schema: SimulatedSchema) -> [String] {

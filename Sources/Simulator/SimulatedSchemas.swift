@@ -14,15 +14,15 @@ final class SimulatedSchemas {
     var schema = SimulatedSchema.base
     var book: [Entry] = []
     var fence: Fence?
+    /// Of the database that is really there; nil without one.
+    var hash: Digest?
     var names: [Int] { book.map(\.change) }
-  }
-
-  enum Answer {
-    case examined(SchemaExamination, migrations: Digest?)
-    case unexaminable(String)
+    var digest: Digest { hash ?? schema.digest }
   }
 
   unowned let world: World
+  /// Plays along; nil in a story of models alone.
+  private(set) var peer: (any SchemaPeer)?
   private var databases: [SchemaPlace: Database] = [:]
   /// Migrations by the blob that holds them.
   private var blobs: [Digest: [Int]] = [:]
@@ -32,11 +32,23 @@ final class SimulatedSchemas {
 
   func database(_ place: SchemaPlace) -> Database { databases[place] ?? Database() }
   func schema(_ place: SchemaPlace) -> SimulatedSchema { database(place).schema }
+  /// As the ledger knows it.
+  func digest(_ place: SchemaPlace) -> Digest { database(place).digest }
+
+  /// From now on real databases answer.
+  func attach(_ peer: any SchemaPeer) {
+    self.peer = peer
+    for place in world.databases { look(at: place) }
+  }
 
   static func mark(_ change: Int) -> MigrationMark {
     MigrationMark(name: "m\(change)", content: SimulatedNames.digest(UInt64(change) &+ 40_000))
   }
-  static func change(_ mark: MigrationMark) -> Int? { Int(mark.name.dropFirst()) }
+  /// Of `m7`, and of a file `0003_m7.sql`.
+  static func change(_ mark: MigrationMark) -> Int? { change(named: mark.name) }
+  static func change(named name: String) -> Int? {
+    name.firstIndex(of: "m").flatMap { Int(name[$0...].dropFirst().prefix(while: \.isNumber)) }
+  }
 
   private func blob(_ chain: [Int]) -> Digest {
     let digest = SimulatedNames.digest(chain.reduce(77) { Chance.mix($0 &+ UInt64($1) &+ 1) })
@@ -46,7 +58,10 @@ final class SimulatedSchemas {
 
   // MARK: Looking
 
-  func survey(_ place: SchemaPlace) -> SchemaSurvey {
+  /// Nil when a real database cannot be reached.
+  func survey(_ place: SchemaPlace) -> SchemaSurvey? { peer == nil ? modelled(place) : look(at: place) }
+
+  private func modelled(_ place: SchemaPlace) -> SchemaSurvey {
     let database = database(place)
     return SchemaSurvey(
       schema: database.schema.digest, applied: database.book.count,
@@ -67,7 +82,8 @@ final class SimulatedSchemas {
     init(_ why: String) { self.why = why }
   }
 
-  func examine(_ order: DatabaseSchema.ExamineOrder) -> Answer {
+  /// Nil when a real database cannot be reached.
+  func examine(_ order: DatabaseSchema.ExamineOrder) -> PeerAnswer? {
     let place = order.policy.place
     switch order.errand {
     case .audit: return answer(order, chain: nil, base: [], coming: nil)
@@ -80,7 +96,7 @@ final class SimulatedSchemas {
       guard let change = world.forge.change(ofHead: review.head), !world.forge.steps(of: change).isEmpty,
         !base.contains(change)
       else {
-        let survey = survey(place)
+        guard let survey = survey(place) else { return nil }
         return .examined(
           SchemaExamination(
             survey: survey, pending: [], after: survey.schema, migration: .compatible, why: "",
@@ -93,7 +109,38 @@ final class SimulatedSchemas {
 
   private func answer(
     _ order: DatabaseSchema.ExamineOrder, chain: [Int]?, base: [Int], coming: SchemaClient?
-  ) -> Answer {
+  ) -> PeerAnswer? {
+    let expected = modelled(order, chain: chain, base: base, coming: coming)
+    guard let peer else { return planted(expected) }
+    let isReview = if case .review = order.errand { true } else { false }
+    let question = PeerQuestion(
+      place: order.policy.place, chain: chain.map(migrations), base: isReview ? migrations(base) : nil,
+      versions: order.versions.map(peerVersion), coming: coming.map(peerVersion))
+    let answer: PeerAnswer
+    do throws(Outage) {
+      answer = try peer.examine(question, at: world.wallClock)
+      try SchemaComparison(world: world, peer: peer, question: question).compare(answer, with: expected)
+    } catch {
+      away(error)
+      return nil
+    }
+    if case .examined(let examination, _) = answer {
+      world.checkers.schemas.judged(
+        question.place, on: examination.survey.schema, examination.pending.compactMap(Self.change))
+    }
+    return planted(answer)
+  }
+
+  private func migrations(_ chain: [Int]) -> [PeerMigration] {
+    chain.map { PeerMigration(change: $0, steps: world.forge.steps(of: $0)) }
+  }
+  private func peerVersion(_ client: SchemaClient) -> PeerVersion {
+    PeerVersion(client: client, sends: world.forge.statements(of: version(client)))
+  }
+
+  private func modelled(
+    _ order: DatabaseSchema.ExamineOrder, chain: [Int]?, base: [Int], coming: SchemaClient?
+  ) -> PeerAnswer {
     let place = order.policy.place
     let database = database(place)
     var pending: [Int] = []
@@ -101,7 +148,7 @@ final class SimulatedSchemas {
     if let chain {
       switch Self.pending(chain, after: database.names, in: place) {
       case .success(let found): pending = found
-      case .failure(let objection): return .unexaminable(objection.why)
+      case .failure(let objection): return .unexaminable(objection.why, ofPlace: false)
       }
     }
     let landed = pending.filter(base.contains)
@@ -112,13 +159,13 @@ final class SimulatedSchemas {
       states = before.states(through: pending.map(world.forge.steps))
     }
     let after = states.map { $0.last ?? before }
-    let verdicts = order.versions.map { verdict($0, from: before, through: states, pending) }
+    let verdicts = order.versions.map { verdict($0, from: before, through: states, isPending: !pending.isEmpty) }
     let examination = SchemaExamination(
-      survey: survey(place), pending: pending.map(Self.mark), after: (after ?? database.schema).digest,
+      survey: modelled(place), pending: pending.map(Self.mark), after: (after ?? database.schema).digest,
       migration: after == nil ? .breaks : .compatible, why: after == nil ? "it cannot be applied" : "",
       verdicts: verdicts, coming: coming.map { verdict($0, to: after) },
       comingBefore: coming.map { verdict($0, to: database.schema).fit }, report: Self.report)
-    world.checkers.schemas.judged(place, on: database.schema.digest, pending)
+    if peer == nil { world.checkers.schemas.judged(place, on: database.schema.digest, pending) }
     return .examined(examination, migrations: chain.map(blob))
   }
 
@@ -135,22 +182,36 @@ final class SimulatedSchemas {
 
   /// One that lives: what a migration breaks of it, or what fails on the schema as it is.
   private func verdict(
-    _ client: SchemaClient, from before: SimulatedSchema, through states: [SimulatedSchema]?, _ pending: [Int]
+    _ client: SchemaClient, from before: SimulatedSchema, through states: [SimulatedSchema]?, isPending: Bool
   ) -> SchemaVerdict {
     let known = SchemaClient(
       service: client.service, digest: client.digest, commit: client.commit, statements: Self.report)
-    let version = version(client)
-    if world.plant == .examinerBlind { return SchemaVerdict(known, .compatible) }
-    if world.plant == .targetsUnjudged, !world.checkers.schemas.hasTraffic(version) {
-      return SchemaVerdict(known, .compatible)
-    }
-    if world.plant == .contractsFeared, pending.flatMap(world.forge.steps).contains(where: \.isContract) {
-      return SchemaVerdict(known, .breaks, why: "contracts are dangerous")
-    }
-    if pending.isEmpty { return verdict(known, to: before) }
+    if !isPending { return verdict(known, to: before) }
     guard let states else { return SchemaVerdict(known, .unknown, why: "the migration cannot be applied") }
-    let failure = world.forge.statements(of: version).firstBreak(from: before, through: states)
+    let failure = world.forge.statements(of: version(client)).firstBreak(from: before, through: states)
     return failure.map { SchemaVerdict(known, .breaks, why: $0) } ?? SchemaVerdict(known, .compatible)
+  }
+
+  /// What a defect makes of an answer.
+  private func planted(_ answer: PeerAnswer) -> PeerAnswer {
+    guard let plant = world.plant, case .examined(let examination, let migrations) = answer else { return answer }
+    let hasContract = examination.pending.compactMap(Self.change).flatMap(world.forge.steps).contains(
+      where: \.isContract)
+    let verdicts = examination.verdicts.map { verdict in
+      switch plant {
+      case .examinerBlind: return SchemaVerdict(verdict.client, .compatible)
+      case .targetsUnjudged where !world.checkers.schemas.hasTraffic(version(verdict.client)):
+        return SchemaVerdict(verdict.client, .compatible)
+      case .contractsFeared where hasContract:
+        return SchemaVerdict(verdict.client, .breaks, why: "contracts are dangerous")
+      default: return verdict
+      }
+    }
+    return .examined(
+      SchemaExamination(
+        survey: examination.survey, pending: examination.pending, after: examination.after,
+        migration: examination.migration, why: examination.why, verdicts: verdicts, coming: examination.coming,
+        comingBefore: examination.comingBefore, report: examination.report), migrations: migrations)
   }
 
   // MARK: Changing
@@ -158,15 +219,19 @@ final class SimulatedSchemas {
   /// Nil for an outage: somebody with a later fence has been here, or the connection was lost in the middle.
   func apply(_ order: MigrationOrder, fence: Fence) -> MigrationOutcome? {
     var database = database(order.place)
-    if let highest = database.fence, fence < highest { return nil }
+    if let highest = database.fence, fence < highest {
+      really(order, [], fence) { $0 == nil }
+      return nil
+    }
     database.fence = fence
     databases[order.place] = database
     world.checkers.carriedOut("database \(order.place)", fence)
+    really(order, [], fence, isApplied)
     let pending = order.pending.compactMap(Self.change)
     let done = database.names
     let isForgetful = world.plant == .bookForgets
     let remaining = isForgetful ? pending : pending.filter { !done.contains($0) }
-    if remaining.isEmpty { return .applied(survey(order.place)) }
+    if remaining.isEmpty { return survey(order.place).map(MigrationOutcome.applied) }
     if world.plant == .driftIgnored, let altered = database.schema.after(.add(30)) {
       alter(order.place, to: altered)
       database.schema = altered
@@ -176,32 +241,73 @@ final class SimulatedSchemas {
     if remaining.count < pending.count {
       expected = database.book.last.flatMap { pending.contains($0.change) ? $0.schema : nil }
     }
-    if database.schema.digest != expected, world.plant != .driftIgnored, !isForgetful {
-      return .drifted(survey(order.place))
+    if database.digest != expected, world.plant != .driftIgnored, !isForgetful {
+      really(order, pending, fence) { if case .drifted = $0 { true } else { false } }
+      return survey(order.place).map(MigrationOutcome.drifted)
     }
     for change in remaining {
       if world.chance.happens(world.faults.refused / 2) {
-        return .failed(name: "m\(change)", why: "a lock was not to be had", survey(order.place))
+        return survey(order.place).map { .failed(name: "m\(change)", why: "a lock was not to be had", $0) }
       }
-      world.checkers.schemas.applies(change, of: order, on: database.schema)
+      world.checkers.schemas.applies(change, of: order, on: database.digest)
+      let reached = Array(pending[...(pending.firstIndex(of: change) ?? 0)])
       guard let after = database.schema.after(world.forge.steps(of: change)) else {
-        return .failed(name: "m\(change)", why: "the database refuses it", survey(order.place))
+        really(order, reached, fence) { if case .failed = $0 { true } else { false } }
+        return survey(order.place).map { .failed(name: "m\(change)", why: "the database refuses it", $0) }
       }
+      really(order, reached, fence, isApplied)
       database.schema = after
-      database.book.append(Entry(change: change, schema: after.digest))
+      databases[order.place] = database
+      if peer != nil { database.hash = look(at: order.place)?.schema }
+      database.book.append(Entry(change: change, schema: database.digest))
       databases[order.place] = database
       world.checkers.schemas.changed(order.place, byHand: false)
       // The connection is lost between two.
       if change != remaining.last, world.chance.happens(world.faults.lostReplies) { return nil }
     }
-    return .applied(survey(order.place))
+    return survey(order.place).map(MigrationOutcome.applied)
   }
+
+  private let isApplied: (MigrationOutcome?) -> Bool = { if case .applied = $0 { true } else { false } }
+
+  /// The same order to the real database, up to the last of `pending`: one by one, so that requests come between two.
+  private func really(
+    _ order: MigrationOrder, _ pending: [Int], _ fence: Fence, _ isExpected: (MigrationOutcome?) -> Bool
+  ) {
+    guard let peer else { return }
+    let part = MigrationOrder(
+      place: order.place, migrations: order.migrations,
+      pending: order.pending.filter { Self.change($0).map(pending.contains) ?? false }, on: order.on)
+    do throws(Outage) {
+      let outcome = try peer.apply(part, fence: fence, at: world.wallClock)
+      if isExpected(outcome) { return }
+      let words = outcome.map { "\($0)" } ?? "it came too late"
+      world.checkers.report(
+        .modelHolds,
+        "m\(pending) applied to \(order.place) by \(fence.position) ends otherwise than in the model: \(words)")
+    } catch { away(error) }
+  }
+
+  @discardableResult private func look(at place: SchemaPlace) -> SchemaSurvey? {
+    guard let peer else { return nil }
+    do throws(Outage) {
+      let survey = try peer.survey(place, at: world.wallClock)
+      databases[place, default: Database()].hash = survey.schema
+      return survey
+    } catch {
+      away(error)
+      return nil
+    }
+  }
+
+  /// No story has a real database that fails.
+  func away(_ outage: Outage) { world.checkers.report(.modelHolds, "a real database failed: \(outage)") }
 
   /// The book says so from now on, and nothing is run. Nil for an outage.
   func adopt(_ adoption: DatabaseSchema.Adoption, in place: SchemaPlace, fence: Fence) -> StreamAnswer? {
     guard let through = adoption.through else { return adopt([], in: place, fence: fence) }
     let chain = world.forge.migrations(of: adoption.commit)
-    guard let index = chain.firstIndex(where: { "m\($0)" == through }) else {
+    guard let index = chain.firstIndex(where: { Self.change(named: through) == $0 }) else {
       return .unadoptable("\(adoption.commit.short) has no migration \(through)")
     }
     return adopt(Array(chain[...index]), in: place, fence: fence)
@@ -216,20 +322,39 @@ final class SimulatedSchemas {
     if let highest = database.fence, fence < highest { return nil }
     database.fence = fence
     world.checkers.carriedOut("database \(place)", fence)
+    var adopted = PeerAdoption(survey: modelled(place), marks: chain.map(Self.mark))
+    if let peer {
+      do throws(Outage) {
+        guard let real = try peer.adopt(migrations(chain), in: place, fence: fence, at: world.wallClock) else {
+          world.checkers.report(.modelHolds, "\(place) refuses to adopt by \(fence.position)")
+          return nil
+        }
+        adopted = real
+      } catch {
+        away(error)
+        return nil
+      }
+    }
     database.book = chain.map { change in
-      database.book.first { $0.change == change } ?? Entry(change: change, schema: database.schema.digest)
+      database.book.first { $0.change == change } ?? Entry(change: change, schema: database.digest)
     }
     databases[place] = database
     world.checkers.schemas.adopted(chain, in: place)
-    return .adopted(survey(place), chain.map(Self.mark))
+    if peer == nil { adopted = PeerAdoption(survey: modelled(place), marks: adopted.marks) }
+    return .adopted(adopted.survey, adopted.marks)
   }
 
   /// Somebody alters the schema past everyone.
   func alter(_ place: SchemaPlace, to schema: SimulatedSchema) {
     var database = database(place)
     guard database.schema != schema else { return }
+    let steps = database.schema.steps(to: schema)
     database.schema = schema
     databases[place] = database
+    if let peer {
+      do throws(Outage) { try peer.alter(place, by: steps) } catch { away(error) }
+      look(at: place)
+    }
     world.checkers.schemas.changed(place, byHand: true)
   }
 }

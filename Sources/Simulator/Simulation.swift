@@ -372,7 +372,7 @@ final class Simulation {
       return world.platform.readyInstances(of: deployment.id) > 0 || isBroken(deployment.id)
     case .schema(.watch(let place)):
       guard case .schema(let state)? = process?.engine.state(of: stream) else { return false }
-      return state.survey?.schema == world.schemas.schema(place).digest
+      return state.survey?.schema == world.schemas.digest(place)
     case .queue, .build, .delivery, .observation, .schema: return false
     }
   }

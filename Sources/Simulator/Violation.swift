@@ -6,7 +6,7 @@ package enum Promise: String, CaseIterable, Sendable {
   case blindnessConvictsNobody, newerWins, comesToRest, replayIsState, recordedStays, fencesRise, startedOnce
   case peopleAreTold, landedIsBuilt, badNeverCompletes, machinesHold, leftPlaceIsEmpty
   case trafficFirst, gatesHold, frozenHolds, drillsComeBack, eachLeavesOnce, changesAreTold, lostRunnerIsNamed
-  case schemaServesAll, rollbackTargetsFit, contractsPass, migratedOnce, noRollbackToBarred
+  case schemaServesAll, rollbackTargetsFit, contractsPass, migratedOnce, noRollbackToBarred, modelHolds
 }
 
 package struct Violation: Equatable, Sendable, CustomStringConvertible {

@@ -1,3 +1,4 @@
+import ControlPlane
 import Kernel
 
 /// Everything outside of the simulated process: it goes on while the process is down.
@@ -15,6 +16,10 @@ final class World {
   private(set) lazy var schemas = SimulatedSchemas(self)
   /// Every place of every service, sorted by service.
   let deliveries: [StreamID]
+  /// Every environment that they are in, sorted.
+  private(set) lazy var environments = Set(deliveries.compactMap { Wiring.place(of: $0)?.1 }).sorted()
+  /// The databases of a story of schemas, sorted.
+  private(set) lazy var databases = environments.map(SimulatedNames.orders)
   let runner = SimulatedRunner()
   let announcer = SimulatedAnnouncer()
   private let rate: Int

@@ -264,7 +264,7 @@ struct Explorer {
     if let violation = MergeQueue.violations(in: state).first { fail(violation) }
     if !isRough, !isCalm {
       // Without configurations, which have no time, every cause is told when it turns.
-      for (id, now) in state.waitCauses(of: Set(state.entries.map(\.id)), at: turn.now)
+      for (id, now) in state.waitCauses(of: EntrySet(state.entries.map(\.id)), at: turn.now)
       where state.entry(id)?.waits(for: now.0, detail: now.1) == false {
         fail("#\(id) waits for \(now), and its book says \(state.entry(id)?.waits.cause.rawValue ?? "nothing")")
       }

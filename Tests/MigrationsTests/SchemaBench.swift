@@ -19,11 +19,11 @@ func commit(_ letter: Character) -> CommitID { CommitID(rawValue: String(repeati
 private func hex(_ letter: Character) -> Character { letter.isHexDigit ? Character(letter.lowercased()) : "f" }
 func at(_ seconds: Int64) -> Instant { Instant(milliseconds: seconds * 1000) }
 
-func policy(strict: Bool = false, trusting: Bool = false) -> DatabaseSchema.Policy {
+func policy(strict: Bool = false, trusting: Bool = false, coverage: Double? = nil) -> DatabaseSchema.Policy {
   DatabaseSchema.Policy(
     place: place, repository: repository, trunk: trunk, path: "db",
     services: [.init(service: harbor, repository: repository, statements: "statements.jsonl")], strict: strict,
-    trusting: trusting)
+    trusting: trusting, coverage: coverage)
 }
 
 func survey(_ schema: Character, at seconds: Int64, applied: Int = 1, unfinished: String? = nil) -> SchemaSurvey {
@@ -109,6 +109,16 @@ func checkRefused(
   }
 }
 
+/// What was sent of a version, joined with `known`.
+func record(_ version: Character, _ statements: Character, over known: Character? = nil) -> Told {
+  .record(.init(service: harbor, digest: digest(version), statements: digest(statements)), over: known.map(digest))
+}
+/// Nothing was recorded of it.
+func unrecorded(_ version: Character) -> SchemaVerdict {
+  let client = SchemaClient(service: harbor, digest: digest(version), commit: commit(version), statements: nil)
+  return SchemaVerdict(client, .unknown, why: "Nothing was recorded.")
+}
+
 private func words(_ event: DatabaseSchema.Event) -> String {
   func version(_ digest: Digest) -> String { String(digest.rawValue.dropFirst(7).prefix(1)) }
   func of(_ ask: DatabaseSchema.Ask) -> String { version(ask.digest) }
@@ -139,6 +149,7 @@ private func words(_ event: DatabaseSchema.Event) -> String {
   case .adopted(let change, _): return "adopted \(change.marks.count)"
   case .adoptionFailed(_, let why): return "not adopted: \(why)"
   case .troubled(let key, let why): return "trouble \(key): \(why)"
+  case .recorded(let upload): return "recorded \(version(upload.digest))"
   }
 }
 private func words(_ errand: DatabaseSchema.Errand) -> String {

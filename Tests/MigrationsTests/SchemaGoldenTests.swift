@@ -8,6 +8,10 @@ private let examination = SchemaExamination(
   survey: survey("1", at: 10, unfinished: "0001.sql"), pending: [mark(2)], after: digest("2"), migration: .hazard,
   why: "It locks bookings.", verdicts: [bears("a"), fails("b")], coming: bears("c"), comingBefore: .breaks,
   report: digest("7"))
+private let measured = SchemaExamination(
+  survey: survey("1", at: 10), pending: [], after: digest("1"), migration: .compatible, why: "", verdicts: [],
+  coming: nil, comingBefore: nil, report: digest("7"),
+  coverage: SchemaCoverage(share: 0.5, least: 0.75, counted: 4, unrecorded: 2, examples: ["DELETE FROM bookings"]))
 private let override = DatabaseSchema.Override(
   pending: [mark(2)], atRisk: [client("b")], actor: "Ada", reason: "v42 is gone", at: at(12))
 private let change = DatabaseSchema.Change(
@@ -16,7 +20,7 @@ private let change = DatabaseSchema.Change(
 private let adoption = DatabaseSchema.Adoption(
   commit: commit("c"), through: "0001.sql", actor: "Ada", reason: "from before")
 
-/// One of every case, in the order of the enumeration.
+/// One of every case, in the order of the enumeration, then those that gained a field.
 let goldenEvents: [DatabaseSchema.Event] = [
   .configured(policy(strict: true)),
   .closed,
@@ -46,6 +50,9 @@ let goldenEvents: [DatabaseSchema.Event] = [
   .adopted(change, survey("1", at: 15)),
   .adoptionFailed(adoption, why: "there is no 0001.sql"),
   .troubled(EffectKey("examine/2"), why: "no route"),
+  .recorded(.init(service: harbor, digest: digest("c"), statements: digest("5"))),
+  .examined(number: 5, measured),
+  .configured(policy(coverage: 0.9)),
 ]
 
 @Suite("A schema on the wire") struct SchemaGoldenTests {

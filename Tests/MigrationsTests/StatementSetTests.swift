@@ -49,6 +49,30 @@ struct StatementSetTests {
     #expect(production([statement("a", count: 3), statement("b", count: 1)]) == 0.75)
     #expect(production([statement("b")]) == 0)
   }
+
+  @Test("what is sent again brings nothing new, and of two counts the larger stays")
+  func joining() throws {
+    let known = StatementSet(version: "v1", statements: [statement("b", count: 7, samples: [[.null]])])
+    #expect(known.joined(by: known) == nil)
+    #expect(known.joined(by: StatementSet(version: "v1", statements: [statement("b", count: 90)])) == nil)
+    let more = StatementSet(version: "v1", statements: [statement("a"), statement("b", count: 9)])
+    let joined = try #require(known.joined(by: more))
+    #expect(joined.statements.map(\.fingerprint) == ["a", "b"] && joined.statements.map(\.count) == [1, 9])
+    #expect(joined.joined(by: more) == nil && joined.joined(by: known) == nil)
+    let sampled = StatementSet(version: "v1", statements: [statement("b", samples: [[.redacted(bytes: 3)]])])
+    #expect(known.joined(by: sampled) == nil, "every other call has values of other lengths")
+    let both = StatementSet(version: "v1", statements: sampled.statements + [statement("c")])
+    #expect(known.joined(by: both)?.statements.first?.samples == [[.null], [.redacted(bytes: 3)]], "they ride along")
+    let typed = StatementSet(version: "v1", statements: [statement("b", types: [23])])
+    #expect(known.joined(by: typed)?.statements.map(\.parameterTypes) == [[], [23]])
+  }
+
+  @Test("without values only their lengths are left, each once")
+  func bare() {
+    let set = StatementSet(
+      version: "v1", statements: [statement("a", samples: [[.text("abc"), .null], [.text("xyz"), .null]])])
+    #expect(set.withoutValues.statements.first?.samples == [[.redacted(bytes: 3), .null]])
+  }
 }
 
 @Suite("A report of a check")

@@ -48,6 +48,7 @@ private let crane = """
     let policy = try #require(read.topology.databases.first)
     #expect(policy.repository.rawValue == "harbor" && policy.trunk.rawValue == "main")
     #expect(policy.path == "db/migrations" && policy.layout == nil && !policy.strict && !policy.trusting)
+    #expect(policy.coverage == nil)
     #expect(policy.services.map(\.statements) == ["db/statements.jsonl"])
     #expect(policy.services.map(\.service) == [harbor])
     let service = try #require(read.topology.services.first)
@@ -63,15 +64,21 @@ private let crane = """
     let text = berth(
       orders: """
         { migrations: { path: ./db//up/, layout: golang-migrate }, repository: harbor, role: app, hazards: refuse,
-          unknown: allow, environments: { staging: { url: 'postgres://me@db/orders' },
+          coverage: 95%, environments: { staging: { url: 'postgres://me@db/orders' },
           production: { url: file:url, sizes: sizes.csv } } }
         """, use: "database: { name: orders, statements: recorded/ }")
     let read = try parse(text)
     let policy = try #require(read.topology.databases.first)
-    #expect(policy.path == "db/up" && policy.layout == "golang-migrate" && policy.strict && policy.trusting)
+    #expect(policy.path == "db/up" && policy.layout == "golang-migrate" && policy.strict && !policy.trusting)
+    #expect(policy.coverage == 0.95)
     #expect(policy.services.first?.statements == "recorded")
     #expect(read.databases.map(\.role) == ["app", "app"])
     #expect(read.databases.map(\.sizes) == ["/srv/sizes.csv", nil])
+  }
+
+  @Test("what cannot be told may be let pass") func trusting() throws {
+    let read = try parse(berth(orders: "{ migrations: m, unknown: allow, \(places) }", use: "database: orders"))
+    #expect(read.topology.databases.map(\.trusting) == [true, true])
   }
 
   @Test("services of several repositories share one database; only the owner's queue asks it") func shared() throws {
@@ -93,6 +100,8 @@ private let crane = """
       ("{ migrations: { layout: goose }, \(places) }", "expected 'path', the folder that holds them"),
       ("{ migrations: { path: m, layout: gose }, \(places) }", "found 'gose'; did you mean 'goose'?"),
       ("{ migrations: m, hazards: maybe, \(places) }", "expected one of allow, refuse, found 'maybe'"),
+      ("{ migrations: m, coverage: 1.5, \(places) }", "expected a share such as 5% or 0.05, found '1.5'"),
+      ("{ migrations: m, unknown: allow, coverage: 0.9, \(places) }", "'coverage' holds up nothing beside"),
       ("{ migrations: m, repository: habor, \(places) }", "no repository is named 'habor'; did you mean 'harbor'?"),
       (
         "{ migrations: m, environments: { staging: { url: env:A }, prod: { url: env:B } } }",

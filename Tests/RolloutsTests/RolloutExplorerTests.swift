@@ -97,6 +97,9 @@ private struct RolloutExplorer {
   mutating func interfere() {
     if roll(4) == 0 { return decideByHand() }
     if roll(8) == 0 { return give(.schemaBars(bars())) }
+    if case .placing(let course) = state.phase, course.start.kind != .forward, roll(2) == 0 {
+      return give(.schemaBars([SchemaBar(digest: course.canary.digest, why: "It reads a column that is gone.")]))
+    }
     switch roll(12) {
     case 0...4:
       let isNew = roll(3) > 0
@@ -254,7 +257,9 @@ private struct RolloutExplorer {
       case .started(let start):
         started.append(start.id)
         if start.kind == .drill { isDrill.insert(start.id) }
-      case .completed(let id, deployment: _, at: _), .drillAbandoned(let id, why: _, at: _): ended.append(id)
+      case .completed(let id, deployment: _, at: _), .drillAbandoned(let id, why: _, at: _),
+        .rollbackAbandoned(let id, why: _, at: _):
+        ended.append(id)
       case .drilled(let id, _, at: _) where isDrill.contains(id): ended.append(id)
       case .reported(let report) where !ended.contains(report.rollout): ended.append(report.rollout)
       case .unconfigured(let event):
@@ -295,7 +300,7 @@ private struct RolloutExplorer {
       #expect(world.faults.isEmpty, "seed \(seed): \(world.faults.prefix(3))")
       if !world.faults.isEmpty { break }
     }
-    #expect(seen.count == 42, "some events were never met: \(seen.keys.sorted())")
+    #expect(seen.count == 43, "some events were never met: \(seen.keys.sorted())")
     #expect(seen.filter { $0.value < 20 } == [:], "hardly ever met")
   }
 

@@ -72,6 +72,7 @@ private let goldenEvents: [Rollout.Event] = {
       HeldVersion(digest: Facts.digest("c"), commit: Facts.commit(3), ordinal: 3, standing: .target),
     ]),
     .barsNoted([SchemaBar(digest: old.digest, why: "It reads orders.note.")]),
+    .rollbackAbandoned(2, why: "orders would fail 0001cccccc by now: It reads orders.note", at: at),
   ]
 }()
 

@@ -195,6 +195,55 @@ import Testing
     #expect(story.count().contains("drilled"))
   }
 
+  @Test("a rollback on which nothing was sent yet goes to the nearest that still fits") func turned() {
+    var story = delivered(["a", "b", "c"])
+    story.give(back())
+    #expect(story.state.live?.canary == Facts.deployment("b", 2) && story.phase == "placing")
+    #expect(story.give(bars("b")) == ["barsNoted", "rollbackAbandoned", "started", "versionsHeld"])
+    let start = story.state.live?.start
+    #expect(start?.deployment == Facts.deployment("a", 1) && start?.kind == .rollback && start?.id == 5)
+    #expect(start?.knownGood == Facts.deployment("c", 3), "what serves goes on until the other is ready")
+    #expect(
+      start?.reason
+        == "ada rolled it back: orders are lost (not to 0002cccccc: orders would fail 0002cccccc by now: It reads "
+        + "orders.note, which is gone)")
+    #expect(story.shares == "c=100")
+    story.ready()
+    story.route()
+    #expect(story.shares == "a=100" && story.state.condemned.map(\.digest) == [Facts.digest("c")])
+    #expect(story.replayed == story.state)
+  }
+
+  @Test("never to a version that was passed over") func passedOver() {
+    var story = delivered(["a", "b", "c", "d"])
+    story.give(back(to: "b"))
+    #expect(story.state.live?.canary == Facts.deployment("b", 2) && story.phase == "placing")
+    #expect(story.give(bars("b")) == ["barsNoted", "rollbackAbandoned", "versionsHeld"])
+    #expect(story.phase == "idle" && story.shares == "d=100" && story.state.condemned.isEmpty)
+  }
+
+  @Test("where nothing fits any more a rollback is given up, and what waits goes on") func given() {
+    var story = delivered(["a", "b"])
+    story.give(back())
+    #expect(story.give(bars("a")) == ["barsNoted", "rollbackAbandoned", "versionsHeld"])
+    #expect(story.phase == "idle" && story.shares == "b=100" && story.state.condemned.isEmpty)
+    story.give(bars())
+    story.give(back())
+    story.offer("c", 3)
+    #expect(story.give(bars("a")).prefix(2) == ["barsNoted", "rollbackAbandoned"])
+    #expect(story.phase == "sealing", "and the fix that waited for it comes")
+    #expect(story.replayed == story.state)
+  }
+
+  @Test("a rollback that requests are on their way to goes on") func goesOn() {
+    var story = delivered(["a", "b", "c"])
+    story.give(back())
+    #expect(story.ready().contains("stepEntered"))
+    #expect(story.give(bars("b")) == ["barsNoted"])
+    story.route()
+    #expect(story.shares == "b=100" && story.phase == "idle")
+  }
+
   @Test("which kept versions are barred is said in a sentence each") func words() {
     var story = delivered(["a", "b", "c"])
     #expect(Rollout.barReason(story.state) == nil)

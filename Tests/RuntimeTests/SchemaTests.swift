@@ -26,7 +26,7 @@ private let policy = DatabaseSchema.Policy(
   services: [
     DatabaseSchema.Use(service: crane, repository: elsewhere, statements: nil),
     DatabaseSchema.Use(service: Facts.harbor, repository: Facts.repository, statements: "sql/all"),
-  ])
+  ], coverage: 0.9)
 private func client(_ letter: String, _ statements: Digest? = nil, of service: ServiceName = Facts.harbor)
   -> SchemaClient
 {
@@ -38,10 +38,16 @@ private func ask(_ letter: String, of service: ServiceName = Facts.harbor) -> Da
       service: service, commit: Facts.commit(letter), digest: Facts.digest(letter), ordinal: 7, title: "Tides"))
 }
 private func examine(
-  _ errand: DatabaseSchema.Errand, _ versions: [SchemaClient] = [], seen: SchemaSurvey? = nil
+  _ errand: DatabaseSchema.Errand, _ versions: [SchemaClient] = [], sent: [DatabaseSchema.Upload] = [],
+  seen: SchemaSurvey? = nil
 ) -> StreamEffect {
   .schema(
-    .examine(DatabaseSchema.ExamineOrder(number: 3, policy: policy, errand: errand, versions: versions, survey: seen)))
+    .examine(
+      DatabaseSchema.ExamineOrder(
+        number: 3, policy: policy, errand: errand, versions: versions, uploads: sent, survey: seen)))
+}
+private func upload(_ letter: String, _ statements: Digest) -> DatabaseSchema.Upload {
+  DatabaseSchema.Upload(service: Facts.harbor, digest: Facts.digest(letter), statements: statements)
 }
 private let reviewOfC = DatabaseSchema.Errand.review(
   DatabaseSchema.Review(repository: Facts.repository, trunk: Facts.trunk, entry: 1, head: Facts.commit("c")))
@@ -94,7 +100,7 @@ struct SchemaTests {
     try await bench.carryOut(
       examine(ask("b"), [client("a"), client("d", known), client("e", of: crane)]), of: schema)
     let question = try #require(bench.schemas.examine.asked.first)
-    #expect(question.place == place && question.base == nil)
+    #expect(question.place == place && question.base == nil && question.leastCoverage == 0.9)
     #expect(
       question.versions == [
         client("a", bench.schemas.digest(of: "select 1")), client("d", known), client("e", of: crane),
@@ -105,6 +111,36 @@ struct SchemaTests {
     #expect(
       bench.posted.inputs == [.schema(.examined(number: 3, examination, migrations: migrations))])
     for folder in bench.trees.folders { #expect(!FileManager.default.fileExists(atPath: folder)) }
+  }
+
+  @Test("what was sent of a version counts with what its artifact holds") func sent() async throws {
+    let bench = try Bench()
+    bench.trees.set(two, of: Facts.commit("b"))
+    bench.trees.set(sends, of: Facts.digest("b"))
+    bench.trees.set(["README": "x"], of: Facts.commit("a"))
+    bench.schemas.examine.now(.gives(examination))
+    func lay(_ fingerprints: String..., at blob: Digest) throws {
+      let statements = fingerprints.map { CapturedStatement(fingerprint: $0, text: $0, source: .proxy) }
+      bench.blobs.lay(
+        Array(try JSONEncoder().encode(StatementSet(version: "b", statements: statements))), at: blob)
+    }
+    let (own, known, more) = (bench.schemas.digest(of: "select a from t"), Facts.digest("7"), Facts.digest("8"))
+    try lay("f1", at: own)
+    try lay("f1", at: known)
+    try lay("f1", "f2", at: more)
+    func statements(sent: DatabaseSchema.Upload...) async throws -> Digest? {
+      try await bench.carryOut(examine(ask("b"), [client("a")], sent: sent), of: schema)
+      return bench.schemas.examine.asked.last?.coming?.statements
+    }
+    #expect(try await statements() == own)
+    #expect(try await statements(sent: upload("b", known)) == own, "which holds it already")
+    // `e` is where this store puts everything.
+    #expect(try await statements(sent: upload("b", more)) == Facts.digest("e"))
+    let joined = try JSONDecoder().decode(StatementSet.self, from: Data(try #require(bench.blobs.put.last)))
+    #expect(joined.statements.map(\.fingerprint) == ["f1", "f2"])
+    #expect(try await statements(sent: upload("a", more)) == own)
+    #expect(
+      bench.schemas.examine.asked.last?.versions == [client("a", more)], "and alone where it holds nothing")
   }
 
   @Test("one from another repository brings no migrations") func guest() async throws {

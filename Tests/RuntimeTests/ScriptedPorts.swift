@@ -173,15 +173,20 @@ struct ScriptedAnnouncer: Announcer {
   func announce(_ announcement: Announcement, to target: Int) async throws(Outage) {}
 }
 
-/// Remembers what was put, under one digest.
+/// Remembers what was put, under one digest; gives what a test laid into it.
 final class ScriptedBlobStore: BlobStore {
   private let blobs = Mutex<[[UInt8]]>([])
+  private let laid = Mutex<[Digest: [UInt8]]>([:])
   var put: [[UInt8]] { blobs.withLock { $0 } }
+  func lay(_ bytes: [UInt8], at digest: Digest) { laid.withLock { $0[digest] = bytes } }
   func put(_ bytes: [UInt8]) throws(Outage) -> Digest {
     blobs.withLock { $0.append(bytes) }
     return Facts.digest("e")
   }
-  func get(_ digest: Digest) throws(Outage) -> [UInt8] { throw unscripted("get") }
+  func get(_ digest: Digest) throws(Outage) -> [UInt8] {
+    guard let bytes = laid.withLock({ $0[digest] }) else { throw unscripted("get") }
+    return bytes
+  }
   func contains(_ digest: Digest) -> Bool { false }
 }
 

@@ -55,6 +55,22 @@ extension Harbor {
     return harbor
   }
 
+  /// The same change with a forge that takes no notes, and two more that left since than are kept to be written.
+  static func floodedWithNotes() throws -> Harbor {
+    var harbor = Harbor(queue: policy(requirements: MergeQueue.Policy.Requirements(checks: ["lint"]), notes: true))
+    harbor.isHeld = { effect, _ in if case .queue(.comment) = effect { true } else { false } }
+    try harbor.open()
+    try harbor.submit("pilot", "Ask the pilot", author: "Grace Hopper")
+    try harbor.settle()
+    harbor.pass(.minutes(2))
+    try harbor.say(.ticked)
+    for entry in 2...(MergeQueue.noteLimit + 2) {
+      try harbor.submit("wave-\(entry)", "Ride the wave")
+      try harbor.say(.withdraw(entry: entry, reason: "it broke"))
+    }
+    return harbor
+  }
+
   /// One change, which neither a person nor the lint has looked at.
   static func lacking() throws -> Harbor {
     var harbor = Harbor(

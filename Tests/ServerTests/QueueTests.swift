@@ -105,6 +105,24 @@ import Testing
       "/changes/harbor/1", of: harbor, says: ["given up: git: allow that push"], not: ["not written yet"])
   }
 
+  @Test func aNoteThatWasDroppedIsNotCalledWaiting() async throws {
+    let harbor = try Harbor.floodedWithNotes()
+    let waiting = "not written yet, and tried on"
+    try await check(
+      "/changes/harbor/1", of: harbor, says: ["Said on the change", "given up: later notes took its place"],
+      not: [waiting])
+    try await check(
+      "/changes/harbor/2", of: harbor,
+      says: ["#2 was withdrawn: it broke.", "given up: it was dropped before the forge had it"], not: [waiting])
+    try await check("/changes/harbor/3", of: harbor, says: ["#3 was withdrawn: it broke.", waiting], not: ["given up"])
+    try await withServer(harbor) { wire, _ in
+      for (entry, why) in [(1, "later notes took its place"), (2, "it was dropped before the forge had it")] {
+        let note = try await wire.send("GET", "/v1/changes/harbor/\(entry)").json()["note"] as? [String: Any]
+        #expect(note?["state"] as? String == "abandoned" && note?["why"] as? String == why, "\(note ?? [:])")
+      }
+    }
+  }
+
   @Test func whatWasSaidIsInTheAPI() async throws {
     try await withServer(try Harbor.noted()) { wire, _ in
       let queue = try await wire.send("GET", "/v1/queues/harbor").json()

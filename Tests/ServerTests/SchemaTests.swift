@@ -81,6 +81,73 @@ import Testing
     }
   }
 
+  @Test func migrationStatementAndReasonStandSideBySide() async throws {
+    try await withServer { wire, backend in
+      let sends = CapturedStatement(
+        fingerprint: "f", text: "INSERT INTO orders (id) VALUES ($1)", name: "newOrder", source: .proxy)
+      let spot = SourceSpot(file: "0002_total.sql", line: 3, text: "ALTER TABLE orders ALTER total SET NOT NULL")
+      let report = MigrationReport(
+        findings: [
+          Finding(
+            .breaks, .execute, rule: "sqlstate-23502", "null value in column \"total\" <b>", migration: spot,
+            statement: StatementReference(sends, of: Self.live.digest.rawValue), sqlState: "23502",
+            instead: "Write it first."),
+          Finding(.hazard, .analysis, rule: "lock", "it holds up whoever writes", migration: spot, sqlState: "55P03"),
+        ], checked: [], migrations: ["0002_total.sql"])
+      await backend.setLog(Array(try JSONEncoder().encode(report)), at: Harbor.digest("report"))
+      let page = try await wire.send("GET", "/migrations/\(Harbor.digest("report").rawValue)").body
+      for words in [
+        "<strong>0002_total.sql:3 breaks what \(Self.live.digest.short) sends</strong>", "<h3>0002_total.sql:3</h3>",
+        "ALTER TABLE orders ALTER total SET NOT NULL", "\(Self.live.digest.short), newOrder sends</h3>",
+        "INSERT INTO orders (id) VALUES ($1)", "<h3>Why, SQLSTATE 23502</h3>",
+        "Null value in column &quot;total&quot; &lt;b&gt;.", "Instead: Write it first.",
+        "<strong>It holds up whoever writes.</strong>", "SQLSTATE 55P03",
+      ] { #expect(page.contains(words), "\(words)") }
+    }
+  }
+
+  @Test func whatWouldBeLeftOfTheWayBackIsShownBeforeAMigration() async throws {
+    try await withServer { wire, backend in
+      try await refuse(backend)
+      let view = try await wire.send("GET", "/v1/schemas/production/orders").json()
+      let floor = try #require((view["floors"] as? [[String: Any]])?.first)
+      #expect(
+        floor["commit"] as? String == Self.live.commit.rawValue && (floor["barred"] as? [String])?.isEmpty == true)
+      let refused = try #require(view["refused"] as? [String: Any])
+      let coming = try #require((refused["floors"] as? [[String: Any]])?.first)
+      #expect(coming["commit"] == nil && coming["barred"] as? [String] == [Self.live.commit.rawValue])
+      let atRisk = try #require((refused["atRisk"] as? [[String: Any]])?.first)
+      #expect(atRisk["fit"] as? String == "breaks" && atRisk["standing"] as? String == "serving")
+      let page = try await wire.send("GET", "/schemas/production/orders").body
+      let live = Self.live.commit.short
+      #expect(page.contains("harbor may go back as far as \(live)."))
+      #expect(page.contains("harbor could not go back at all then; \(live) would fail."), "\(page)")
+    }
+  }
+
+  @Test func howMuchWasRecordedIsShown() async throws {
+    try await withServer { wire, backend in
+      try await backend.tell(Self.stream, .schema(.configure(Self.policy)))
+      try await backend.tell(Self.stream, .schema(.surveyed(Self.survey)))
+      try await backend.tell(Self.stream, .schema(.held(service: Self.ask.service, versions: [Self.live])))
+      let examination = SchemaExamination(
+        survey: Self.survey, pending: [], after: Self.survey.schema, migration: .compatible, why: "",
+        verdicts: [
+          SchemaVerdict(
+            SchemaClient(
+              service: Self.ask.service, digest: Self.live.digest, commit: Self.live.commit, statements: nil),
+            .unknown, why: "the recordings cover too little")
+        ], coming: nil, comingBefore: nil, report: Harbor.digest("report"),
+        coverage: SchemaCoverage(
+          share: 0.8996, least: 0.9, counted: 40, unrecorded: 1, examples: ["DELETE FROM <orders>"]))
+      try await backend.tell(Self.stream, .schema(.examined(number: 1, examination, migrations: nil)))
+      try await check(wire, "GET", "/production/orders", saying: #""least":0.9"#)
+      let page = try await wire.send("GET", "/schemas/production/orders").body
+      #expect(page.contains("cover 89 % of what the database counted, and 90 % are asked for."), "\(page)")
+      #expect(page.contains("Of 40 different statements, 1 was never recorded.") && page.contains("DELETE FROM &lt;"))
+    }
+  }
+
   @Test func anOverrideNeedsTheCommitThatWasRefusedAndAReason() async throws {
     try await withServer { wire, backend in
       try await refuse(backend)
@@ -143,6 +210,12 @@ import Testing
       (.granted(Self.ask), "harbor \(Self.ask.commit.short) may live on production/orders."),
       (.refused(refused), "production/orders refused harbor \(Self.ask.commit.short): it breaks harbor."),
       (.migrated(change, Self.survey), "0002_total.sql was applied to production/orders."),
+      (
+        .recorded(
+          DatabaseSchema.Upload(
+            service: Self.ask.service, digest: Harbor.digest("v1"), statements: Harbor.digest("s"))),
+        "More is known of what harbor \(Harbor.digest("v1").short) sends to production/orders: it is judged by all of it."
+      ),
       (
         .reviewed(
           review, SchemaReview(fit: .breaks, passes: false, why: "it breaks harbor", report: nil)),

@@ -3,6 +3,7 @@ import Foundation
 import Kernel
 import Measures
 import MergeQueues
+import Migrations
 import Promotions
 import Rollouts
 
@@ -69,6 +70,16 @@ actor ScriptedBackend: Backend {
       throw Refusal(.unknown, "There is no branch \(branch): did you mean tide-table?")
     }
     return found
+  }
+
+  /// What was sent, by the digest that stands for it.
+  private(set) var kept: [Digest: StatementSet] = [:]
+  func keep(_ statements: StatementSet, over known: Digest?) -> Digest? {
+    let held = known.flatMap { kept[$0] }
+    guard let all = held.map({ $0.joined(by: statements) }) ?? statements, !all.statements.isEmpty else { return known }
+    let blob = Harbor.digest("\(all.statements)")
+    kept[blob] = all
+    return blob
   }
 
   func head() -> Position { Position(harbor.events.count) }

@@ -59,9 +59,26 @@ struct Wire: Sendable {
     }
   }
 
+  /// Sends what a sender that dies gets out of the door: the head, and a body shorter than its head says.
+  ///
+  /// - Throws: `Broken` always, for nobody waits for the answer.
+  func sendHalf(_ path: String, headers: [(String, String)], body: String) async throws {
+    var text = "POST \(path) HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+    for (name, value) in headers { text += "\(name): \(value)\r\n" }
+    let request = text + "\r\n" + body
+    try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
+      Thread.detachNewThread { [port] in
+        continuation.resume(
+          with: Result { _ = try Self.exchange(request, port: port, hangsUp: true, until: { _ in false }) })
+      }
+    }
+  }
+
   struct Broken: Error { let what: String }
 
-  private static func exchange(_ request: String, port: Int, until isEnough: (String) -> Bool) throws -> Received {
+  private static func exchange(
+    _ request: String, port: Int, hangsUp: Bool = false, until isEnough: (String) -> Bool
+  ) throws -> Received {
     let socket = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
     guard socket >= 0 else { throw Broken(what: "socket") }
     defer { close(socket) }
@@ -87,6 +104,7 @@ struct Wire: Sendable {
       guard count > 0 else { break }
       sent += count
     }
+    if hangsUp { throw Broken(what: "hung up") }
     var received: [UInt8] = []
     var buffer = [UInt8](repeating: 0, count: 65_536)
     let deadline = Date().addingTimeInterval(patienceLimit)

@@ -68,8 +68,8 @@ import Testing
   func complete() {
     let all = Self.expectations + Self.schemaExpectations
     let promises = Set(all.map { $0.1 })
-    // Proven at the boundaries of a story: see `CrashTests`.
-    #expect(Promise.allCases.filter { !promises.contains($0) } == [.landedIsBuilt])
+    // Proven at the boundaries of a story and on real databases: see `CrashTests` and `InterleavingTests`.
+    #expect(Promise.allCases.filter { !promises.contains($0) } == [.landedIsBuilt, .modelHolds])
     let plants = Set(all.map { $0.0 })
     // Seen in `CrashTests`, and counted over seeds in the next test.
     #expect(Plant.allCases.filter { !plants.contains($0) } == [.routingCursorLost, .errorsInvented])

@@ -32,6 +32,7 @@ enum TargetRules {
     "Migrations": ["Kernel"],
     "MigrationOracle": world.union(system).union(["Kernel", "Migrations", "CPgQuery", "CLibPQ", "Subprocess", "Crypto"]
     ),
+    "SchemaTrials": world.union(["Kernel", "Migrations", "Simulator", "MigrationOracle"]),
     "StatementProxy": world.union(["Kernel", "Migrations", "NIOCore", "NIOPosix", "NIOSSL"]),
     "Replay": kernel.union(["Rollouts", "Foundation"]),
     "Runtime": kernel.union(domains).union(world).union(["ControlPlane"]),

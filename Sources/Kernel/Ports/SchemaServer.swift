@@ -96,6 +96,29 @@ package struct SchemaVerdict: Codable, Equatable, Sendable {
   package static let reasonLimit = 300
 }
 
+/// How much of what a database is really sent was recorded of the versions that live on it.
+package struct SchemaCoverage: Codable, Equatable, Sendable {
+  /// Of the executions that the database counted, the share whose statement was recorded, 0 to 1.
+  package let share: Double
+  /// The least share that is asked.
+  package let least: Double
+  /// How many different statements the database counted, and how many of them were never recorded.
+  package let counted: Int
+  package let unrecorded: Int
+  /// The most frequent that were never recorded, at most `shownLimit`, each on one line.
+  package let examples: [String]
+  package init(share: Double, least: Double, counted: Int, unrecorded: Int, examples: [String]) {
+    self.share = share
+    self.least = least
+    self.counted = counted
+    self.unrecorded = unrecorded
+    self.examples = examples.prefix(Self.shownLimit).map { $0.onOneLine(upTo: Self.exampleLimit) }
+  }
+  package var isEnough: Bool { share >= least }
+  package static let shownLimit = 5
+  package static let exampleLimit = 120
+}
+
 /// What is asked of a schema server: may these migrations be applied while these versions live?
 package struct SchemaQuestion: Equatable, Sendable {
   package let place: SchemaPlace
@@ -107,14 +130,19 @@ package struct SchemaQuestion: Equatable, Sendable {
   /// Everything that is live, in flight, or kept as a rollback target.
   package let versions: [SchemaClient]
   package let coming: SchemaClient?
+  /// Of what the database is really sent, the least share, 0 to 1, that must have been recorded of the versions; nil
+  /// where that is not asked.
+  package let leastCoverage: Double?
   package init(
-    place: SchemaPlace, migrations: Digest?, base: Digest? = nil, versions: [SchemaClient], coming: SchemaClient?
+    place: SchemaPlace, migrations: Digest?, base: Digest? = nil, versions: [SchemaClient], coming: SchemaClient?,
+    leastCoverage: Double? = nil
   ) {
     self.place = place
     self.migrations = migrations
     self.base = base
     self.versions = versions
     self.coming = coming
+    self.leastCoverage = leastCoverage
   }
 }
 
@@ -138,9 +166,12 @@ package struct SchemaExamination: Codable, Equatable, Sendable {
   package let comingBefore: SchemaFit?
   /// The blob of the whole report, `MigrationReport` as JSON.
   package let report: Digest
+  /// Nil where it was not asked, or could not be measured.
+  package let coverage: SchemaCoverage?
   package init(
     survey: SchemaSurvey, pending: [MigrationMark], after: Digest, migration: SchemaFit, why: String,
-    verdicts: [SchemaVerdict], coming: SchemaVerdict?, comingBefore: SchemaFit?, report: Digest
+    verdicts: [SchemaVerdict], coming: SchemaVerdict?, comingBefore: SchemaFit?, report: Digest,
+    coverage: SchemaCoverage? = nil
   ) {
     self.survey = survey
     self.pending = pending
@@ -151,6 +182,7 @@ package struct SchemaExamination: Codable, Equatable, Sendable {
     self.coming = coming
     self.comingBefore = comingBefore
     self.report = report
+    self.coverage = coverage
   }
 }
 

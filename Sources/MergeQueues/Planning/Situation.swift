@@ -29,8 +29,9 @@ package struct Situation: Equatable, Sendable {
   package struct Item: Equatable, Sendable {
     /// The entry's id; the first member's for a stack.
     package let id: Int
-    /// Ids of items ahead, in order, that it can affect or be affected by: all of them where lanes are off.
-    package let after: [Int]
+    /// Ids of items ahead, in order, that it can affect or be affected by: all of them where lanes are off. A slice,
+    /// because then those of all items are beginnings of one array.
+    package let after: ArraySlice<Int>
     /// Tests on the trunk as it is, before its turn, beside the builds of others.
     package let isHotfix: Bool
     /// Before any build of it, 0 to 1: from the lane's rate, or the item's own history.
@@ -42,6 +43,15 @@ package struct Situation: Equatable, Sendable {
 
     package init(
       id: Int, after: [Int], isHotfix: Bool = false, passProbability: Double, medianDuration: Double,
+      logDeviation: Double, submittedAt: Instant
+    ) {
+      self.init(
+        id: id, after: after[...], isHotfix: isHotfix, passProbability: passProbability,
+        medianDuration: medianDuration, logDeviation: logDeviation, submittedAt: submittedAt)
+    }
+
+    init(
+      id: Int, after: ArraySlice<Int>, isHotfix: Bool, passProbability: Double, medianDuration: Double,
       logDeviation: Double, submittedAt: Instant
     ) {
       self.id = id

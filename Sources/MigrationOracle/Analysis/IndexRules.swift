@@ -86,4 +86,18 @@ extension Examination {
       near: table.name,
       instead: "\(verb) in batches by key, such as 5,000 rows at a time, each in a transaction of its own.")
   }
+
+  /// `INSERT … SELECT` out of tables that were there before.
+  mutating func examineCopiedRows(_ fields: SQLNode) {
+    let sources = (fields["selectStmt"]?.relationNames ?? []).sorted()
+    for table in sources.map({ QualifiedName($0) }) {
+      guard case .rows(let rows) = weight(of: table), rows >= Self.busyTable else { continue }
+      report(
+        .unbatchedBackfill,
+        "One INSERT takes about \(rows) rows out of \(table.said): until it is done nothing of it is there, its "
+          + "transaction keeps old rows from being cleaned up, and an end before that loses all of it.",
+        near: table.name,
+        instead: "INSERT in batches by key, such as 5,000 rows at a time, each in a transaction of its own.")
+    }
+  }
 }

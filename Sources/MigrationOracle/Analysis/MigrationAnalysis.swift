@@ -86,6 +86,7 @@ struct Examination {
       examineSettings(kind, fields)
     case "CreateSeqStmt": QualifiedName(fields["sequence"]).map { _ = fresh.others.insert($0.name) }
     case "UpdateStmt", "DeleteStmt": examineRows(kind, fields)
+    case "InsertStmt": examineCopiedRows(fields)
     case "VariableSetStmt": if fields.string("name") == "lock_timeout" { locks.hasTimeout = true }
     case "DoStmt": examineBlock(fields)
     default: break

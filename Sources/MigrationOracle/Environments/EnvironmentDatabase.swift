@@ -71,6 +71,9 @@ struct ReachedDatabase: Sendable {
         "\(place) takes no writes: \(error); it is a replica or set to read-only, so give the URL of the primary")
     case let error as PostgresError where error.sqlState == "42501":
       Outage("postgres", "\(place) does not let its role do this: \(error); give it the right, or another role's URL")
+    case let error as PostgresError where error.sqlState == "22021":
+      // Only where the database's own encoding is SQL_ASCII: the server lets such bytes in and not out.
+      Outage("postgres", "\(place) has a name or a text that is no UTF-8: \(error); rename what holds it")
     case let error as PostgresError where error.sqlState == "57014":
       Outage("postgres", "\(place) took too long to answer: \(error); look at what it is busy with")
     case let error as PostgresError: Outage("postgres", "\(place) did not answer as it should: \(error)")

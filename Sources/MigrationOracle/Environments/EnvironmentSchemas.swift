@@ -124,16 +124,34 @@ package final class EnvironmentSchemas: SchemaServer {
         live = later
         continue
       }
-      return try examined(answer, live)
+      return try examined(answer, live, try await recordedShare(question, statements, live, reached))
     }
     throw Outage("postgres", "\(question.place) changes while it is looked at; wait for whoever migrates it")
   }
 
-  private func examined(_ answer: PlaceExamination.Answer, _ live: LiveDatabase) throws(Outage) -> SchemaExamination {
-    SchemaExamination(
+  /// Nil where it is not asked.
+  private func recordedShare(
+    _ question: SchemaQuestion, _ statements: [String: StatementSet], _ live: LiveDatabase, _ reached: ReachedDatabase
+  ) async throws -> RecordedShare? {
+    guard let least = question.leastCoverage else { return nil }
+    let clients = PlaceExamination.clients(of: question)
+    let recorded = question.versions.compactMap { statements[PlaceExamination.label(of: $0, among: clients)] }
+    // Where nothing lives, nothing is sent that counts; and who is not recorded cannot be told anyway.
+    guard !recorded.isEmpty else { return nil }
+    let role = reached.database.role ?? live.migrator
+    let counted = try await reached.run(seconds: Self.lookSeconds) { try CountedStatements.read(of: role, $0) }
+    return RecordedShare(counted, least: least, recorded: recorded, at: question.place)
+  }
+
+  private func examined(
+    _ answer: PlaceExamination.Answer, _ live: LiveDatabase, _ share: RecordedShare?
+  ) throws(Outage) -> SchemaExamination {
+    var report = answer.report
+    if let objection = share?.objection { report.add([objection]) }
+    return SchemaExamination(
       survey: live.survey, pending: answer.pending, after: answer.after, migration: answer.migration.fit,
-      why: answer.migration.why, verdicts: answer.verdicts, coming: answer.coming, comingBefore: answer.comingBefore,
-      report: try blobs.put(StableJSON.bytes(answer.report)))
+      why: answer.migration.why, verdicts: share?.limited(answer.verdicts) ?? answer.verdicts, coming: answer.coming,
+      comingBefore: answer.comingBefore, report: try blobs.put(StableJSON.bytes(report)), coverage: share?.coverage)
   }
 
   // MARK: Blobs
@@ -209,8 +227,8 @@ private actor ExaminationLine {
 }
 
 /// JSON with one spelling for equal values, so that equal values are one blob.
-enum StableJSON {
-  static func bytes(_ value: some Encodable) throws(Outage) -> [UInt8] {
+package enum StableJSON {
+  package static func bytes(_ value: some Encodable) throws(Outage) -> [UInt8] {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     do { return try Array(encoder.encode(value)) } catch {
@@ -218,7 +236,7 @@ enum StableJSON {
     }
   }
 
-  static func value<Value: Decodable>(
+  package static func value<Value: Decodable>(
     _ type: Value.Type, of blob: Digest, in blobs: any BlobStore
   ) throws(Outage) -> Value {
     let bytes = try blobs.get(blob)

@@ -128,8 +128,7 @@ final class MigrationRun {
     guard var failure = error as? Failure else { throw error }
     failure.why =
       "\(Self.title(failure.statement)) did not get its lock in \(wait.failures) tries of"
-      + " \(patience.timeout.seconds) s over \(Int(patience.total.seconds)) s\(try oldestTransaction()); promote again"
-      + " when that is over"
+      + " \(patience.timeout.seconds) s over \(Int(patience.total.seconds)) s\(try oldestTransaction())"
     throw failure
   }
 
@@ -165,9 +164,10 @@ final class MigrationRun {
         if done == 0 {
           try noting { try self.book.strike(script.mark.name) }
         } else {
-          failure.why +=
-            "; \(done) of its \(statements.count) statements are done and stay: finish or undo it by hand, then run"
-            + " plimsoll migrate adopt"
+          // What is to be done goes first: whoever clips the sentence cuts its end.
+          failure.why =
+            "\(done) of its \(statements.count) statements are done and stay, so finish or undo it by hand and run plimsoll"
+            + " migrate adopt: \(failure.why)"
         }
         throw failure
       }

@@ -61,7 +61,7 @@ struct MigrationScript: Sendable {
 
 extension Digest {
   /// SHA-256 of the bytes.
-  static func of(_ bytes: [UInt8]) -> Digest {
+  package static func of(_ bytes: [UInt8]) -> Digest {
     let hex = SHA256.hash(data: bytes).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
     return hashed(hex)
   }

@@ -64,6 +64,7 @@ struct PlaceExamination: Sendable {
     // It is applied with one, whatever the migration says.
     report.findings.removeAll { $0.rule == MigrationRule.noLockTimeout.rawValue }
     report.add(try await between(pending, history, schema, report))
+    report.add(lacking(on: rehearsal.schema))
     report.add(rehearsalFindings(rehearsal, report) + differenceFindings(schema))
     return judged(report, pending: pending, after: rehearsal.after ?? live.hash)
   }
@@ -92,6 +93,17 @@ struct PlaceExamination: Sendable {
       }
     }
     return findings
+  }
+
+  /// What the version to come leaves out of its rows. Most of its statements do not run before the migrations, so they
+  /// are not executed after them.
+  private func lacking(on schema: Schema?) -> [Finding] {
+    guard let schema, let coming = question.coming, let set = statements[label(coming)] else { return [] }
+    return RequiredColumns(schema: schema).findings(in: [set]).map { finding in
+      var copy = finding
+      copy.level = .reverse
+      return copy
+    }
   }
 
   // MARK: What is pending

@@ -5,8 +5,9 @@ import Kernel
 /// role that will do it. It tells the schema's hash after them, and what that role may not do.
 struct Rehearsal: Sendable {
   /// nil when one failed.
-  let after: Digest?
+  let schema: Schema?
   let failure: Failure?
+  var after: Digest? { schema.map { .hashed($0.hash) } }
 
   struct Failure: Equatable, Sendable {
     let migration: String
@@ -54,11 +55,12 @@ struct Rehearsal: Sendable {
     for text in texts {
       if let failure = try run.apply(MigrationScript(text)) {
         return Rehearsal(
-          after: nil,
+          schema: nil,
           failure: Failure(migration: text.name, why: failure.why, sqlState: failure.error.sqlState))
       }
     }
     try connection.query("RESET SESSION AUTHORIZATION; RESET ALL")
-    return Rehearsal(after: try CanonicalSchema.hash(connection), failure: nil)
+    return Rehearsal(
+      schema: try CanonicalSchema.reading(connection) { try SchemaReader.read(connection) }, failure: nil)
   }
 }

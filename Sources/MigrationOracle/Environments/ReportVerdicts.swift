@@ -39,7 +39,10 @@ struct ReportVerdicts {
   private static let mostBrokenBefore = OracleFindings.mostBrokenBefore
 
   static func unrecorded(_ client: SchemaClient) -> SchemaVerdict {
-    SchemaVerdict(client, .unknown, why: "nothing was recorded of what \(client.service) \(client.digest.short) sends")
+    SchemaVerdict(
+      client, .unknown,
+      why: "nothing was recorded of what it sends; run 'plimsoll db record -- TESTS' in its build, or send a recording "
+        + "with 'plimsoll db upload', or write 'unknown: allow'")
   }
 
   func verdict(of client: SchemaClient, _ label: String, isComing: Bool) -> SchemaVerdict {
@@ -133,6 +136,6 @@ struct ReportVerdicts {
       message = message.replacing(" (SQLSTATE \(code))", with: "").replacing("; SQLSTATE \(code))", with: ")")
     }
     let words = facts.isEmpty ? message : "\(facts.joined(separator: ", ")): \(message)"
-    return String(words.prefix(SchemaVerdict.reasonLimit))
+    return words.onOneLine(upTo: SchemaVerdict.reasonLimit)
   }
 }

@@ -32,8 +32,8 @@ struct SchemaDump {
         "pg_dump",
         [
           "--dbname=\(words(reached))", "--file=\(folder)/schema.sql", "--schema-only", "--no-password",
-          "--no-comments",
-          "--no-publications", "--no-subscriptions", "--no-security-labels", "--no-tablespaces",
+          "--no-comments", "--encoding=UTF8", "--no-publications", "--no-subscriptions", "--no-security-labels",
+          "--no-tablespaces",
           "--exclude-schema=plimsoll", "--lock-wait-timeout=\(Self.lockWaitMs)",
         ])
       return try String(contentsOfFile: "\(folder)/schema.sql", encoding: .utf8)

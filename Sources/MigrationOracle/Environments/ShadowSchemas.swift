@@ -6,12 +6,14 @@ import Kernel
 ///
 /// One examination at a time uses it; `EnvironmentSchemas` sees to that.
 actor ShadowSchemas {
-  /// Schemas kept; after as many the server is started anew, empty. Each costs some 50 MB of disk.
+  /// Schemas kept, those that were met last. Each costs some 50 MB of disk.
   private static let schemaLimit = 12
 
   private let binaries: String?
   private(set) var server: ShadowServer?
   private var known: [String: ShadowSchema] = [:]
+  /// Keys of `known`, the one that was met last at the end.
+  private var met: [String] = []
 
   /// - Parameter binaries: the folder of `postgres` and `pg_dump`; nil finds the newest that is installed.
   init(binaries: String?) { self.binaries = binaries }
@@ -23,10 +25,11 @@ actor ShadowSchemas {
     try await makeRoles(of: live, on: server)
     let roles = live.roles.map { "\($0.name) \($0.attributes)" }.joined(separator: ",")
     let key = "\(live.place) \(reached.database.role ?? "") \(live.hash) \(live.migrator) \(live.searchPath) \(roles)"
+    met.removeAll { $0 == key }
+    met.append(key)
     if let schema = known[key] { return schema }
-    if known.count >= Self.schemaLimit {
-      await stop()
-      return try await schema(of: live, reached)
+    while known.count >= Self.schemaLimit, met.count > 1 {
+      await known.removeValue(forKey: met.removeFirst())?.forget()
     }
     let dump = try await SchemaDump(binaries: try ServerBinaries.find(given: binaries)).take(of: live, reached)
     let schema = try await ShadowSchema.build(live, role: reached.database.role, dump: dump, on: server)
@@ -36,7 +39,7 @@ actor ShadowSchemas {
 
   func stop() async {
     let stopped = server
-    (server, known) = (nil, [:])
+    (server, known, met) = (nil, [:], [])
     await stopped?.stop()
   }
 
@@ -94,6 +97,12 @@ struct ShadowSchema: Sendable {
     var failure: MigrationApplier.Failure?
     var hash: Digest
     var lines: [String]
+  }
+
+  /// Drops its databases.
+  func forget() async {
+    await oracle.forget()
+    await server.forget(bare)
   }
 
   /// Copies made ahead of the oracle's template, which takes two for a check.

@@ -1,5 +1,6 @@
 import Foundation
 import Kernel
+import Migrations
 
 /// The migrations of a folder, in the order in which its tool applies them; or one file, such as a dump of a schema.
 package struct MigrationFolder: Equatable, Sendable {

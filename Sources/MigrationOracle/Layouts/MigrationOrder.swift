@@ -1,5 +1,6 @@
 import Foundation
 import Kernel
+import Migrations
 
 extension MigrationLayout {
   /// What goes forward among `files`, in the tool's order.

@@ -92,7 +92,7 @@ enum Advice {
   static func shorterLock(_ tree: SQLNode?) -> String {
     switch tree?.kind {
     case "IndexStmt": "CREATE INDEX CONCURRENTLY, outside of a transaction."
-    case "UpdateStmt", "DeleteStmt":
+    case "UpdateStmt", "DeleteStmt", "InsertStmt":
       "Move rows in batches of a few thousand, each in its own transaction, apart from the change of the schema."
     default:
       "Add constraints NOT VALID and VALIDATE them in a later transaction; add a column of the new type and move rows in"

@@ -139,10 +139,13 @@ struct Assignment {
     return !affected.isEmpty
   }
 
+  /// A value that refers to another table's row stays: a fresh one would refer to none.
   private mutating func freshen(_ columns: [String]) -> Bool {
     number += 1
-    let affected = slots.indices.filter {
-      slots[$0].purpose == .written && columns.contains(slots[$0].column?.name ?? "")
+    let affected = slots.indices.filter { index in
+      let slot = slots[index]
+      guard slot.purpose == .written, let name = slot.column?.name, columns.contains(name) else { return false }
+      return slot.relation?.refersElsewhere(name) != true
     }
     for index in affected {
       guard let column = slots[index].column else { continue }
@@ -150,6 +153,13 @@ struct Assignment {
       slots[index].value = slots[index].isArray ? value.map { "{\(PlausibleValue.arrayElement($0))}" } : value
     }
     return !affected.isEmpty
+  }
+}
+
+extension Schema.Relation {
+  /// Whether a column's values are keys of another table.
+  func refersElsewhere(_ column: String) -> Bool {
+    constraints.contains { $0.kind == "f" && $0.target != oid && $0.columns.contains(column) }
   }
 }
 

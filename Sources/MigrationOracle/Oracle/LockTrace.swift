@@ -13,6 +13,7 @@ final class LockTrace {
   private var files: [UInt32: UInt32]
   /// What the transaction under way holds; empty between transactions.
   private var held: [UInt32: Held] = [:]
+  private var toldSeveral = false
   private var transaction = ""
 
   private struct Held {
@@ -32,6 +33,7 @@ final class LockTrace {
   /// cores beside other work (2 million rows, 252 MB, two indexes): 85,000 rows updated, 1.7 million indexed and 8 to
   /// 14 million scanned each second; storage rewritten at 51 MB/s.
   private enum Rate {
+    /// Also for rows that an INSERT takes out of another table.
     static let updatedRows = 85_000.0
     static let indexedRows = 1_000_000.0
     static let scannedRows = 5_000_000.0
@@ -55,7 +57,7 @@ final class LockTrace {
 
   /// Looks at what the backend holds after a statement, inside its transaction.
   func note(_ statement: MigrationStatement) throws {
-    guard !statement.isBulk, !Self.quiet.contains(statement.tree?.kind ?? "") else { return }
+    guard !statement.isBulk, !isQuiet(statement.tree) else { return }
     guard connection.inTransaction else {
       held = [:]
       return noteConcurrent(statement)
@@ -70,6 +72,7 @@ final class LockTrace {
     if let now = rows.first?.first ?? nil, now != transaction {
       transaction = now
       held = [:]
+      toldSeveral = false
     }
     var rewritten: Set<UInt32> = []
     var taken: [UInt32: String] = [:]
@@ -96,7 +99,32 @@ final class LockTrace {
         held[oid] = Held(mode: mode, spot: statement.spot, seconds: held[oid]?.seconds ?? 0)
       }
     }
-    weigh(statement, rewritten: rewritten)
+    noteSeveral(statement)
+    try weigh(statement, rewritten: rewritten)
+  }
+
+  /// An INSERT out of another table may take as long as that is large.
+  private func isQuiet(_ tree: SQLNode?) -> Bool {
+    guard let tree, Self.quiet.contains(tree.kind ?? "") else { return false }
+    return tree.fields(of: "InsertStmt")?["selectStmt"]?.fields(of: "SelectStmt")?["fromClause"] == nil
+  }
+
+  /// Whoever takes two tables in one transaction meets whoever takes them in the other order.
+  private func noteSeveral(_ statement: MigrationStatement) {
+    let strong = held.filter { $0.value.mode != "ShareUpdateExclusiveLock" }
+    guard !toldSeveral, strong.count > 1, strong.values.contains(where: { $0.mode == "AccessExclusiveLock" }) else {
+      return
+    }
+    toldSeveral = true
+    let tables = strong.keys.compactMap { existing[$0]?.label }.sorted()
+    findings.append(
+      Finding(
+        .note, .locks, rule: "locks-several-tables",
+        "one transaction locks \(tables.joined(separator: " and ")): a client that uses them in another order may"
+          + " deadlock with it",
+        migration: statement.spot,
+        instead: "One table to a transaction where that is possible, and a lock_timeout below deadlock_timeout (1 s):"
+          + " then the migration gives way and not the client."))
   }
 
   /// Statements that run outside of a transaction leave nothing to look at; their lock is known from the manual.
@@ -116,8 +144,8 @@ final class LockTrace {
   // MARK: Predicted stall
 
   /// Adds the statement's work to every lock that is held while it runs.
-  private func weigh(_ statement: MigrationStatement, rewritten: Set<UInt32>) {
-    let (seconds, unknown) = work(statement, rewritten: rewritten)
+  private func weigh(_ statement: MigrationStatement, rewritten: Set<UInt32>) throws {
+    let (seconds, unknown) = try work(statement, rewritten: rewritten)
     for oid in held.keys.sorted() {
       guard var lock = held[oid], lock.mode != "ShareUpdateExclusiveLock", let relation = existing[oid] else {
         continue
@@ -149,12 +177,19 @@ final class LockTrace {
   }
 
   /// Seconds that a statement works on tables of known size, and whether it works on one of unknown size.
-  private func work(_ statement: MigrationStatement, rewritten: Set<UInt32>) -> (seconds: Double, unknown: Bool) {
+  private func work(
+    _ statement: MigrationStatement, rewritten: Set<UInt32>
+  ) throws -> (seconds: Double, unknown: Bool) {
     var seconds = 0.0
     var unknown = false
     for oid in rewritten.sorted() {
       guard let relation = existing[oid], statement.tree?.kind != "TruncateStmt" else { continue }
       if let size = size(relation) { seconds += Double(size.bytes) / Rate.rewrittenBytes } else { unknown = true }
+    }
+    if statement.tree?.kind == "InsertStmt" {
+      let names = StatementReading.of(statement.text).tables.map(\.name)
+      let rows = existing.values.filter { names.contains($0.name) }.compactMap { size($0)?.rows }.max()
+      return (seconds + Double(rows ?? 0) / Rate.updatedRows, unknown)
     }
     guard let node = statement.tree?.node, let name = node.fields["relation"]?.string("relname"),
       let relation = existing.values.filter({ $0.name == name }).min(by: { $0.oid < $1.oid })
@@ -171,12 +206,26 @@ final class LockTrace {
         where constraint?["indexname"] == nil && !(constraint?.isTrue("skip_validation") ?? false):
           let unique = ["CONSTR_UNIQUE", "CONSTR_PRIMARY"].contains(constraint?.string("contype"))
           seconds += Double(rows) / (unique ? Rate.indexedRows : Rate.scannedRows)
-        case "AT_SetNotNull", "AT_ValidateConstraint": seconds += Double(rows) / Rate.scannedRows
+        case "AT_SetNotNull":
+          if try isChecked(command.string("name") ?? "", of: relation) { break }
+          seconds += Double(rows) / Rate.scannedRows
+        case "AT_ValidateConstraint": seconds += Double(rows) / Rate.scannedRows
         default: break
         }
       }
     default: break
     }
     return (seconds, unknown)
+  }
+
+  /// Whether a validated check says already that the column is never NULL, so that no row is read (ALTER TABLE, SET NOT
+  /// NULL).
+  private func isChecked(_ column: String, of relation: Schema.Relation) throws -> Bool {
+    try connection.query(
+      """
+      SELECT 1 FROM pg_constraint WHERE conrelid = $1::oid AND contype = 'c' AND convalidated
+        AND pg_get_expr(conbin, conrelid) = '(' || quote_ident($2) || ' IS NOT NULL)'
+      """, ["\(relation.oid)", column]
+    ).first != nil
   }
 }

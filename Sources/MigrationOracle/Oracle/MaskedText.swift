@@ -1,5 +1,6 @@
 /// A statement whose strings a recording has masked (`'***'`): a column of another type than text would refuse them, so
-/// each becomes a parameter of its own, which takes a plausible value of the type that the server infers.
+/// each becomes a parameter of its own, which takes a plausible value of the type that the server infers. And one whose
+/// constants became parameters where the grammar wants constants, as `pg_stat_statements` prints `interval $1`.
 struct MaskedText {
   private(set) var text: String
   /// Numbers of the parameters that were put in.
@@ -9,7 +10,11 @@ struct MaskedText {
 
   init(_ text: String) {
     self.text = text
-    guard text.contains(Self.mask) else { return }
+    if text.contains(Self.mask) { unmask() }
+    self.text = Self.cast(self.text)
+  }
+
+  private mutating func unmask() {
     var next = text.matches(of: /\$(\d+)/).compactMap { Int($0.1) }.max() ?? 0
     var out = ""
     var rest = text[...]
@@ -22,17 +27,40 @@ struct MaskedText {
       }
       next += 1
       parameters.insert(next)
-      // `E'…'` becomes a plain value, `interval '…'` a cast: neither prefix goes before a parameter.
-      if let match = out.firstMatch(of: /(?i)\b(interval|date|timestamp|timestamptz|time|timetz|json|jsonb|uuid)\s*$/) {
-        let type = String(match.1)
-        out.removeSubrange(match.range)
-        out += "CAST($\(next) AS \(type))"
-      } else {
-        if let match = out.firstMatch(of: /(?i)\b(e|u&)$/) { out.removeSubrange(match.range) }
-        out += "$\(next)"
+      // `E'…'` becomes a plain value: its prefix does not go before a parameter.
+      if let match = out.firstMatch(of: /(?i)\b(e|u&)$/) { out.removeSubrange(match.range) }
+      if out.last?.isLetter == true { out += " " }
+      out += "$\(next)"
+    }
+    text = out + rest
+  }
+
+  /// `interval $1` as `CAST($1 AS interval)`: no grammar has a type's name before a parameter, so nothing else is meant.
+  private static func cast(_ text: String) -> String {
+    guard hasWordBeforeParameter(text) else { return text }
+    let typed =
+      /(?i)\b(interval|date|timestamptz|timetz|time(?:stamp)?(?:\s*\(\d\))?(?:\s+with(?:out)?\s+time\s+zone)?|jsonb?|uuid|inet|cidr|bytea|numeric|bool(?:ean)?|point)\s+\$(\d+)(?:\s+(year|month|day|hour|minute|second)\b)?/
+    return text.replacing(typed) { match in
+      "CAST($\(match.2) AS \(match.1)\(match.3.map { " \($0)" } ?? ""))"
+    }
+  }
+
+  /// Whether a letter and space stand before a `$`: the texts of which that is true are few, and a regex is slow.
+  private static func hasWordBeforeParameter(_ text: String) -> Bool {
+    var isWord = false
+    var isSpaced = false
+    for byte in text.utf8 {
+      switch byte {
+      case UInt8(ascii: " "), UInt8(ascii: "\n"), UInt8(ascii: "\t"), UInt8(ascii: "\r"): isSpaced = true
+      case UInt8(ascii: "$"):
+        if isWord, isSpaced { return true }
+        (isWord, isSpaced) = (false, false)
+      default:
+        isWord = byte | 0x20 >= UInt8(ascii: "a") && byte | 0x20 <= UInt8(ascii: "z") || byte == UInt8(ascii: ")")
+        isSpaced = false
       }
     }
-    self.text = out + rest
+    return false
   }
 
   /// Functions that take anything: there a parameter has no type (42P18) and a string is text.

@@ -64,6 +64,9 @@ package struct Oracle: Sendable {
     return prepared.failure == nil ? Migrations.Catalog(prepared.schema) : nil
   }
 
+  /// Drops the histories that were built, with their copies.
+  package func forget() async { await histories.forget() }
+
   private func finish(_ databases: [String], _ prepared: PreparedHistory) async {
     // Not waited for: the caller has its answer, and the server drops them with itself at the latest.
     let (server, readyClones) = (server, readyClones)

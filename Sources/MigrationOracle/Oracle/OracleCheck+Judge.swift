@@ -128,7 +128,7 @@ extension OracleCheck {
     }
     let trials = WriteTrials(
       candidates, roles: roles, difference: difference, before: beforeTrial, after: afterTrial, rows: rows,
-      triggerBodies: try triggerBodies(difference))
+      triggerBodies: try triggerBodies(difference), bodiesBefore: bodies)
     try trials.run(tried.compactMap { index in outcomes[index].shape.map { (index, $0) } })
     values = trials.values
     var issues: [Issue] = []
@@ -183,6 +183,14 @@ extension OracleCheck {
             + " migration changes nothing that could refuse them"))
     }
     return issues
+  }
+
+  /// What functions do before the migration.
+  private func bodies(_ functions: [UInt32]) throws -> [String] {
+    let list = functions.map(String.init).joined(separator: ", ")
+    return try PostgresConnection(before).query("SELECT prosrc FROM pg_proc WHERE oid IN (\(list))").rows.compactMap {
+      $0[0]
+    }
   }
 
   /// What new and changed triggers run, after the migration.

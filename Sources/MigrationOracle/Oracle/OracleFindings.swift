@@ -93,5 +93,5 @@ enum OracleFindings {
     }
   }
 
-  private static func percent(_ share: Double) -> String { "\((share * 1000).rounded(.down) / 10) %" }
+  static func percent(_ share: Double) -> String { "\((share * 1000).rounded(.down) / 10) %" }
 }

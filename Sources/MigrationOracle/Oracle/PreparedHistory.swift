@@ -75,4 +75,12 @@ actor PreparedHistories {
       throw error
     }
   }
+
+  func forget() async {
+    let all = known.values
+    known = [:]
+    for task in all {
+      if let history = try? await task.value { await server.forget(history.database) }
+    }
+  }
 }

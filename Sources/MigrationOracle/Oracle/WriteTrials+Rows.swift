@@ -78,8 +78,28 @@ extension WriteTrials {
         key.kind == "f" && key.target != child.oid && written.contains { $0.oid == key.target }
       }
     }
-    guard !children.isEmpty else { return nil }
-    return ["SET LOCAL session_replication_role = replica"]
-      + children.map { "DELETE FROM \($0.identifier)" } + ["SET LOCAL session_replication_role = origin"]
+    return children.isEmpty ? nil : Self.emptied(children)
+  }
+
+  /// By number, which a table keeps when the migration gives it another name; one that is gone needs nothing.
+  private static func emptied(_ tables: [Schema.Relation]) -> [String] {
+    let list = tables.map { String($0.oid) }.joined(separator: ", ")
+    return [
+      "SET LOCAL session_replication_role = replica",
+      "DO $plimsoll$ DECLARE known regclass; BEGIN FOR known IN SELECT oid FROM pg_class WHERE oid IN (\(list))"
+        + " LOOP EXECUTE 'DELETE FROM ' || known; END LOOP; END $plimsoll$",
+      "SET LOCAL session_replication_role = origin",
+    ]
+  }
+
+  /// SQL that empties the table that an INSERT fills, where a unique key consists of references alone, such as a table
+  /// that joins two others: it has no fresh values, and the shadow's own rows must not be what stops it.
+  func emptying(_ index: Int, _ error: PostgresError) -> [String]? {
+    guard error.sqlState == "23505", candidates[index].reading.kind == .insert,
+      let relation = difference.relations(candidates[index].reading.written, of: candidates[index]).first,
+      let key = relation.indexes.first(where: { $0.name == error.constraint }), !key.columns.isEmpty,
+      key.columns.allSatisfy({ relation.refersElsewhere($0) })
+    else { return nil }
+    return Self.emptied([relation])
   }
 }

@@ -31,6 +31,8 @@ final class WriteTrials {
   let rows: ExistingRows
   /// Bodies of the functions that new or changed triggers run, after the migration, by OID.
   let triggerBodies: [UInt32: String]
+  /// Bodies of functions before the migration, by their OIDs; asked for only when a function refuses what it is given.
+  let bodiesBefore: ([UInt32]) throws -> [String]
   var shapes: [Int: StatementShape] = [:]
   var assignments: [Int: Assignment] = [:]
   /// What makes a statement run before that other rows of the shadow would stop.
@@ -44,9 +46,10 @@ final class WriteTrials {
   /// - Parameter rows: of the schema before, as its owner sees them.
   init(
     _ candidates: [Candidate], roles: [String], difference: SchemaDifference, before: Trial, after: Trial,
-    rows: ExistingRows, triggerBodies: [UInt32: String]
+    rows: ExistingRows, triggerBodies: [UInt32: String], bodiesBefore: @escaping ([UInt32]) throws -> [String]
   ) {
     self.triggerBodies = triggerBodies
+    self.bodiesBefore = bodiesBefore
     self.candidates = candidates
     self.roles = roles
     self.difference = difference
@@ -135,6 +138,8 @@ final class WriteTrials {
     for _ in 0..<Assignment.maximalTries {
       if last.sqlState == "23503", arrangements[index] == nil, let freeing = freeing(index) {
         arrangements[index] = freeing
+      } else if arrangements[index] == nil, let emptying = emptying(index, last) {
+        arrangements[index] = emptying
       } else if !assignment.mend(last, on: relation) {
         break
       }
@@ -143,19 +148,32 @@ final class WriteTrials {
         last = error
         continue
       }
-      assignments[index] = assignment
-      let now = try after.execute(candidates, [execution], roles: roles)[0]
-      if let error = now.error {
-        settle(index, .broke(error, execution, how: "with values made up", beyondEvidence: false))
-      } else {
-        affected[index] = now.affected
-        settle(index, .held)
-        if now.affected == 0 { try compareEffects([(execution, "with values made up")]) }
-      }
-      return
+      return try compare(index, assignment)
+    }
+    if let accepted = try acceptedState(index, assignment) {
+      arrangements[index] = accepted.arrangement
+      return try compare(index, accepted.assignment)
     }
     assignments[index] = nil
     settle(index, .undecided(last))
+  }
+
+  /// What ran before is run after.
+  private func compare(_ index: Int, _ assignment: Assignment) throws {
+    assignments[index] = assignment
+    let execution = execution(index, assignment.values)
+    let now = try after.execute(candidates, [execution], roles: roles)[0]
+    if now.isUntried, let error = now.error {
+      // The rows could not be put into the state that it ran in before: that says nothing about the statement.
+      assignments[index] = nil
+      settle(index, .undecided(error))
+    } else if let error = now.error {
+      settle(index, .broke(error, execution, how: "with values made up", beyondEvidence: false))
+    } else {
+      affected[index] = now.affected
+      settle(index, .held)
+      if now.affected == 0 { try compareEffects([(execution, "with values made up")]) }
+    }
   }
 
   func assignment(_ index: Int) throws -> Assignment {

@@ -52,7 +52,14 @@ package final class PostgresConnection {
     guard PQstatus(made) == CONNECTION_OK else {
       let why = Self.line(PQerrorMessage(made))
       PQfinish(made)
-      throw Outage("postgres", "the server cannot be reached: \(why); check that it runs and that it lets you in")
+      // Whoever answers FATAL is there, and says so in every language.
+      guard why.contains("FATAL") else {
+        throw Outage("postgres", "the server cannot be reached: \(why); check that it runs, and its host and port")
+      }
+      throw Outage(
+        "postgres",
+        "the server turned us away: \(why); correct the role, the password or the database in the URL, or mend what the"
+          + " server lacks")
     }
     connection = made
     // libpq would print what the server remarks to standard error.

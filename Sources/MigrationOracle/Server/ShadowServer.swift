@@ -67,7 +67,8 @@ package actor ShadowServer {
     } catch {
       // A template that was half built is of no use.
       await discard(name)
-      throw error
+      guard let outage = error as? Outage else { throw error }
+      throw Outage("shadow", outage.sentence, sources: outage.sources + lastWords)
     }
   }
 
@@ -95,6 +96,14 @@ package actor ShadowServer {
   /// Waits for the copies that are under way.
   package func awaitClones(of template: String) async {
     for task in ready[template] ?? [] { _ = try? await task.value }
+  }
+
+  /// Drops a template and its copies; nobody may use one.
+  package func forget(_ template: String) async {
+    let copies = ready.removeValue(forKey: template) ?? []
+    for name in used.removeValue(forKey: template) ?? [] { await discard(name) }
+    for copy in copies { if let name = try? await copy.value { await discard(name) } }
+    await discard(template)
   }
 
   private func makeClone(of template: String) -> Task<String, any Error> {

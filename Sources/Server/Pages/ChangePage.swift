@@ -26,6 +26,8 @@ struct ChangePage: Sendable {
   let approvals: String?
   let checks: [Check]
   let hasChecks: Bool
+  let reviews: [Review]
+  let hasReviews: Bool
   let missing: [String]
   let isMissing: Bool
   let queue: String
@@ -67,6 +69,24 @@ struct ChangePage: Sendable {
     let words: String
   }
 
+  /// What a database says of its migrations: a check like those of others.
+  struct Review: Sendable {
+    let place: String
+    let address: String
+    let badge: Badge
+    let why: String?
+    /// Migration, statement and reason side by side; nil when it has none, or could not be judged.
+    let report: String?
+
+    init(_ view: ReviewView) {
+      place = view.place
+      address = "/schemas/" + view.place.split(separator: "/").map { Short.part(String($0)) }.joined(separator: "/")
+      badge = Badge(review: view)
+      why = view.why.isEmpty ? nil : Words.sentence(view.why)
+      report = view.report.map { "/migrations/\($0)" }
+    }
+  }
+
   init(_ view: ChangeView, now: Instant) {
     entry = view.entry
     repository = view.repository
@@ -97,16 +117,38 @@ struct ChangePage: Sendable {
         words: "by \(check.reporter) on \(Short.commit(check.commit))\(elsewhere)")
     }
     hasChecks = !checks.isEmpty
+    // Of a change without migrations there is nothing to be read.
+    reviews = view.reviews.filter { $0.report != nil || !$0.why.isEmpty || !$0.passes }.map(Review.init)
+    hasReviews = !reviews.isEmpty
     missing = view.missing.map(Words.sentence)
     isMissing = !missing.isEmpty
     queue = "/queues/\(Short.part(view.repository))"
     history = view.history.map { row in
       Row(
-        at: Moment(row.atMs, now: now), sentence: row.sentence, log: row.log.map { "/logs/\($0)" },
+        at: Moment(row.atMs, now: now), sentence: row.sentence, log: row.log.map(view.reviews.page),
         ledger: LedgerPage.address(of: row.position))
     }
     promotions = view.promotions.map { PromotionBlock($0, now: now) }
     hasPromotions = !view.promotions.isEmpty
     hasLanded = view.outcome == "landed"
+  }
+}
+
+extension [ReviewView] {
+  /// Where the output of a run is read, or a report on migrations.
+  func page(of log: String) -> String { contains { $0.report == log } ? "/migrations/\(log)" : "/logs/\(log)" }
+}
+
+extension Badge {
+  fileprivate init(review: ReviewView) {
+    let tone = review.passes ? (review.fit == "compatible" ? "good" : "waiting") : "bad"
+    let words =
+      switch review.fit {
+      case "breaks": "breaks what lives there"
+      case "hazard": review.passes ? "passed with a hazard" : "hazard"
+      case "unknown": review.passes ? "passed untold" : "cannot be told"
+      default: review.passes ? "compatible" : "refused"
+      }
+    self.init(words: words, tone: tone)
   }
 }

@@ -86,7 +86,8 @@ struct OverviewPage: Sendable {
         FinishedRow(
           entry: finished.entry, address: "/changes/\(Short.part(queue.repository))/\(finished.entry)",
           subject: finished.title, author: finished.author, badge: badge(outcome: finished.outcome),
-          sentence: finished.sentence, log: finished.log.map { "/logs/\($0)" }, at: Moment(finished.atMs, now: now))
+          sentence: finished.sentence, log: finished.log.map(finished.reviews.page),
+          at: Moment(finished.atMs, now: now))
       })
   }
 

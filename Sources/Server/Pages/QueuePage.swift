@@ -133,7 +133,7 @@ struct QueuePage: Sendable {
       Left(
         entry: left.entry, address: "/changes/\(Short.part(view.repository))/\(left.entry)", subject: left.title,
         author: left.author, badge: OverviewPage.badge(outcome: left.outcome), sentence: left.sentence,
-        log: left.log.map { "/logs/\($0)" }, at: Moment(left.atMs, now: now), wait: WaitBar(left.waits))
+        log: left.log.map(left.reviews.page), at: Moment(left.atMs, now: now), wait: WaitBar(left.waits))
     }
     hasFinished = !finished.isEmpty
     waits = told?.groups.map { AnalyticsRow($0) } ?? []

@@ -72,7 +72,35 @@ struct SchemaPage: Sendable {
   let hasVersions: Bool
   let history: [Change]
   let hasHistory: Bool
+  let floors: [String]
+  let hasFloors: Bool
+  let coverage: Coverage?
   let ledger: String
+
+  /// How much of what is really sent was recorded.
+  struct Coverage: Sendable {
+    let badge: Badge
+    let sentence: String
+    let examples: [String]
+    let hasExamples: Bool
+
+    init(_ view: SchemaCoverageView) {
+      let isEnough = view.share >= view.least
+      // Rounded down: what is not enough must not read like it.
+      let share = Words.percent((view.share * 100).rounded(.down) / 100)
+      badge = Badge(words: "\(share) recorded", tone: isEnough ? "good" : "waiting")
+      let rest =
+        view.unrecorded == 0
+        ? "Everything that it counted was recorded."
+        : "Of \(Words.count(view.counted, "different statement")), \(view.unrecorded) "
+          + "\(view.unrecorded == 1 ? "was" : "were") never recorded."
+      sentence =
+        "The recordings of who lives here cover \(share) of what the database counted, and "
+        + "\(Words.percent(view.least)) are asked for. \(rest)"
+      examples = view.examples
+      hasExamples = !view.examples.isEmpty
+    }
+  }
 
   struct Version: Sendable {
     let service: String
@@ -91,6 +119,11 @@ struct SchemaPage: Sendable {
     let pending: [String]
     let report: String
     let at: Moment
+    let atRisk: [Version]
+    let hasAtRisk: Bool
+    /// What of the ways back would be left.
+    let waysBack: [String]
+    let hasWaysBack: Bool
     /// The command that takes the risk.
     let command: String
   }
@@ -122,6 +155,8 @@ struct SchemaPage: Sendable {
         subject: "\(refused.service) \(Short.commit(refused.commit)) \(refused.title)",
         why: Words.sentence(refused.why),
         pending: refused.pending, report: "/migrations/\(refused.report)", at: Moment(refused.atMs, now: now),
+        atRisk: refused.atRisk.map(Self.version), hasAtRisk: !refused.atRisk.isEmpty,
+        waysBack: refused.floors.map { Self.words($0, isComing: true) }, hasWaysBack: !refused.floors.isEmpty,
         command: "plimsoll migrate override \(view.environment)/\(view.database) --commit "
           + "\(Short.commit(refused.commit)) --reason …")
     }
@@ -141,7 +176,23 @@ struct SchemaPage: Sendable {
         at: Moment(change.atMs, now: now))
     }
     hasHistory = !view.history.isEmpty
+    floors = view.floors.map { Self.words($0, isComing: false) }
+    hasFloors = !floors.isEmpty
+    coverage = view.coverage.map(Coverage.init)
     ledger = "/ledger?stream=schema:\(Short.part(view.environment))/\(Short.part(view.database))"
+  }
+
+  /// - Parameter isComing: once the migrations that were refused were applied.
+  private static func words(_ view: SchemaFloorView, isComing: Bool) -> String {
+    let barred = view.barred.map(Short.commit).joined(separator: ", ")
+    let reach =
+      if let floor = view.commit.map(Short.commit) {
+        isComing ? "could go back as far as \(floor) then" : "may go back as far as \(floor)"
+      } else {
+        isComing ? "could not go back at all then" : "cannot go back at all"
+      }
+    let fails = isComing ? "would fail" : view.barred.count == 1 ? "fails" : "fail"
+    return "\(view.service) \(reach)" + (barred.isEmpty ? "." : "; \(barred) \(fails).")
   }
 
   private static func version(_ view: SchemaVersionView) -> Version {
@@ -201,11 +252,14 @@ struct FindingsPage: Sendable {
 
   struct Row: Sendable {
     let badge: Badge
-    let message: String
+    /// What meets what, where migration, statement and reason stand side by side below it; else the reason itself.
+    let headline: String
     /// `db/0042.sql:3`, and the statement there; nil when no line did it.
     let migration: Side?
     /// The version that sends it, and the statement; nil when none was captured.
     let statement: Side?
+    /// Beside the two; nil where one of them is missing.
+    let reason: Side?
     let code: String?
     let instead: String?
   }
@@ -262,14 +316,29 @@ extension FindingsPage.Row {
       case .inconclusive: Badge(words: "cannot be told", tone: "waiting")
       case .breaks: Badge(words: "breaks", tone: "bad")
       }
-    message = finding.message
     migration = finding.migration.map { FindingsPage.Side(title: "\($0.file):\($0.line)", text: $0.text) }
     statement = finding.statement.map { statement in
       let version = FindingsPage.short(statement.version)
       return FindingsPage.Side(
         title: statement.name.map { "\(version), \($0)" } ?? version, text: statement.text)
     }
-    code = finding.sqlState.map { "SQLSTATE \($0)" }
+    let code = finding.sqlState.map { "SQLSTATE \($0)" }
+    if finding.kind != .note, let migration, let sender = finding.statement {
+      let does =
+        switch finding.kind {
+        case .breaks: "breaks"
+        case .hazard: "endangers"
+        case .inconclusive, .note: "leaves in doubt"
+        }
+      headline = "\(migration.title) \(does) what \(FindingsPage.short(sender.version)) sends"
+      reason = FindingsPage.Side(
+        title: code.map { "Why, \($0)" } ?? "Why", text: Words.sentence(finding.message))
+      self.code = nil
+    } else {
+      headline = Words.sentence(finding.message)
+      reason = nil
+      self.code = code
+    }
     instead = finding.instead
   }
 }

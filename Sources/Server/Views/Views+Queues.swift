@@ -11,13 +11,16 @@ extension Views {
     let explanation = MergeQueue.explanation(of: state)
     let parts = stream.name.split(separator: "/", maxSplits: 1).map(String.init)
     let stalls = Watchdog.stalls(in: state.sight(at: now), at: now)
+    var stallOf: [Int: Stall] = [:]
+    for stall in stalls { for entry in stall.entries where stallOf[entry] == nil { stallOf[entry] = stall } }
+    let forecasts = state.landingForecasts(at: now)
     return QueueView(
       repository: state.policy?.repository.rawValue ?? parts.first ?? stream.name,
       trunk: state.policy?.trunk.rawValue ?? parts.last ?? "", head: state.trunk?.rawValue,
       headline: Words.ended(explanation.headline), slots: state.policy?.slots ?? 0,
       mode: (state.policy?.scheduling.mode ?? .auto).rawValue, hold: hold(state),
       entries: zip(state.entries, explanation.entries).map { entry, line in
-        self.entry(entry, line, in: state, stalls.first { $0.entries.contains(entry.id) }, now: now)
+        self.entry(entry, line, in: state, stallOf[entry.id], forecasts, now: now)
       },
       builds: explanation.builds.map { build($0, in: state) },
       finished: state.finished.reversed().map(finished),
@@ -30,12 +33,12 @@ extension Views {
       let line = MergeQueue.explanation(of: state).entries.first(where: { $0.entry == id })
     else { return nil }
     let stall = Watchdog.stalls(in: state.sight(at: now), at: now).first { $0.entries.contains(id) }
-    return self.entry(entry, line, in: state, stall, now: now)
+    return self.entry(entry, line, in: state, stall, state.landingForecasts(at: now), now: now)
   }
 
   private static func entry(
     _ entry: MergeQueue.Entry, _ line: MergeQueue.Explanation.Line, in state: MergeQueue.State, _ stall: Stall?,
-    now: Instant
+    _ forecasts: (Int) -> Forecast?, now: Instant
   ) -> EntryView {
     let parts = entry.waits.parts(at: now)
     let isLong = entry.waits.whole(at: now) >= Levers.target
@@ -47,12 +50,12 @@ extension Views {
       lanes: entry.lanes?.labels ?? [], unit: unit.count > 1 ? unit : [], activity: line.activity.rawValue,
       submittedAtMs: entry.facts.submittedAt.milliseconds, sinceMs: line.since.milliseconds,
       reason: Words.ended(line.reason),
-      waits: waits(parts), forecast: stall == nil ? forecast(entry, in: state, now: now) : nil,
+      waits: waits(parts), forecast: stall == nil ? forecasts(entry.id).map { forecast($0, from: now) } : nil,
       stall: stall.map {
         StallView(
           cause: $0.cause.rawValue, sentence: "\($0.sentence) \($0.nextStep)", levers: [levers].compactMap { $0 })
       } ?? levers.map { StallView(cause: "longWait", sentence: line.reason, levers: [$0]) },
-      note: entry.note.map { note($0, state.fate(of: $0)) })
+      note: entry.note.map { note($0, state.fate(of: $0)) }, reviews: entry.reviews.map(review))
   }
 
   /// What is said on the change itself.
@@ -70,18 +73,20 @@ extension Views {
   /// The one that waits to be written, else the last that was to be said, and what became of it.
   private static func note(on record: Chronicle.ChangeRecord, in state: MergeQueue.State) -> NoteView? {
     if let waiting = state.notes.last(where: { $0.entry == record.facts.id }) { return note(waiting, nil) }
+    if let left = record.outcome, record.isOutcomeTold, record.note == nil || record.note?.note.standing != nil {
+      // Of the note on its outcome no event tells, unless it was written or given up.
+      return NoteView(
+        text: MergeQueue.Note.text(of: left), atMs: left.at.milliseconds, state: "abandoned", writtenAtMs: nil,
+        why: "it was dropped before the forge had it")
+    }
     return record.note.map { note($0.note, $0.fate ?? state.fate(of: $0.note)) }
   }
 
-  /// Nil until a run has ended, and while people hold it up: it lands when somebody lets it.
-  private static func forecast(
-    _ entry: MergeQueue.Entry, in state: MergeQueue.State, now: Instant
-  ) -> ForecastView? {
-    state.forecast(of: entry.id, at: now).map { forecast in
-      ForecastView(
-        earliestMs: (now + forecast.earliest).milliseconds, likelyMs: (now + forecast.likely).milliseconds,
-        latestMs: (now + forecast.latest).milliseconds)
-    }
+  /// An entry has none until a run has ended, and while people hold it up: it lands when somebody lets it.
+  private static func forecast(_ forecast: Forecast, from now: Instant) -> ForecastView {
+    ForecastView(
+      earliestMs: (now + forecast.earliest).milliseconds, likelyMs: (now + forecast.likely).milliseconds,
+      latestMs: (now + forecast.latest).milliseconds)
   }
 
   private static func hold(_ state: MergeQueue.State) -> QueueHoldView? {
@@ -101,9 +106,10 @@ extension Views {
   ) -> QueueBuildView {
     let build = state.builds.first { $0.id == line.build }
     let last = line.members.last.flatMap { state.entries.place(of: $0) } ?? 0
+    let members = Set(line.members)
     return QueueBuildView(
       build: line.build, members: line.members,
-      without: state.entries.prefix(last).map(\.id).filter { !line.members.contains($0) },
+      without: state.entries.prefix(last).map(\.id).filter { !members.contains($0) },
       purpose: line.purpose.rawValue, state: word(for: line.activity, build), sinceMs: line.since.milliseconds,
       log: build?.runs.last?.log.rawValue, sentence: line.assumes)
   }
@@ -136,7 +142,7 @@ extension Views {
       entry: entry.facts.id, branch: entry.facts.branch.rawValue, author: entry.facts.author,
       title: entry.facts.title, outcome: outcome, sentence: entry.sentence, commit: commit?.rawValue,
       log: log?.rawValue, submittedAtMs: entry.facts.submittedAt.milliseconds, atMs: entry.at.milliseconds,
-      waits: waits(entry.waits))
+      waits: waits(entry.waits), reviews: entry.reviews.map(review))
   }
 
   static func change(
@@ -163,6 +169,7 @@ extension Views {
         HappeningView(
           position: $0.position, atMs: $0.at.milliseconds, sentence: $0.sentence, log: $0.log?.rawValue)
       },
-      promotions: promotions, note: note(on: record, in: state))
+      promotions: promotions, note: note(on: record, in: state),
+      reviews: record.reviews.map(review))
   }
 }

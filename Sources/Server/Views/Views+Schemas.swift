@@ -1,5 +1,6 @@
 import API
 import Kernel
+import MergeQueues
 import Migrations
 
 extension Views {
@@ -9,8 +10,31 @@ extension Views {
       repository: policy.repository.rawValue, migrations: policy.path, phase: phase(state), sentence: sentence(state),
       schema: state.survey?.schema.rawValue, applied: state.survey?.applied, last: state.survey?.last?.name,
       unfinished: state.survey?.unfinished, waiting: state.waiting.count,
-      versions: state.versions.map { version($0, in: state) }, refused: state.refused.map(refusal),
-      override: state.override.map(override), history: state.history.map(change))
+      versions: state.versions.map { version($0, in: state) }, refused: state.refused.map { refusal($0, in: state) },
+      override: state.override.map(override), history: state.history.map(change), floors: floors(state.reaches()),
+      coverage: state.coverage.map(coverage))
+  }
+
+  private static func floors(
+    _ reaches: [(service: ServiceName, reach: DatabaseSchema.State.Reach)]
+  ) -> [SchemaFloorView] {
+    reaches.map { service, reach in
+      SchemaFloorView(
+        service: service.rawValue, commit: reach.floor?.commit.rawValue, digest: reach.floor?.digest.rawValue,
+        barred: reach.barred.map(\.commit.rawValue))
+    }
+  }
+
+  private static func coverage(_ coverage: SchemaCoverage) -> SchemaCoverageView {
+    SchemaCoverageView(
+      share: coverage.share, least: coverage.least, counted: coverage.counted, unrecorded: coverage.unrecorded,
+      examples: coverage.examples)
+  }
+
+  static func review(_ noted: MergeQueue.NotedReview) -> ReviewView {
+    ReviewView(
+      place: noted.place, fit: noted.review.fit.rawValue, passes: noted.review.passes, why: noted.review.why,
+      report: noted.review.report?.rawValue)
   }
 
   private static func phase(_ state: DatabaseSchema.State) -> String {
@@ -40,18 +64,34 @@ extension Views {
   private static func version(
     _ live: DatabaseSchema.LiveVersion, in state: DatabaseSchema.State
   ) -> SchemaVersionView {
-    let verdict = state.verdict(on: live.client)
-    return SchemaVersionView(
+    version(live, state.verdict(on: live.client), in: state)
+  }
+
+  private static func version(
+    _ live: DatabaseSchema.LiveVersion, _ verdict: SchemaVerdict?, in state: DatabaseSchema.State
+  ) -> SchemaVersionView {
+    SchemaVersionView(
       service: live.service.rawValue, digest: live.version.digest.rawValue, commit: live.version.commit.rawValue,
-      standing: live.isGranted ? "granted" : live.version.standing.rawValue, recorded: live.statements != nil,
+      standing: live.isGranted ? "granted" : live.version.standing.rawValue,
+      recorded: live.statements != nil || state.upload(of: live.service, live.version.digest) != nil,
       fit: verdict?.fit.rawValue, why: verdict?.why ?? "")
   }
 
-  private static func refusal(_ refused: DatabaseSchema.RefusedAsk) -> SchemaRefusalView {
-    SchemaRefusalView(
+  private static func refusal(
+    _ refused: DatabaseSchema.RefusedAsk, in state: DatabaseSchema.State
+  ) -> SchemaRefusalView {
+    let examination = refused.examination
+    let atRisk = examination.verdicts.filter { $0.fit != .compatible }.compactMap { verdict in
+      state.versions.first {
+        $0.service == verdict.client.service && $0.version.digest == verdict.client.digest
+      }.map { version($0, verdict, in: state) }
+    }
+    // Who brings no migration leaves everybody where they are.
+    let floors = examination.pending.isEmpty ? [] : self.floors(state.reaches(after: examination))
+    return SchemaRefusalView(
       service: refused.ask.service.rawValue, commit: refused.ask.commit.rawValue, title: refused.ask.title,
-      why: refused.why, pending: refused.examination.pending.map(\.name),
-      report: refused.examination.report.rawValue, atMs: refused.at.milliseconds)
+      why: refused.why, pending: examination.pending.map(\.name), report: examination.report.rawValue,
+      atRisk: atRisk, floors: floors, atMs: refused.at.milliseconds)
   }
 
   private static func override(_ override: DatabaseSchema.Override) -> SchemaOverrideView {

@@ -24,8 +24,16 @@ struct AcceptCommand: AsyncParsableCommand {
     case landings
     /// `kill -9` at random moments loses nothing of a queue and lands nothing untested.
     case queueKills = "queue-kills"
+    /// No statement fails and no contract is refused wrongly, whatever comes between what.
+    case interleavings
 
-    var isOfQueue: Bool { self == .landings || self == .queueKills }
+    /// Played with the harbor's releases.
+    var isOfHarbor: Bool {
+      switch self {
+      case .rollback, .healthy, .blackout, .kills, .variants: true
+      case .landings, .queueKills, .interleavings: false
+      }
+    }
   }
 
   @Option(name: .long, help: "The harbor example.", completion: .directory)
@@ -44,7 +52,9 @@ struct AcceptCommand: AsyncParsableCommand {
   var ciSeconds = 20.0
   @Option(name: .long, help: "Kills of a server whose queue is at work.")
   var queueKills = 20
-  @Option(name: .long, help: "Seed of the random moments.")
+  @Option(name: .long, help: "Interleavings of deployments, rollbacks and contracts on a PostgreSQL.")
+  var interleavings = 100
+  @Option(name: .long, help: "Seed of the random moments, and of the first interleaving.")
   var seed: UInt64 = 1
   @Option(name: .long, help: "Where to write the report.", completion: .file(extensions: ["json"]))
   var report = "accept-report.json"
@@ -52,13 +62,16 @@ struct AcceptCommand: AsyncParsableCommand {
   func validate() throws {
     guard (2...1000).contains(landings) else { throw ValidationError("--landings is a number from 2 to 1000.") }
     guard (2...1000).contains(queueKills) else { throw ValidationError("--queue-kills is a number from 2 to 1000.") }
+    guard (1...10_000).contains(interleavings) else {
+      throw ValidationError("--interleavings is a number from 1 to 10000.")
+    }
     guard (0.1...600).contains(ciSeconds) else { throw ValidationError("--ci-seconds is a time from 0.1 to 600.") }
   }
 
   func run() async throws {
     let folder = FileManager.default.temporaryDirectory.appending(path: "plimsoll-accept-\(getpid())").path
     var told = AcceptReport()
-    if only.contains(where: { !$0.isOfQueue }) { told = try await ofHarbor(folder) }
+    if only.contains(where: \.isOfHarbor) { told = try await ofHarbor(folder) }
     let queue = AcceptQueue(folder: "\(folder)-queue", seed: seed)
     if only.contains(.landings) {
       await told.carryOut("the trial of landings") { report in
@@ -68,6 +81,11 @@ struct AcceptCommand: AsyncParsableCommand {
     if only.contains(.queueKills) {
       await told.carryOut("the trial of a killed queue") { report in
         try await queue.kills(queueKills, into: &report)
+      }
+    }
+    if only.contains(.interleavings) {
+      await told.carryOut("the trial of interleavings") { report in
+        try await AcceptInterleavings(seed: seed).run(interleavings, into: &report)
       }
     }
     try JSONEncoder.report.encode(told).write(to: URL(filePath: report), options: .atomic)
@@ -137,6 +155,7 @@ struct AcceptReport: Codable {
   var verdictToLastSentMs: [Int64] = []
   var landings: QueueLandings.Outcome?
   var queueKills: QueueKills.Outcome?
+  var interleavings: AcceptInterleavings.Outcome?
 
   mutating func promise(_ promise: String, _ held: Bool, _ detail: String) {
     promises.append(Promise(promise: promise, held: held, detail: detail))

@@ -1,3 +1,4 @@
+import API
 import ArgumentParser
 import Foundation
 import Kernel
@@ -7,7 +8,7 @@ import StatementProxy
 struct DBCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "db", abstract: "Record which statements a version sends to its database.",
-    subcommands: [DBRecordCommand.self])
+    subcommands: [DBRecordCommand.self, DBUploadCommand.self])
 }
 
 struct DBRecordCommand: AsyncParsableCommand {
@@ -17,6 +18,7 @@ struct DBRecordCommand: AsyncParsableCommand {
       'plimsoll db record -o v41.jsonl -- npm test' starts a proxy on a free port of 127.0.0.1, runs the command with \
       PGHOST, PGPORT and DATABASE_URL leading to it, and ends with the command's exit code.
       'plimsoll db record --listen 127.0.0.1:6432 --upstream db:5432 -o v41.jsonl' records until Ctrl-C or SIGTERM.
+      With --upload it tells a server what it has, each minute and at its end; PLIMSOLL_TOKEN holds the server's token.
       No statement is altered. Values are kept as their lengths unless --policy keep (docs/statements.md).
       """)
 
@@ -53,6 +55,15 @@ struct DBRecordCommand: AsyncParsableCommand {
     help: ArgumentHelp(
       "Another variable of the command that holds a database's URL. May be repeated.", valueName: "name"))
   var urlVariable: [String] = []
+  @Option(
+    name: .long,
+    help: ArgumentHelp(
+      "The Plimsoll server that is told of it, for example http://127.0.0.1:7878.", valueName: "server"))
+  var upload: String?
+  @Option(name: .long, help: "With --upload: whose statements they are.")
+  var service: String?
+  @Option(name: .long, help: "With --upload: the artifact that sends them, or its first digits.")
+  var digest: String?
   @Argument(parsing: .postTerminator, help: "The command, behind '--'; a sidecar has none.")
   var command: [String] = []
 
@@ -65,7 +76,7 @@ struct DBRecordCommand: AsyncParsableCommand {
       listen: try listening(), server: server,
       tls: try ProxyEncryption(clients: try keyPair(), upstream: server.encryption),
       recorder: StatementRecorder(version: version, policy: try recordingPolicy(), reading: .parser),
-      output: output)
+      output: output, upload: try statementUpload())
     guard !command.isEmpty else {
       guard listen != nil else {
         throw Refusal(
@@ -86,7 +97,23 @@ struct DBRecordCommand: AsyncParsableCommand {
     return place
   }
 
-  private var version: String { label ?? URL(fileURLWithPath: output).deletingPathExtension().lastPathComponent }
+  private func statementUpload() throws -> StatementUpload? {
+    guard let upload else {
+      guard service == nil, digest == nil else {
+        throw Refusal(.malformed, "--service and --digest belong to --upload: name the server too.")
+      }
+      return nil
+    }
+    guard let service, let digest else {
+      throw Refusal(.malformed, "--upload needs --service NAME and --digest DIGEST: whose statements are they?")
+    }
+    guard try recordingPolicy() == .types else { throw StatementUpload.holdsValues }
+    return StatementUpload(client: try Client(server: upload, data: nil), service: service, digest: digest)
+  }
+
+  private var version: String {
+    label ?? digest ?? URL(fileURLWithPath: output).deletingPathExtension().lastPathComponent
+  }
 
   private func recordingPolicy() throws(Refusal) -> RecordingPolicy {
     guard let known = RecordingPolicy(rawValue: policy) else {
@@ -101,6 +128,40 @@ struct DBRecordCommand: AsyncParsableCommand {
     case (nil, nil): return nil
     case (_?, nil), (nil, _?):
       throw Refusal(.malformed, "--certificate and --key go together; name both files.")
+    }
+  }
+}
+
+struct DBUploadCommand: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "upload", abstract: "Tell the server what a version was recorded to send to its database.",
+    discussion: """
+      The gate judges the version by it from then on, together with what its artifact holds. Sending it twice changes \
+      nothing. Values are never sent: a recording that keeps them is refused.
+      """)
+
+  @Option(name: .long, help: "Whose statements they are.")
+  var service: String
+  @Option(name: .long, help: "The artifact that sends them, or its first digits.")
+  var digest: String
+  @Argument(
+    help: "Recordings of 'plimsoll db record', a .sqlx folder, sqlc's code, pg_stat_statements as CSV, .sql files.",
+    completion: .file())
+  var files: [String]
+  @OptionGroup var options: ServerOptions
+
+  func run() async throws {
+    let recordings = try files.map { try Recording(importing: $0) }
+    let upload = StatementUpload(client: try options.client(), service: service, digest: digest)
+    var all = Receipt(decided: [], positions: [])
+    for recording in recordings {
+      let receipt = try await upload.send(recording)
+      all.decided += receipt.decided
+      all.positions += receipt.positions
+    }
+    try options.show(all)
+    if all.decided.isEmpty, !options.json {
+      Terminal.standard.line("The server knew all of it already; nothing changed.")
     }
   }
 }

@@ -8,7 +8,8 @@ struct MigrateCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "migrate", abstract: "Prove that a migration leaves the versions that run alone.",
     subcommands: [
-      MigrateCheckCommand.self, MigrateStatusCommand.self, MigrateOverrideCommand.self, MigrateAdoptCommand.self,
+      MigrateCheckCommand.self, MigrateReplayCommand.self, MigrateStatusCommand.self, MigrateOverrideCommand.self,
+      MigrateAdoptCommand.self,
     ])
 }
 
@@ -152,7 +153,7 @@ struct MigrateCheckCommand: AsyncParsableCommand {
     return (folder.files, try migration.flatMap { try MigrationFolder($0, layout: layout).files })
   }
 
-  private static func layout(named name: String) throws(Refusal) -> MigrationLayout {
+  static func layout(named name: String) throws(Refusal) -> MigrationLayout {
     if let layout = MigrationLayout(rawValue: name) { return layout }
     let names = MigrationLayout.allCases.map(\.rawValue)
     let near = nearestMatch(to: name, among: names).map { "; did you mean \($0)?" } ?? "."

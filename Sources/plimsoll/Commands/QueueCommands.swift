@@ -112,6 +112,7 @@ struct QueueShowCommand: AsyncParsableCommand {
           for lever in stall.levers { terminal.line("  \(lever)") }
         }
         if let note = entry.note { terminal.line(terminal.paint("#\(entry.entry) \(noteWords(note))", .quiet)) }
+        for review in entry.reviews { if let words = reviewWords(review) { terminal.line("#\(entry.entry) \(words)") } }
         if waits {
           if !entry.waits.isEmpty { terminal.line("#\(entry.entry) \(waitWords(entry.waits))") }
           if let forecast = entry.forecast { terminal.line("#\(entry.entry) \(forecastWords(forecast))") }
@@ -130,9 +131,18 @@ struct QueueShowCommand: AsyncParsableCommand {
         terminal.line(
           "  \(terminal.paint(finished.outcome, finished.outcome == "landed" ? .good : .bad))  \(ago(finished.atMs))  \(finished.sentence)"
         )
+        for review in finished.reviews { if let words = reviewWords(review) { terminal.line("    \(words)") } }
       }
     }
   }
+}
+
+/// `production/orders says hazard: …; its report: plimsoll queue --log sha256:…`; nil where there is nothing to be read.
+func reviewWords(_ review: ReviewView) -> String? {
+  guard let report = review.report else { return nil }
+  // Why one left is told already.
+  let why = review.why.isEmpty || !review.passes ? "" : ": \(review.why)"
+  return "\(review.place) says \(review.fit)\(why); its report: plimsoll queue --log \(report)"
 }
 
 /// `12 min in all: 8 min running CI, 4 min waiting for a slot`.

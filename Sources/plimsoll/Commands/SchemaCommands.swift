@@ -61,10 +61,17 @@ struct MigrateStatusCommand: AsyncParsableCommand {
           ]
         })
     }
+    for floor in view.floors { terminal.line("Rollback floor: \(words(floor, fails: "fails"))") }
+    if let coverage = view.coverage { show(coverage) }
     if let refused = view.refused {
       terminal.line(
         "Refused \(ago(refused.atMs)): \(refused.service) \(refused.commit.prefix(10)), \(refused.title). \(refused.why)"
       )
+      for version in refused.atRisk {
+        terminal.line(
+          "  \(version.service) \(version.commit.prefix(10)) (\(version.standing)): \(version.fit ?? "not judged")")
+      }
+      for floor in refused.floors { terminal.line("  Were it applied: \(words(floor, fails: "would fail"))") }
       terminal.line("Its report: plimsoll queue --log \(refused.report)")
     }
     if let override = view.override {
@@ -84,6 +91,25 @@ struct MigrateStatusCommand: AsyncParsableCommand {
     }
   }
 
+  /// - Parameter fails: after the versions that cannot go back to.
+  private func words(_ floor: SchemaFloorView, fails: String) -> String {
+    let reach = floor.commit.map { "\(floor.service) \($0.prefix(10))" } ?? "no version of \(floor.service)"
+    let barred = floor.barred.map { String($0.prefix(10)) }.joined(separator: ", ")
+    return barred.isEmpty ? reach : "\(reach); \(barred) \(fails)"
+  }
+
+  private func show(_ coverage: SchemaCoverageView) {
+    let terminal = Terminal.standard
+    // Rounded down: what is not enough must not read like it.
+    let share = String(format: "%.1f", (coverage.share * 1000).rounded(.down) / 10)
+    let words =
+      "Recorded: \(share) % of what the database counted; \(String(format: "%g", coverage.least * 100)) % are asked for"
+    terminal.line(coverage.share < coverage.least ? terminal.paint(words, .warning) : words)
+    guard coverage.unrecorded > 0 else { return }
+    terminal.line("Never recorded, \(coverage.unrecorded) of \(coverage.counted) statements, the most frequent first:")
+    for example in coverage.examples { terminal.line("  \(example)") }
+  }
+
   private func short(_ digest: String) -> String { String(digest.dropFirst("sha256:".count).prefix(12)) }
 
   /// --json has the others.
@@ -95,7 +121,7 @@ struct MigrateOverrideCommand: AsyncParsableCommand {
     commandName: "override", abstract: "Take the risk of migrations that were refused, by name and reason.",
     discussion: """
       The versions put at risk are recorded with your name. It counts for exactly these migrations and until they are \
-      applied. Promote the commit again afterwards.
+      applied; of a version of which nothing is recorded, until something is. Promote the commit again afterwards.
       """)
 
   @Argument(help: ArgumentHelp("The environment and the database.", valueName: "environment/database"))

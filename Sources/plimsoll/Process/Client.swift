@@ -18,19 +18,7 @@ struct ServerOptions: ParsableArguments {
   @Flag(name: .long, help: "Print JSON instead of words.")
   var json = false
 
-  func client() throws -> Client {
-    let environment = ProcessInfo.processInfo.environment
-    let folder = data ?? environment["PLIMSOLL_DATA"] ?? ServeCommand.defaultData
-    let file = ServerAddress.read(folder)
-    guard let base = server ?? environment["PLIMSOLL_SERVER"] ?? file?.url else {
-      throw Outage(
-        "plimsoll",
-        "no server is known in \(folder); start one with 'plimsoll serve', or name it with --server or --data")
-    }
-    if let token = environment["PLIMSOLL_TOKEN"] { return Client(base: base, token: token) }
-    // The folder's token is for the folder's server: an address from elsewhere needs a token given with it.
-    return base == file?.url ? Client(base: base, tokenFile: "\(folder)/token") : Client(base: base, token: nil)
-  }
+  func client() throws -> Client { try Client(server: server, data: data) }
 
   /// What a request brought about: a sentence per decision, or JSON.
   func show(_ receipt: Receipt) throws {
@@ -80,6 +68,28 @@ struct Client: Sendable {
     source = .file(tokenFile)
   }
 
+  /// - Parameters:
+  ///   - server: its address; nil for what the environment or the data folder says.
+  ///   - data: the server's data folder.
+  init(server: String?, data: String?) throws(Outage) {
+    let environment = ProcessInfo.processInfo.environment
+    let folder = data ?? environment["PLIMSOLL_DATA"] ?? ServeCommand.defaultData
+    let file = ServerAddress.read(folder)
+    guard let base = server ?? environment["PLIMSOLL_SERVER"] ?? file?.url else {
+      throw Outage(
+        "plimsoll",
+        "no server is known in \(folder); start one with 'plimsoll serve', or name it with --server or --data")
+    }
+    if let token = environment["PLIMSOLL_TOKEN"] {
+      self.init(base: base, token: token)
+    } else if base == file?.url {
+      // The folder's token is for the folder's server: an address from elsewhere needs a token given with it.
+      self.init(base: base, tokenFile: "\(folder)/token")
+    } else {
+      self.init(base: base, token: nil)
+    }
+  }
+
   /// The shared client would try for the whole of `timeLimit` to reach a server that refuses connections.
   private static let http: HTTPClient = {
     var configuration = HTTPClient.Configuration.singletonConfiguration
@@ -109,6 +119,13 @@ struct Client: Sendable {
     try await call(.POST, path, body: try JSONEncoder().encode(body))
   }
 
+  /// - Parameter type: of the body, as `Content-Type` names it.
+  func send<Answer: Decodable>(_ path: String, _ body: Data, type: String, as: Answer.Type = Answer.self) async throws
+    -> Answer
+  {
+    try await call(.POST, path, body: body, type: type)
+  }
+
   func delete<Answer: Decodable>(_ path: String, _ body: some Encodable, as: Answer.Type = Answer.self) async throws
     -> Answer
   {
@@ -119,8 +136,10 @@ struct Client: Sendable {
     String(decoding: try await exchange(.GET, path, body: nil), as: UTF8.self)
   }
 
-  private func call<Answer: Decodable>(_ method: HTTPMethod, _ path: String, body: Data?) async throws -> Answer {
-    let data = try await exchange(method, path, body: body)
+  private func call<Answer: Decodable>(
+    _ method: HTTPMethod, _ path: String, body: Data?, type: String = "application/json"
+  ) async throws -> Answer {
+    let data = try await exchange(method, path, body: body, type: type)
     do {
       return try JSONDecoder().decode(Answer.self, from: data)
     } catch {
@@ -130,14 +149,16 @@ struct Client: Sendable {
     }
   }
 
-  private func exchange(_ method: HTTPMethod, _ path: String, body: Data?) async throws -> Data {
+  private func exchange(
+    _ method: HTTPMethod, _ path: String, body: Data?, type: String = "application/json"
+  ) async throws -> Data {
     var request = HTTPClientRequest(url: base + path)
     request.method = method
     request.headers.add(name: "accept", value: "application/json")
     if let token { request.headers.add(name: "authorization", value: "Bearer \(token)") }
     if method != .GET, let actor = Self.actor { request.headers.add(name: "plimsoll-actor", value: actor) }
     if let body {
-      request.headers.add(name: "content-type", value: "application/json")
+      request.headers.add(name: "content-type", value: type)
       request.body = .bytes(body)
     }
     let response: HTTPClientResponse

@@ -4,6 +4,8 @@ import Foundation
 import Kernel
 import Ledger
 import Measures
+import MigrationOracle
+import Migrations
 import Rollouts
 import Runtime
 import Server
@@ -53,6 +55,19 @@ struct LiveBackend: Backend {
 
   func resolve(branch: BranchName, in repository: RepositoryName) async throws -> ResolvedBranch {
     try await assembly.forge.resolve(branch, in: repository)
+  }
+
+  func keep(_ statements: StatementSet, over known: Digest?) async throws -> Digest? {
+    let held = try known.map { try StableJSON.value(StatementSet.self, of: $0, in: assembly.blobs) }
+    let all = held.map { $0.joined(by: statements) } ?? statements
+    guard let all, !all.statements.isEmpty else { return known }
+    guard all.statements.count <= StatementSet.maximalStatements else {
+      throw Refusal(
+        .notNow,
+        "More than \(StatementSet.maximalStatements) different statements of one version are no program's: record with "
+          + "constants replaced (--policy types), and look what makes them differ.")
+    }
+    return try assembly.blobs.put(StableJSON.bytes(all))
   }
 
   func head() async throws(Outage) -> Position { try assembly.ledger.lastPosition() }

@@ -13,13 +13,19 @@ struct RecordingSession: Sendable {
   private let proxy: StatementProxy
   private let writer: RecordingWriter
   private let output: String
+  /// Nil where nothing is sent.
+  private let uploads: UploadRounds?
+  private let upload: StatementUpload?
 
   init(
-    listen: ProxyPlace, server: DatabaseTarget, tls: ProxyEncryption, recorder: StatementRecorder, output: String
+    listen: ProxyPlace, server: DatabaseTarget, tls: ProxyEncryption, recorder: StatementRecorder, output: String,
+    upload: StatementUpload? = nil
   ) throws {
     self.server = server
     self.recorder = recorder
     self.output = output
+    self.upload = upload
+    uploads = upload.map { UploadRounds(recorder, $0, notice: Self.notice) }
     isEncrypted = tls.isOffered
     switch listen {
     case .address(let named, _) where !["0.0.0.0", "::", "*"].contains(named): host = named
@@ -46,7 +52,13 @@ struct RecordingSession: Sendable {
       try await stop()
       throw error
     }
-    try await stop()
+    do {
+      try await stop()
+    } catch {
+      // What failed first is what the caller must hear of.
+      guard code != 0 else { throw error }
+      Self.notice("\(error)")
+    }
     return code
   }
 
@@ -59,7 +71,9 @@ struct RecordingSession: Sendable {
 
   private func start() async throws -> Int {
     try writer.start()
-    return try await proxy.start()
+    let port = try await proxy.start()
+    uploads?.start()
+    return port
   }
 
   private func stop() async throws {
@@ -76,6 +90,12 @@ struct RecordingSession: Sendable {
     }
     if !recording.heading.leftOut.isNothing {
       Self.notice("some of what passed is not in it; leftOut in the first line of \(output) says what and how much.")
+    }
+    if let uploads, let upload, let why = await uploads.stop() {
+      throw Outage(
+        "plimsoll",
+        "not everything was sent: \(why) It is all in \(output): plimsoll db upload --service \(upload.service) "
+          + "--digest \(upload.digest) \(output)")
     }
   }
 }

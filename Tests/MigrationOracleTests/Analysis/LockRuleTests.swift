@@ -51,6 +51,15 @@ struct LockRuleTests {
       "type-change-rewrite", "work-under-exclusive-lock", "type-change-rewrite", "combine-alters")
   }
 
+  @Test func rowsThatAreCopied() {
+    check("create table archive (a int); insert into archive select total from orders", "unbatched-backfill")
+    check(
+      "create table archive (a int); insert into archive select 1 from settings s join orders o on true",
+      "unbatched-backfill")
+    check("insert into settings select key from settings")
+    check("insert into settings (key) values ('a')")
+  }
+
   @Test func whatIsLongUnderAnExclusiveLock() {
     check("alter table customers add column a int; update customers set a = 1", "work-under-exclusive-lock")
     check("begin; alter table customers add column a int; commit; update customers set a = 1")

@@ -78,6 +78,24 @@ struct EnvironmentExamineTests {
     #expect(try await fixture.examine(migrations, coming: lost).coming?.fit == .breaks)
   }
 
+  @Test("a version to come that leaves out what it must give is told so, although its statement is new")
+  func leavesOut() async throws {
+    let fixture = try await adopted()
+    let migrations = try await fixture.migrations([
+      "0001_shop.sql": Self.shop, "0002_place.sql": "ALTER TABLE orders ADD COLUMN place int NOT NULL;",
+      "0003_note.sql": "ALTER TABLE orders ADD COLUMN note text;",
+    ])
+    func coming(_ letter: String, _ columns: String, _ values: String) async throws -> SchemaVerdict? {
+      let client = try await fixture.client(letter, sends: ["INSERT INTO orders (\(columns)) VALUES (\(values))"])
+      return try await fixture.examine(migrations, coming: client).coming
+    }
+    let without = try await coming("d", "state, note", "'new', $1")
+    #expect(without?.fit == .breaks)
+    #expect(without?.why.contains("leaves out place") ?? false, "\(without?.why ?? "")")
+    let with = try await coming("e", "state, note, place", "'new', $1, 3")
+    #expect(with?.fit == .compatible, "\(with?.why ?? "")")
+  }
+
   @Test("a migration that fails breaks, a dangerous one is a hazard, one that cannot be tried is unknown")
   func migration() async throws {
     let fixture = try await adopted()

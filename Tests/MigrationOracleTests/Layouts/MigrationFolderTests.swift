@@ -1,6 +1,7 @@
 import Foundation
 import Kernel
 import MigrationOracle
+import Migrations
 import Testing
 
 @Suite("Migration folders")

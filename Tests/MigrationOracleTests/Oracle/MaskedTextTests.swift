@@ -19,4 +19,13 @@ struct MaskedTextTests {
     check("SELECT json_build_object('***', lower('***'))", "SELECT json_build_object('***', lower($1))", [1])
     check("SELECT concat(lower(a), '***'), ('***')", "SELECT concat(lower(a), '***'), ($1)", [1])
   }
+
+  @Test func aParameterBehindItsTypesNameIsCast() {
+    check("SELECT now() - interval $1", "SELECT now() - CAST($1 AS interval)", [])
+    check("SELECT INTERVAL $2 day, date\n$1", "SELECT CAST($2 AS INTERVAL day), CAST($1 AS date)", [])
+    check("SELECT timestamp with time zone $1", "SELECT CAST($1 AS timestamp with time zone)", [])
+    check("SELECT timestamp with time zone '***'", "SELECT CAST($1 AS timestamp with time zone)", [1])
+    check("SELECT a AT TIME ZONE $1 FROM b LIMIT $2", "SELECT a AT TIME ZONE $1 FROM b LIMIT $2", [])
+    check("SELECT a FROM b WHERE date = $1", "SELECT a FROM b WHERE date = $1", [])
+  }
 }

@@ -1,0 +1,153 @@
+import Foundation
+import Kernel
+import Migrations
+import Testing
+
+@testable import MigrationOracle
+
+#if canImport(Glibc)
+  import Glibc
+#endif
+
+/// A server that counts what it is sent.
+private struct CountingServer {
+  let url: String
+  private let folder: String
+  private let tool: ServerTool
+
+  static func start() async throws -> CountingServer {
+    let tool = try ServerTool(binaries: .find())
+    var template = Array("/tmp/plimsoll-count-XXXXXX".utf8CString)
+    try #require(mkdtemp(&template) != nil)
+    let folder = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    if let user = tool.user { chown(folder, user.id, user.group) }
+    let server = CountingServer(
+      url: "host='\(folder)' port=5432 user=postgres dbname=postgres", folder: folder, tool: tool)
+    do {
+      try await tool.run(
+        "initdb",
+        [
+          "-D", "\(folder)/data", "-A", "trust", "--no-sync", "--no-instructions", "-E", "UTF8", "--locale=C.UTF-8",
+          "-U", "postgres",
+        ])
+      let options = "-c listen_addresses='' -c fsync=off -c shared_preload_libraries=pg_stat_statements"
+      try await tool.run(
+        "pg_ctl",
+        [
+          "-D", "\(folder)/data", "-w", "-t", "60", "-l", "\(folder)/log", "-o", "\(options) -p 5432 -k '\(folder)'",
+          "start",
+        ])
+      return server
+    } catch {
+      await server.stop()
+      throw error
+    }
+  }
+
+  func stop() async {
+    _ = try? await tool.run("pg_ctl", ["-D", "\(folder)/data", "-m", "immediate", "-w", "stop"])
+    try? FileManager.default.removeItem(atPath: folder)
+  }
+}
+
+/// How much of what a database is really sent was recorded of who lives on it.
+@Suite(.serialized)
+struct CoverageTests {
+  private static let shop =
+    "CREATE TABLE orders (id bigint PRIMARY KEY, note text, total int); GRANT ALL ON orders TO app"
+  private static let read = "SELECT note FROM orders WHERE id = $1"
+
+  private func onServer(_ work: (EnvironmentFixture) async throws -> Void) async throws {
+    let counting = try await CountingServer.start()
+    let places = TestPlaces()
+    let schemas = EnvironmentFixture.server(places)
+    do {
+      let live = try await ShadowServer.attach(url: counting.url)
+      try await EnvironmentTrait.$live.withValue(live) {
+        try await EnvironmentTrait.$places.withValue(places) {
+          try await EnvironmentTrait.$schemas.withValue(schemas) {
+            try await work(try await EnvironmentFixture(Self.shop, role: "app"))
+          }
+        }
+      }
+    } catch {
+      await schemas.stop()
+      await counting.stop()
+      throw error
+    }
+    await schemas.stop()
+    await counting.stop()
+  }
+
+  /// Eight reads, two writes that nobody recorded, and what depends on no schema of ours.
+  private func traffic(_ fixture: EnvironmentFixture) async throws {
+    try await fixture.run("ALTER ROLE app LOGIN")
+    let app = ServerAddress(fixture.address.place.replacing("user=postgres", with: "user=app"))
+    try await BlockingThread.run {
+      let connection = try PostgresConnection(app)
+      for _ in 0..<8 { try connection.query("SELECT note FROM orders WHERE id = 7") }
+      for _ in 0..<2 { try connection.query("UPDATE orders SET note = 'paid' WHERE total > 3") }
+      for _ in 0..<50 { try connection.query("SELECT 1") }
+      try connection.query("SELECT count(*) FROM pg_class; SET search_path = public")
+    }
+  }
+
+  private func examine(
+    _ fixture: EnvironmentFixture, least: Double?, _ versions: SchemaClient...
+  ) async throws -> SchemaExamination {
+    try await fixture.schemas.examine(
+      SchemaQuestion(
+        place: fixture.place, migrations: nil, versions: versions, coming: versions.first, leastCoverage: least))
+  }
+
+  @Test("what production sends is held against what was recorded of all that lives there")
+  func measured() async throws {
+    try await onServer { fixture in
+      let known = try await fixture.client("a", sends: [Self.read])
+      let broken = try await fixture.client("b", sends: ["SELECT gone FROM orders"])
+      let uncounted = try await examine(fixture, least: 0.5, known)
+      #expect(uncounted.verdicts.map(\.fit) == [.unknown] && uncounted.coverage == nil)
+      #expect(uncounted.verdicts[0].why.contains("CREATE EXTENSION pg_stat_statements"), "\(uncounted.verdicts[0].why)")
+      #expect(uncounted.coming?.fit == .compatible, "who comes is judged by what it sends itself")
+
+      try await fixture.run("CREATE EXTENSION pg_stat_statements")
+      let idle = try await examine(fixture, least: 0.9, known)
+      #expect(idle.verdicts.map(\.fit) == [.unknown], "nothing counted is nothing known")
+      #expect(idle.verdicts[0].why.contains("counted nothing of app"), "\(idle.verdicts[0].why)")
+
+      try await traffic(fixture)
+      let enough = try await examine(fixture, least: 0.8, known)
+      #expect(enough.verdicts.map(\.fit) == [.compatible], "\(enough.verdicts)")
+      #expect(enough.coverage?.share == 0.8 && enough.coverage?.counted == 2 && enough.coverage?.unrecorded == 1)
+      #expect(enough.coverage?.examples == ["UPDATE orders SET note = $1 WHERE total > $2"])
+
+      let little = try await examine(fixture, least: 0.9, known, broken)
+      #expect(little.verdicts.map(\.fit) == [.unknown, .breaks], "a break stays a break")
+      let why = little.verdicts[0].why
+      #expect(why.contains("cover 80.0 %") && why.contains("90.0 % are asked for"), "\(why)")
+      #expect(why.contains("1 of 2 statements were never recorded, such as UPDATE orders SET note"), "\(why)")
+      #expect(try fixture.report(little).findings.contains { $0.rule == "low-coverage" && $0.kind == .inconclusive })
+      #expect(try await examine(fixture, least: nil, known).coverage == nil)
+
+      // Together they send all of it: what one does another need not.
+      let writes = try await fixture.client("c", sends: ["UPDATE orders SET note = $1 WHERE total > $2"])
+      #expect(try await examine(fixture, least: 1, known, writes).coverage?.share == 1)
+    }
+  }
+
+  @Test("who may not see what others send is told so")
+  func hidden() async throws {
+    try await onServer { fixture in
+      try await fixture.run("CREATE EXTENSION pg_stat_statements")
+      try await traffic(fixture)
+      try await fixture.run("CREATE ROLE spectator LOGIN; GRANT ALL ON orders TO spectator")
+      let places = try #require(EnvironmentTrait.places)
+      var database = try #require(places[fixture.place])
+      database.url = database.url.replacing("user=postgres", with: "user=spectator")
+      places[fixture.place] = database
+      let examination = try await examine(fixture, least: 0.5, fixture.client("a", sends: [Self.read]))
+      #expect(examination.verdicts.map(\.fit) == [.unknown])
+      #expect(examination.verdicts[0].why.contains("GRANT pg_read_all_stats"), "\(examination.verdicts[0].why)")
+    }
+  }
+}

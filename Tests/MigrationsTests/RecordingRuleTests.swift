@@ -1,0 +1,200 @@
+import Kernel
+import Testing
+
+@testable import Migrations
+
+@Suite struct RecordingRules {
+  @Test func whatIsSentOfAVersionJudgesItAnew() throws {
+    check(
+      "who lives here is judged by all that is known", given: settled, when: record("b", "6"),
+      then: ["recorded b", "examine 2 all"])
+    check("the same again is no news", given: settled + [record("b", "6")], when: record("b", "6"), then: [])
+    check(
+      "more of it is", given: settled + [record("b", "6"), found(2, pending: [], bears("a"), bears("b"))],
+      when: record("b", "4", over: "6"), then: ["recorded b", "examine 3 all"])
+    check(
+      "who has not come yet is judged when it asks", given: settled, when: record("c", "6"), then: ["recorded c"])
+    let asked = try play(settled + [record("c", "6"), record("d", "6"), .ask(ask("c"))])
+    #expect(orders(asked) == ["c"], "and what was sent of others is not its business")
+    #expect(orders(try play(settled + [record("b", "6")])) == ["b"])
+    let state = try play(settled + [record("b", "6")])
+    #expect(
+      state.versions.map(\.statements) == [digest("5"), nil], "it is collected again, with what its artifact holds")
+    #expect(state.verdict(on: client("b")) == nil && state.verdict(on: client("a")) != nil)
+  }
+
+  @Test func whoeverIsJudgedIsJudgedByAllThatIsKnown() {
+    let asked = settled + [.ask(ask("c"))]
+    let answer = found(2, coming: bears("c"), bears("a"), bears("b"))
+    check("of one that lives here", given: asked + [record("b", "6")], when: answer, then: ["examine 3 c"])
+    check("of the one that asks", given: asked + [record("c", "6")], when: answer, then: ["examine 3 c"])
+    check(
+      "and then it is judged", given: asked + [record("b", "6"), answer],
+      when: found(3, coming: bears("c"), bears("a"), bears("b")), then: ["examined 3", "migrating c 0002.sql"])
+    check(
+      "of a third it does not matter", given: asked + [record("d", "6")], when: answer,
+      then: ["examined 2", "migrating c 0002.sql"])
+    check(
+      "what comes while it is applied is judged after", given: asked + [answer, record("b", "6")],
+      when: .migrated(number: 2, .applied(survey("2", at: 20, applied: 2))),
+      then: ["migrated 0002.sql", "granted c", "examine 3 all"])
+  }
+
+  @Test func nobodyWhoWaitsToGoOutStandsBehindWhatIsJudgedAgain() {
+    let audited = settled + [record("b", "6"), record("b", "4", over: "6")]
+    check(
+      "an audit ends, and the one that asks is next", given: audited + [.ask(ask("c"))],
+      when: found(2, pending: [], bears("a"), bears("b")), then: ["audited 2", "examine 3 c"])
+  }
+
+  @Test func aBreakIsTakenAsItWasRead() {
+    func verdict(_ fit: SchemaFit, sends: Character, _ why: String) -> SchemaVerdict {
+      SchemaVerdict(
+        SchemaClient(service: harbor, digest: digest("b"), commit: commit("b"), statements: digest(sends)), fit,
+        why: why)
+    }
+    let doubted = found(2, coming: bears("c"), bears("a"), verdict(.unknown, sends: "5", "Little was recorded."))
+    let taken =
+      settled + [.ask(ask("c")), doubted, .override(.init(commit: commit("c"), actor: "Ada", reason: "it is nothing"))]
+    check(
+      "what recordings prove since was not",
+      given: taken + [
+        record("b", "6"), found(3, pending: [], bears("a"), verdict(.compatible, sends: "6", "")), .ask(ask("c")),
+      ],
+      when: found(4, coming: bears("c"), bears("a"), verdict(.breaks, sends: "6", "its INSERT fails with 23502.")),
+      then: [
+        "examined 4", "refused c: its migration breaks harbor bbbbbbbbbb, which serves: its INSERT fails with 23502.",
+      ])
+  }
+
+  @Test func aBarStaysUntilItIsJudgedAnew() throws {
+    let barred =
+      settled + [.surveyed(survey("3", at: 50)), found(2, on: "3", at: 51, pending: [], fails("a"), bears("b"))]
+    #expect(try play(barred + [record("a", "6")]).bars(of: harbor).map(\.digest) == [digest("a")])
+    check(
+      "and falls with the verdict", given: barred + [record("a", "6")],
+      when: found(3, on: "3", at: 52, pending: [], bears("a"), bears("b")),
+      then: ["examined 3", "audited 3", "barred "])
+  }
+
+  @Test func whatCannotBeTakenIsRefused() throws {
+    try checkRefused(
+      "two that were joined with the same", given: settled + [record("b", "6")], when: record("b", "4"), .notNow,
+      saying: "at the same time")
+    let stranger = DatabaseSchema.Upload(service: pier, digest: digest("b"), statements: digest("6"))
+    try checkRefused(
+      "a service that does not use it", given: settled, when: .record(stranger, over: nil), .notNow,
+      saying: "does not say that pier uses production/orders")
+    try checkRefused(
+      "a database that is named no more", given: settled + [.unconfigure], when: record("b", "6"), .notNow,
+      saying: "closed")
+  }
+
+  @Test func whatIsKeptIsBounded() {
+    var state = DatabaseSchema.initial
+    func tell(_ event: DatabaseSchema.Event) { DatabaseSchema.evolve(&state, event) }
+    tell(.configured(policy()))
+    tell(
+      .versionsChanged([
+        .init(service: harbor, version: lives("a", 1), statements: nil, isGranted: false)
+      ]))
+    tell(.recorded(.init(service: harbor, digest: digest("a"), statements: digest("5"))))
+    let builds = (0...DatabaseSchema.uploadLimit).map { number in
+      Digest(rawValue: "sha256:" + String(repeating: "b", count: 60) + String(format: "%04d", number))!
+    }
+    for build in builds { tell(.recorded(.init(service: harbor, digest: build, statements: digest("5")))) }
+    #expect(state.uploads.count == DatabaseSchema.uploadLimit)
+    #expect(state.upload(of: harbor, digest("a")) != nil, "of who lives here nothing is dropped")
+    #expect(state.uploads.last?.digest == builds.last && state.upload(of: harbor, builds[1]) == nil)
+  }
+
+  private func orders(_ state: DatabaseSchema.State) -> [String] {
+    DatabaseSchema.effects(of: state).flatMap { effect -> [String] in
+      guard case .examine(let order) = effect else { return [] }
+      return order.uploads.map { String($0.digest.hex.prefix(1)) }
+    }
+  }
+}
+
+@Suite struct WaiverRules {
+  private func override(_ version: Character = "c") -> Told {
+    .override(.init(commit: commit(version), actor: "Ada", reason: "nothing records yet"))
+  }
+  private var refused: [Told] {
+    settled + [.ask(ask("c")), found(2, coming: bears("c"), bears("a"), unrecorded("b"))]
+  }
+  /// Ada let "b" pass, and 0002.sql is applied.
+  private var waived: [Told] {
+    refused + [
+      override(), .ask(ask("c")), found(3, coming: bears("c"), bears("a"), unrecorded("b")),
+      .migrated(number: 3, .applied(survey("2", at: 20, applied: 2))),
+    ]
+  }
+
+  @Test func whoLetAVersionPassNeedNotSayItAtEachMigration() throws {
+    #expect(try play(waived).waived.map(\.digest) == [digest("b")] && play(waived).override == nil)
+    check(
+      "the next migration passes it", given: waived + [.ask(ask("d", ordinal: 10))],
+      when: found(4, on: "2", at: 30, pending: [3], coming: bears("d"), bears("a"), unrecorded("b"), bears("c")),
+      then: ["examined 4", "migrating d 0003.sql"])
+    check(
+      "so does the review of a change", given: waived + [.review(review(7))],
+      when: found(4, on: "2", at: 30, pending: [3], bears("a"), unrecorded("b"), bears("c")),
+      then: ["examined 4", "reviewed 7 compatible passes "])
+    check(
+      "another of which nothing is recorded does not", given: waived + [.ask(ask("d", ordinal: 10))],
+      when: found(4, on: "2", at: 30, pending: [3], coming: unrecorded("d"), bears("a"), unrecorded("b"), bears("c")),
+      then: [
+        "examined 4", "refused d: whether harbor dddddddddd bears its migration cannot be told: Nothing was recorded.",
+      ])
+    check(
+      "and what is known to break is refused all the same", given: waived + [.ask(ask("d", ordinal: 10))],
+      when: found(4, on: "2", at: 30, pending: [3], coming: bears("d"), bears("a"), fails("b"), bears("c")),
+      then: [
+        "examined 4", "refused d: its migration breaks harbor bbbbbbbbbb, which serves: its INSERT fails with 23502.",
+      ])
+  }
+
+  @Test func itEndsWhenSomethingIsRecordedOrUsersMeetIt() throws {
+    #expect(try play(waived + [record("b", "6")]).waived.isEmpty)
+    #expect(try play(waived + [held(lives("a", 1), lives("c", 9, .serving))]).waived.isEmpty, "it left")
+    let kept = settled + [.ask(ask("c")), found(2, coming: bears("c"), unrecorded("a"), bears("b")), override()]
+    #expect(try play(kept).waived.map(\.digest) == [digest("a")])
+    let risen = try play(kept + [held(lives("a", 1, .serving), lives("b", 2))])
+    #expect(risen.waived.isEmpty && risen.override == nil, "a way back that users meet now")
+  }
+
+  @Test func whatWasRefusedForWantOfStatementsIsAskedAnew() throws {
+    let told = refused + [record("b", "6")]
+    #expect(try play(refused).refused != nil && play(told).refused == nil)
+    try checkRefused("so nobody takes a risk unread", given: told, when: override(), .notNow, saying: "Nothing of")
+    #expect(try play(refused + [override(), record("b", "6")]).override == nil)
+  }
+
+  @Test func aPromotionOfAnUnrecordedVersionIsLetPassOnce() {
+    let coming = settled + [.ask(ask("c")), found(2, pending: [], coming: unrecorded("c"), bears("a"), bears("b"))]
+    check(
+      "it is granted", given: coming + [override(), .ask(ask("c"))],
+      when: found(3, pending: [], coming: unrecorded("c"), bears("a"), bears("b")),
+      then: ["examined 3", "granted c"])
+  }
+}
+
+@Suite struct ReachRules {
+  @Test func howFarBackAServiceMayGo() throws {
+    func words(_ reach: DatabaseSchema.State.Reach?) -> String {
+      func letter(_ version: HeldVersion) -> String { String(version.digest.hex.prefix(1)) }
+      return "\(reach?.floor.map(letter) ?? "none") without \(reach?.barred.map(letter).joined() ?? "")"
+    }
+    let state = try play(settled)
+    #expect(state.reaches().map { words($0.reach) } == ["a without "])
+    guard case .examined(_, let contract, _) = found(2, fails("a"), bears("b")) else { return }
+    #expect(state.reaches(after: contract).map { words($0.reach) } == ["b without a"], "before it is applied")
+    guard case .examined(_, let worst, _) = found(2, fails("a"), fails("b")) else { return }
+    #expect(state.reaches(after: worst).map { words($0.reach) } == ["none without ab"])
+    let moved = try play(
+      settled + [.surveyed(survey("3", at: 50)), found(2, on: "3", at: 51, pending: [], fails("a"), bears("b"))])
+    #expect(moved.reaches().map { words($0.reach) } == ["b without a"])
+    #expect(moved.floor(of: harbor)?.digest == digest("b"))
+  }
+}
