@@ -18,7 +18,11 @@ let domains: [Target.Dependency] = ["Kernel", "Statistics", "MergeQueues", "Prom
 let package = Package(
   name: "plimsoll",
   platforms: [.macOS(.v15)],
-  products: [.executable(name: "plimsoll", targets: ["plimsoll"])],
+  products: [
+    .executable(name: "plimsoll", targets: ["plimsoll"]),
+    // The flag evaluator, which Swift services embed (docs/decisions/0013).
+    .library(name: "Flags", targets: ["Flags"]),
+  ],
   dependencies: [
     .package(url: "https://github.com/hummingbird-project/hummingbird", exact: "2.28.1"),
     .package(url: "https://github.com/hummingbird-project/swift-mustache", exact: "2.1.1"),
@@ -42,6 +46,9 @@ let package = Package(
     .target(name: "Promotions", dependencies: ["Kernel"] + pure),
     .target(name: "Rollouts", dependencies: ["Kernel", "Statistics"] + pure),
     .target(name: "Migrations", dependencies: ["Kernel"]),
+    .target(name: "Flags"),
+    // Random definitions and contexts, to compare with peers (docs/decisions/0013).
+    .target(name: "FlagTrials", dependencies: ["Flags"]),
     // Simulated deploys, rivals, and what came of them (docs/decisions/0005).
     .target(name: "JudgeTrials", dependencies: ["Kernel", "Statistics", "Rollouts", numerics]),
     // Simulated queues, rivals, and what came of them.
@@ -128,6 +135,7 @@ let package = Package(
         "API", "ControlPlane", "Measures", "Server", .product(name: "Logging", package: "swift-log"),
       ]),
     .testTarget(name: "EndToEndTests", dependencies: ["plimsoll", "API"], exclude: ["Snapshots"]),
+    .testTarget(name: "FlagsTests", dependencies: ["Flags", "FlagTrials"], exclude: ["Peers"]),
     .testTarget(name: "MigrationsTests", dependencies: ["Kernel", "Migrations"]),
     .testTarget(name: "MigrationOracleTests", dependencies: domains + ["ControlPlane", "MigrationOracle"]),
     .testTarget(name: "SchemaTrialsTests", dependencies: ["Kernel", "Simulator", "SchemaTrials"]),

@@ -58,11 +58,13 @@ struct PlantedTests {
   }
 
   @Test("public")
-  func publicOnlyInAPI() {
-    let rule = TargetRules.publicOnlyInAPI
+  func publicOnlyWhereOffered() {
+    let rule = TargetRules.publicOnlyWhereOffered
     check(
       rule, ["Sources/Server/A.swift": "struct A {\n  public let b = 1\n}"], expecting: ["Sources/Server/A.swift:2"])
     check(rule, ["Sources/API/A.swift": "public struct A {}", "Sources/Server/B.swift": "// public"], expecting: [])
+    check(rule, ["Sources/Flags/A.swift": "public struct A {}"], expecting: [])
+    check(rule, ["Sources/FlagsElse/A.swift": "public struct A {}"], expecting: ["Sources/FlagsElse/A.swift:1"])
   }
 
   @Test("length")

@@ -6,7 +6,7 @@ enum TargetRules {
   /// No Foundation, clock, chance, task, I/O, global or log.
   static let pure: Set = [
     "Kernel", "Statistics", "MergeQueues", "Promotions", "Rollouts", "Measures", "ControlPlane", "Simulator",
-    "JudgeTrials", "QueueTrials", "Migrations",
+    "JudgeTrials", "QueueTrials", "Migrations", "Flags",
   ]
   private static let kernel: Set = ["Kernel", "Statistics"]
   private static let collections: Set = ["OrderedCollections"]
@@ -30,6 +30,8 @@ enum TargetRules {
     "JudgeTrials": kernel.union(["Rollouts", "RealModule"]),
     "QueueTrials": kernel.union(["MergeQueues", "RealModule"]),
     "Migrations": ["Kernel"],
+    "Flags": [],
+    "FlagTrials": ["Flags"],
     "MigrationOracle": world.union(system).union(["Kernel", "Migrations", "CPgQuery", "CLibPQ", "Subprocess", "Crypto"]
     ),
     "SchemaTrials": world.union(["Kernel", "Migrations", "Simulator", "MigrationOracle"]),
@@ -89,8 +91,15 @@ enum TargetRules {
     }.filter { !isAllowed($0) }
   }
 
-  static func publicOnlyInAPI(_ tree: SourceTree) -> [Finding] {
-    let inside = tree.texts(in: "Sources/", ending: ".swift").filter { !$0.path.hasPrefix("Sources/API/") }
-    return findings(of: ["public"], in: inside) { "`\($0)` outside of API: use `package`" }
+  /// What other packages may use: the API's requests and views, and the flag evaluator, which services embed.
+  static let offered = ["API", "Flags"]
+
+  static func publicOnlyWhereOffered(_ tree: SourceTree) -> [Finding] {
+    let inside = tree.texts(in: "Sources/", ending: ".swift").filter { path, _ in
+      !offered.contains { path.hasPrefix("Sources/\($0)/") }
+    }
+    return findings(of: ["public"], in: inside) {
+      "`\($0)` outside of \(offered.joined(separator: ", ")): use `package`"
+    }
   }
 }

@@ -9,7 +9,7 @@ struct Rule: Sendable, CustomTestStringConvertible {
   static let all: [Rule] = [
     Rule(name: "targets import only what the table allows", findings: TargetRules.importsInTable),
     Rule(name: "pure targets stay pure", findings: TargetRules.pureStaysPure),
-    Rule(name: "public only in API", findings: TargetRules.publicOnlyInAPI),
+    Rule(name: "public only in what is offered", findings: TargetRules.publicOnlyWhereOffered),
     Rule(name: "files are short", findings: ShapeRules.filesAreShort),
     Rule(name: "nothing is unfinished", findings: ShapeRules.nothingIsUnfinished),
     Rule(name: "nothing foreign is named", findings: ShapeRules.nothingForeignIsNamed),
