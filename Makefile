@@ -5,7 +5,7 @@ SWIFT ?= swift
 RELEASE = $(SWIFT) build -c release --scratch-path .build-release --product plimsoll
 BINARY = .build-release/release/plimsoll
 
-.PHONY: help setup demo test bench bench-judge bench-deploys bench-rollouts bench-rollback bench-queue bench-migrations accept lint format clean
+.PHONY: help setup demo test bench bench-judge bench-deploys bench-rollouts bench-rollback bench-queue bench-ramps bench-migrations accept lint format clean
 
 help: ## List what can be made.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,6 +49,10 @@ bench-rollback: setup ## Bad releases on real components: first bad response to 
 bench-queue: ## The merge queue and its rivals on the same simulated changes. Hours; BENCH="--seeds 2" is shorter.
 	$(RELEASE)
 	$(BINARY) bench queue --plots .build-release/bench-queue $(BENCH)
+
+bench-ramps: ## The judge of guarded ramps and its rivals on the same simulated ramps. Minutes.
+	$(RELEASE)
+	$(BINARY) bench ramps $(BENCH)
 
 bench-migrations: ## The check of a migration: 600 statements on 200 tables, 40 on 50. A minute.
 	$(RELEASE)

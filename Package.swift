@@ -49,6 +49,9 @@ let package = Package(
     .target(name: "Flags"),
     // Random definitions and contexts, to compare with peers (docs/decisions/0013).
     .target(name: "FlagTrials", dependencies: ["Flags"]),
+    // The judge of guarded ramps (docs/decisions/0015), and simulated ramps for it and its rivals.
+    .target(name: "Ramps", dependencies: ["Kernel", "Statistics", numerics]),
+    .target(name: "RampTrials", dependencies: ["Kernel", "Statistics", "Ramps", numerics]),
     // Simulated deploys, rivals, and what came of them (docs/decisions/0005).
     .target(name: "JudgeTrials", dependencies: ["Kernel", "Statistics", "Rollouts", numerics]),
     // Simulated queues, rivals, and what came of them.
@@ -102,7 +105,7 @@ let package = Package(
       name: "plimsoll",
       dependencies: domains + [
         "Measures", "ControlPlane", "Simulator", "Runtime", "Ledger", "Drivers", "PlimsollFile", "API", "Server",
-        "Replay", "JudgeTrials", "QueueTrials", "SchemaTrials", "MigrationOracle",
+        "Replay", "JudgeTrials", "QueueTrials", "Ramps", "RampTrials", "SchemaTrials", "MigrationOracle",
         "StatementProxy",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "AsyncHTTPClient", package: "async-http-client"),
@@ -135,6 +138,7 @@ let package = Package(
         "API", "ControlPlane", "Measures", "Server", .product(name: "Logging", package: "swift-log"),
       ]),
     .testTarget(name: "EndToEndTests", dependencies: ["plimsoll", "API"], exclude: ["Snapshots"]),
+    .testTarget(name: "RampsTests", dependencies: ["Kernel", "Statistics", "Ramps", "RampTrials"]),
     .testTarget(name: "FlagsTests", dependencies: ["Flags", "FlagTrials"], exclude: ["Peers"]),
     .testTarget(name: "MigrationsTests", dependencies: ["Kernel", "Migrations"]),
     .testTarget(name: "MigrationOracleTests", dependencies: domains + ["ControlPlane", "MigrationOracle"]),

@@ -153,7 +153,7 @@ import Testing
         "", "serve", "init", "check", "schema", "submit", "queue", "promote", "rollout", "rollback", "lift", "ledger",
         "measure", "simulate", "simulate machines", "simulate queue", "demo", "down", "bench", "bench engine",
         "bench judge", "bench deploys",
-        "bench rollouts", "bench rollback", "bench queue", "accept",
+        "bench rollouts", "bench rollback", "bench queue", "bench ramps", "accept",
         "judge", "judge replay", "rollout show", "rollout plan", "rollout approve", "rollout floor", "freeze", "thaw",
         "queue show", "queue waits", "queue approve", "queue report", "queue targets", "queue pause", "queue drain",
         "queue resume", "observe", "observe show", "observe deployed", "observe kept", "observe rolled-back",

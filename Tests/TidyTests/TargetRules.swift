@@ -6,7 +6,7 @@ enum TargetRules {
   /// No Foundation, clock, chance, task, I/O, global or log.
   static let pure: Set = [
     "Kernel", "Statistics", "MergeQueues", "Promotions", "Rollouts", "Measures", "ControlPlane", "Simulator",
-    "JudgeTrials", "QueueTrials", "Migrations", "Flags",
+    "JudgeTrials", "QueueTrials", "Migrations", "Flags", "Ramps", "RampTrials",
   ]
   private static let kernel: Set = ["Kernel", "Statistics"]
   private static let collections: Set = ["OrderedCollections"]
@@ -32,6 +32,8 @@ enum TargetRules {
     "Migrations": ["Kernel"],
     "Flags": [],
     "FlagTrials": ["Flags"],
+    "Ramps": kernel.union(["RealModule"]),
+    "RampTrials": kernel.union(["Ramps", "RealModule"]),
     "MigrationOracle": world.union(system).union(["Kernel", "Migrations", "CPgQuery", "CLibPQ", "Subprocess", "Crypto"]
     ),
     "SchemaTrials": world.union(["Kernel", "Migrations", "Simulator", "MigrationOracle"]),

@@ -12,7 +12,7 @@ struct BenchCommand: AsyncParsableCommand {
     subcommands: [
       BenchEngineCommand.self, BenchJudgeCommand.self, BenchDeploysCommand.self, BenchRolloutsCommand.self,
       BenchRollbackCommand.self, BenchQueueCommand.self,
-      BenchMigrationsCommand.self,
+      BenchMigrationsCommand.self, BenchRampsCommand.self,
     ],
     defaultSubcommand: BenchEngineCommand.self)
 }
