@@ -42,3 +42,12 @@ extension String {
     return line.prefix(limit - 1) + "…"
   }
 }
+
+/// `value` >= 0, rounded to `places` (0 to 2) digits behind the point.
+package func decimal(_ value: Double, places: Int) -> String {
+  let scale = [1, 10, 100][places]
+  let scaled = Int((value * Double(scale)).rounded())
+  guard places > 0 else { return "\(scaled)" }
+  let fraction = "\(scaled % scale)"
+  return "\(scaled / scale).\(String(repeating: "0", count: places - fraction.count))\(fraction)"
+}

@@ -316,8 +316,10 @@ extension DatabaseSchema {
         .notNow, "\(request.commit.short) cannot work in \(place) whatever the risk: \(refused.why). Land a fix.")
     }
     let atRisk = state.risks(of: examination, policy).map(\.client)
+    let unrecorded = atRisk.filter { $0.statements == nil }
     let override = Override(
-      pending: examination.pending, atRisk: atRisk, actor: request.actor, reason: request.reason, at: turn.now)
+      pending: examination.pending, atRisk: atRisk, waives: unrecorded.isEmpty ? nil : unrecorded,
+      actor: request.actor, reason: request.reason, at: turn.now)
     return state.override?.isLike(override) == true ? [] : [.overridden(override)]
   }
 

@@ -6,7 +6,6 @@ extension DatabaseSchema {
     case .configured(let policy):
       state.policy = policy
       state.versions.removeAll { !policy.names($0.service) }
-      state.uploads.removeAll { !policy.names($0.service) }
       state.forgetLeft()
       if policy.coverage == nil { state.coverage = nil }
       if case .closed = state.phase { state.phase = .idle }
@@ -16,7 +15,6 @@ extension DatabaseSchema {
       state.abandoned = nil
       state.waiting = []
       state.versions = []
-      state.uploads = []
       state.waived = []
       state.matrix = []
     case .versionsChanged(let versions):
@@ -100,8 +98,8 @@ extension DatabaseSchema {
       }
     case .overridden(let override):
       state.override = override
-      state.waived += override.atRisk.filter { client in
-        client.statements == nil && !state.waived.contains { $0.isSame(as: client) }
+      state.waived += (override.waives ?? []).filter { client in
+        !state.waived.contains { $0.isSame(as: client) }
       }
     case .adoptionOrdered(let adoption, let number):
       state.phase = .adopting(adoption, number: number)
@@ -185,8 +183,12 @@ extension DatabaseSchema.State {
     uploads.removeAll { $0.isOf(upload.service, upload.digest) }
     uploads.append(upload)
     if uploads.count > DatabaseSchema.uploadLimit {
+      let asks = (waiting + [current].compactMap(\.self)).compactMap { errand in
+        if case .ask(let ask) = errand { ask } else { nil }
+      }
       let oldest = uploads.firstIndex { sent in
         !versions.contains { sent.isOf($0.service, $0.version.digest) }
+          && !asks.contains { sent.isOf($0.service, $0.digest) }
       }
       uploads.remove(at: oldest ?? 0)
     }

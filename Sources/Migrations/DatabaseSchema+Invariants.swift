@@ -9,6 +9,15 @@ extension DatabaseSchema {
       found.append("a version lives here twice, or they are out of order")
     }
     if state.waiting.contains(where: { $0 == state.current }) { found.append("what is judged waits as well") }
+    if state.uploads.count > uploadLimit { found.append("\(state.uploads.count) versions' recordings are kept") }
+    for (place, upload) in state.uploads.enumerated()
+    where state.uploads[..<place].contains(where: { $0.isOf(upload.service, upload.digest) }) {
+      found.append("what was sent of \(upload.digest.short) is kept twice")
+    }
+    for client in state.waived where client.statements != nil || state.upload(of: client.service, client.digest) != nil
+    {
+      found.append("\(client.service) \(client.commit.short) was let pass unrecorded, and something is recorded")
+    }
     if state.policy == nil, state.phase != .idle { found.append("an unconfigured database is at work") }
     switch state.phase {
     case .applying(let ask, let examination, migrations: _, number: _):

@@ -145,9 +145,16 @@ package enum DatabaseSchema: Machine {
     package let actor: String
     package let reason: String
     package let at: Instant
-    package init(pending: [MigrationMark], atRisk: [SchemaClient], actor: String, reason: String, at: Instant) {
+    /// Versions at risk of which nothing is recorded: they need not be taken again at each migration. Nil when there are
+    /// none.
+    package let waives: [SchemaClient]?
+    package init(
+      pending: [MigrationMark], atRisk: [SchemaClient], waives: [SchemaClient]? = nil, actor: String, reason: String,
+      at: Instant
+    ) {
       self.pending = pending
       self.atRisk = atRisk
+      self.waives = waives
       self.actor = actor
       self.reason = reason
       self.at = at

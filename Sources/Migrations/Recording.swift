@@ -1,3 +1,5 @@
+import Kernel
+
 /// What the proxy saw of one version: statements, how they follow each other in transactions, and what it left out.
 package struct Recording: Equatable, Sendable {
   package var heading: Heading
@@ -152,4 +154,18 @@ package struct TransactionShape: Codable, Equatable, Sendable {
     self.failed = failed
     self.isCut = isCut
   }
+}
+
+extension Recording {
+  /// What a server holds, whoever can reach it may read.
+  ///
+  /// - Throws: `Refusal` when it keeps values.
+  package func mayLeave() throws(Refusal) {
+    guard heading.policy == .types else { throw Self.holdsValues }
+  }
+
+  package static let holdsValues = Refusal(
+    .malformed,
+    "The recording keeps values (--policy keep), which may be secrets, and the server shows what it holds to whoever "
+      + "can read it: record with --policy types and send that.")
 }

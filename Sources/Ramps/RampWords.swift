@@ -27,11 +27,11 @@ enum RampWords {
     return tenths >= 10 || tenths == tenths.rounded() ? "\(Int(tenths.rounded()))" : "\(tenths)"
   }
 
+  /// Two digits behind the point, without zeros at the end.
   private static func hundredths(_ value: Double) -> String {
-    let scaled = Int((value * 100).rounded())
-    if scaled % 100 == 0 { return "\(scaled / 100)" }
-    return scaled % 10 == 0
-      ? "\(scaled / 100).\(scaled % 100 / 10)" : "\(scaled / 100).\(scaled % 100 < 10 ? "0" : "")\(scaled % 100)"
+    let text = decimal(value, places: 2)
+    if text.hasSuffix(".00") { return String(text.dropLast(3)) }
+    return text.hasSuffix("0") ? String(text.dropLast()) : text
   }
 
   /// "41 of 812".

@@ -49,7 +49,7 @@ package struct DetectableEffect: Codable, Equatable, Sendable {
   /// "At 10 requests/s a 20x worsening is seen in about 20 s; 5x would take 2 min, 2x would take 48 min."
   package var sentence: String {
     guard requestsPerSecond > 0 else { return "Without traffic no worsening can be seen." }
-    let rate = JudgeWords.decimal(requestsPerSecond, places: requestsPerSecond < 10 ? 1 : 0)
+    let rate = decimal(requestsPerSecond, places: requestsPerSecond < 10 ? 1 : 0)
     let seen = rows.reversed().compactMap { row in
       row.wait.map { (JudgeWords.times(row.ratio), JudgeWords.about($0)) }
     }

@@ -64,13 +64,13 @@ enum GuardSentences {
     let units: [(size: Double, name: String)] = [(1e9, "GB"), (1e6, "MB"), (1e3, "kB")]
     for unit in units where count >= unit.size {
       let value = count / unit.size
-      return "\(JudgeWords.decimal(value, places: value < 10 ? 1 : 0)) \(unit.name)"
+      return "\(decimal(value, places: value < 10 ? 1 : 0)) \(unit.name)"
     }
     return "\(Int(max(count, 0))) B"
   }
 
   private static func milliseconds(_ seconds: Double) -> String {
-    "\(JudgeWords.decimal(seconds * 1000, places: seconds < 0.01 ? 2 : 0)) ms"
+    "\(decimal(seconds * 1000, places: seconds < 0.01 ? 2 : 0)) ms"
   }
 }
 

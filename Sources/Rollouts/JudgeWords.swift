@@ -31,13 +31,4 @@ enum JudgeWords {
   }
 
   static func requests(_ count: Int) -> String { count == 1 ? "1 request" : "\(count) requests" }
-
-  /// `value` >= 0 rounded to `places` (0 to 2).
-  static func decimal(_ value: Double, places: Int) -> String {
-    let scale = [1, 10, 100][places]
-    let scaled = Int((value * Double(scale)).rounded())
-    guard places > 0 else { return "\(scaled)" }
-    let fraction = "\(scaled % scale)"
-    return "\(scaled / scale).\(String(repeating: "0", count: places - fraction.count))\(fraction)"
-  }
 }

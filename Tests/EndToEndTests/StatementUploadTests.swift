@@ -70,7 +70,7 @@ private let server = """
 
   private func read(_ data: Data) throws -> Recording {
     let decoder = JSONDecoder()
-    return try Recording(reading: String(decoding: data, as: UTF8.self), at: "part") {
+    return try Recording(reading: String(decoding: data, as: UTF8.self), at: "body") {
       try decoder.decode(RecordingLine.self, from: Data($0.utf8))
     }
   }
@@ -95,14 +95,12 @@ private let server = """
     }
   }
 
-  @Test("a large recording goes in parts, each whole in itself, and none is lost") func parts() throws {
-    let whole = recording(30, bytes: 200)
-    let parts = try StatementUpload.parts(of: whole, at: 1500)
-    #expect(parts.count > 3 && parts.allSatisfy { $0.count < 2000 })
-    #expect(try parts.flatMap { try read($0).statements } == whole.statements)
-    #expect(try parts.allSatisfy { try read($0).heading == whole.heading })
-    #expect(try StatementUpload.parts(of: recording(1, bytes: 5000), at: 1500).count == 1, "one statement is one part")
-    #expect(try read(StatementUpload.parts(of: recording(0), at: 1500)[0]).statements.isEmpty)
+  @Test("a recording goes whole: of a half nobody could tell that it is one", arguments: [0, 1, 30, 3_000])
+  func whole(_ count: Int) throws {
+    let recording = recording(count, bytes: 200)
+    let arrived = try read(StatementUpload.body(of: recording))
+    #expect(arrived.statements == recording.statements && arrived.statements.count == count)
+    #expect(arrived.heading == recording.heading && arrived.transactions.isEmpty)
   }
 
   @Test("values stay here") func values() async throws {

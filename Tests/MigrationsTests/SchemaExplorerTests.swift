@@ -14,6 +14,8 @@ import Testing
     var now: Int64 = 100
     var answered: [Int64: Int] = [:]
     var applied = 0
+    var recordings = 0
+    var kinds: [String: Int] = [:]
 
     static func breaks(_ version: Int64, on schema: Int) -> Bool { (version * 7 + Int64(schema) * 3) % 5 == 0 }
     func hash(_ schema: Int) -> Digest {
@@ -33,6 +35,7 @@ import Testing
         case .migrated: applied += 1
         default: break
         }
+        kinds[event.name, default: 0] += 1
         DatabaseSchema.evolve(&state, event)
       }
       #expect(DatabaseSchema.violations(in: state) == [])
@@ -52,7 +55,14 @@ import Testing
           let pending = order.errand == .audit || chance.below(3) == 0 ? [] : [mark(2)]
           let after = pending.isEmpty ? schema : schema + 1
           func verdict(_ client: SchemaClient, _ number: Int64) -> SchemaVerdict {
-            SchemaVerdict(client, Self.breaks(number, on: after) ? .breaks : .compatible, why: "42703")
+            // Of some nothing is recorded until a sidecar sends it.
+            let sent = order.uploads.first { $0.isOf(client.service, client.digest) }?.statements
+            let isUnrecorded = number % 3 == 0 && sent == nil
+            let known = SchemaClient(
+              service: client.service, digest: client.digest, commit: client.commit,
+              statements: isUnrecorded ? nil : sent ?? digest("5"))
+            if isUnrecorded { return SchemaVerdict(known, .unknown, why: "nothing was recorded") }
+            return SchemaVerdict(known, Self.breaks(number, on: after) ? .breaks : .compatible, why: "42703")
           }
           let verdicts = order.versions.map { client in
             verdict(client, state.versions.first { $0.version.digest == client.digest }?.version.ordinal ?? 0)
@@ -75,6 +85,24 @@ import Testing
       }
     }
 
+    /// A sidecar tells of somebody who lives here or asks, or a person takes the risk of the last refusal.
+    mutating func hear() throws {
+      if chance.below(2) == 0, let refused = state.refused {
+        return try take(.override(.init(commit: refused.ask.commit, actor: "Ada", reason: "it is nothing")))
+      }
+      let asked = (state.waiting + [state.current].compactMap(\.self)).compactMap { errand in
+        if case .ask(let ask) = errand { ask.digest } else { nil }
+      }
+      let known = state.versions.map(\.version.digest) + asked
+      guard !known.isEmpty else { return }
+      let version = known[chance.below(known.count)]
+      recordings += 1
+      try take(
+        .record(
+          .init(service: harbor, digest: version, statements: hash(5_000 + recordings)),
+          over: state.upload(of: harbor, version)))
+    }
+
     private var seen: SchemaSurvey { SchemaSurvey(schema: hash(schema), applied: 1, last: nil, at: at(now)) }
   }
 
@@ -85,7 +113,7 @@ import Testing
     var living: [HeldVersion] = []
     try world.take(.configure(policy()))
     for _ in 0..<120 {
-      switch world.chance.below(8) {
+      switch world.chance.below(10) {
       case 0:
         ordinal += 1
         asked.append(ordinal)
@@ -108,6 +136,7 @@ import Testing
           try world.take(.released(service: harbor, commit: commit))
         }
       case 4: if world.chance.below(6) == 0 { world.schema += 1 }
+      case 5: try world.hear()
       default: try world.work()
       }
     }

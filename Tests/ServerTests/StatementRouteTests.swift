@@ -118,7 +118,7 @@ import Testing
       try await check(wire, "", answers: 400, saying: "the recording is empty")
       try await check(
         wire, String(repeating: "x", count: ChangingRoutes.recordingLimit + 1), answers: 413,
-        saying: "'plimsoll db upload' sends it in parts")
+        saying: "look what makes so many statements differ")
       #expect(try await held(backend, Harbor.staging) == nil)
     }
   }

@@ -185,7 +185,7 @@ package final class EnvironmentSchemas: SchemaServer {
 
   package func statements(at path: String, version: Digest) async throws -> Digest {
     let set = try await BlockingThread.run {
-      StatementSet(version: version.rawValue, statements: try StatementImport(reading: path).statements).stable
+      StatementSet(version: version.rawValue, statements: try StatementImport(reading: path).statements)
     }
     return try blobs.put(StableJSON.bytes(set))
   }
@@ -253,16 +253,6 @@ extension StatementSet {
     var copy = self
     for index in copy.statements.indices where copy.statements[index].searchPath == nil {
       copy.statements[index].searchPath = path
-    }
-    return copy
-  }
-
-  /// Statements alike in fingerprint and text come in the order of their types.
-  fileprivate var stable: StatementSet {
-    var copy = self
-    copy.statements.sort { left, right in
-      let (one, other) = ((left.fingerprint, left.text), (right.fingerprint, right.text))
-      return one == other ? left.parameterTypes.lexicographicallyPrecedes(right.parameterTypes) : one < other
     }
     return copy
   }

@@ -9,8 +9,8 @@ import Migrations
 ///
 /// Nothing is lost by sending it twice: what is known already makes no event, so that a request needs no name.
 extension ChangingRoutes {
-  /// Of one recording. `plimsoll db upload` sends a larger one in parts.
-  static let recordingLimit = 8 * 1024 * 1024
+  /// Of one recording: what a recorder keeps at most.
+  static let recordingLimit = 64 << 20
   static let recordingType = "application/jsonl"
   /// Two senders may join with the same blob; the second tries again, this often.
   private static let joinLimit = 10
@@ -43,7 +43,8 @@ extension ChangingRoutes {
 
   private func recording(in request: Request) async throws -> Recording {
     let body = try await Answer.collected(
-      request, type: Self.recordingType, limit: Self.recordingLimit, next: "'plimsoll db upload' sends it in parts")
+      request, type: Self.recordingType, limit: Self.recordingLimit,
+      next: "record with --policy types, and look what makes so many statements differ")
     guard let text = String(validating: body.readableBytesView, as: UTF8.self) else {
       throw Refusal(.malformed, "The body is no UTF-8 text: send a file that 'plimsoll db record' wrote.")
     }
@@ -52,12 +53,7 @@ extension ChangingRoutes {
   }
 
   private static func statements(of digest: Digest, _ recording: Recording) throws(Refusal) -> StatementSet {
-    // What the server holds, whoever can reach it may read.
-    guard recording.heading.policy == .types else {
-      throw Refusal(
-        .malformed,
-        "The recording keeps values (--policy keep), which may be secrets: record with --policy types and send that.")
-    }
+    try recording.mayLeave()
     if let said = Digest(rawValue: recording.heading.version), said != digest {
       throw Refusal(
         .malformed, "The recording is of \(said.short) and was sent for \(digest.short): name the digest that it is of."

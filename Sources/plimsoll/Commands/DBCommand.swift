@@ -107,7 +107,7 @@ struct DBRecordCommand: AsyncParsableCommand {
     guard let service, let digest else {
       throw Refusal(.malformed, "--upload needs --service NAME and --digest DIGEST: whose statements are they?")
     }
-    guard try recordingPolicy() == .types else { throw StatementUpload.holdsValues }
+    guard try recordingPolicy() == .types else { throw Recording.holdsValues }
     return StatementUpload(client: try Client(server: upload, data: nil), service: service, digest: digest)
   }
 

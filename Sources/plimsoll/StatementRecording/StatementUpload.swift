@@ -12,50 +12,25 @@ struct StatementUpload: Sendable {
   /// Of the artifact, or its first digits.
   let digest: String
 
-  /// Of one part; the server takes 8 MiB, and a statement has up to 1 MiB.
-  static let partBytes = 4 << 20
   static let type = "application/jsonl"
 
   /// - Returns: what the server decided: a sentence for each database that learnt something.
   /// - Throws: `Failure` when the server refuses it; `Unreached` or `Outage` when it is away.
   func send(_ recording: Recording) async throws -> Receipt {
-    guard recording.heading.policy == .types else { throw Self.holdsValues }
-    let path = "/v1/statements/\(component(service))/\(component(digest))"
-    var all = Receipt(decided: [], positions: [])
-    for part in try Self.parts(of: recording, at: Self.partBytes) {
-      let receipt: Receipt = try await client.send(path, part, type: Self.type)
-      all.decided += receipt.decided
-      all.positions += receipt.positions
-    }
-    return all
+    try recording.mayLeave()
+    return try await client.send(
+      "/v1/statements/\(component(service))/\(component(digest))", try Self.body(of: recording), type: Self.type)
   }
 
-  static let holdsValues = Refusal(
-    .malformed,
-    "The recording keeps values (--policy keep), which may be secrets, and the server shows what it holds to whoever "
-      + "can read it: record with --policy types.")
-
-  /// Recordings of their own, each of at most about `limit` bytes. How statements follow each other stays here.
-  static func parts(of recording: Recording, at limit: Int) throws -> [Data] {
+  /// In one piece: of half of what a version sends nobody could tell that it is half. How statements follow each other
+  /// stays here.
+  static func body(of recording: Recording) throws -> Data {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    func line(_ line: RecordingLine) throws -> Data { try encoder.encode(line) + [UInt8(ascii: "\n")] }
-    let heading = try line(.heading(recording.heading))
-    var parts: [Data] = []
-    var (part, count) = (heading, 0)
-    func ended() throws -> Data {
-      try part + line(.end(RecordingLine.End(statements: count, transactions: 0)))
-    }
-    for statement in recording.statements {
-      let next = try line(.statement(statement))
-      if count > 0, part.count + next.count > limit {
-        parts.append(try ended())
-        (part, count) = (heading, 0)
-      }
-      part += next
-      count += 1
-    }
-    return parts + [try ended()]
+    let end = RecordingLine.End(statements: recording.statements.count, transactions: 0)
+    let lines =
+      [RecordingLine.heading(recording.heading)] + recording.statements.map(RecordingLine.statement) + [.end(end)]
+    return try lines.reduce(into: Data()) { $0 += try encoder.encode($1) + [UInt8(ascii: "\n")] }
   }
 }
 

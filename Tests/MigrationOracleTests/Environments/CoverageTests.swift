@@ -5,38 +5,16 @@ import Testing
 
 @testable import MigrationOracle
 
-#if canImport(Glibc)
-  import Glibc
-#endif
-
 /// A server that counts what it is sent.
 private struct CountingServer {
-  let url: String
-  private let folder: String
-  private let tool: ServerTool
+  private let servers: TemporaryServers
+  var url: String { servers.url(1) }
 
   static func start() async throws -> CountingServer {
-    let tool = try ServerTool(binaries: .find())
-    var template = Array("/tmp/plimsoll-count-XXXXXX".utf8CString)
-    try #require(mkdtemp(&template) != nil)
-    let folder = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
-    if let user = tool.user { chown(folder, user.id, user.group) }
-    let server = CountingServer(
-      url: "host='\(folder)' port=5432 user=postgres dbname=postgres", folder: folder, tool: tool)
+    let server = CountingServer(servers: try TemporaryServers())
     do {
-      try await tool.run(
-        "initdb",
-        [
-          "-D", "\(folder)/data", "-A", "trust", "--no-sync", "--no-instructions", "-E", "UTF8", "--locale=C.UTF-8",
-          "-U", "postgres",
-        ])
-      let options = "-c listen_addresses='' -c fsync=off -c shared_preload_libraries=pg_stat_statements"
-      try await tool.run(
-        "pg_ctl",
-        [
-          "-D", "\(folder)/data", "-w", "-t", "60", "-l", "\(folder)/log", "-o", "\(options) -p 5432 -k '\(folder)'",
-          "start",
-        ])
+      try await server.servers.make(1)
+      try await server.servers.start(1, "shared_preload_libraries=pg_stat_statements")
       return server
     } catch {
       await server.stop()
@@ -44,10 +22,7 @@ private struct CountingServer {
     }
   }
 
-  func stop() async {
-    _ = try? await tool.run("pg_ctl", ["-D", "\(folder)/data", "-m", "immediate", "-w", "stop"])
-    try? FileManager.default.removeItem(atPath: folder)
-  }
+  func stop() async { await servers.stop(1) }
 }
 
 /// How much of what a database is really sent was recorded of who lives on it.

@@ -46,27 +46,22 @@ final class TinyDisk: Sendable {
 
 /// A primary and its streaming replica, made by `pg_basebackup`.
 struct ReplicatedServer {
-  let primary: String
-  let replica: String
-  private let folder: String
-  private let tool: ServerTool
+  private let servers: TemporaryServers
+  var primary: String { servers.url(1) }
+  var replica: String { servers.url(2) }
 
   static func start() async throws -> ReplicatedServer {
-    let tool = try ServerTool(binaries: .find())
-    var template = Array("/tmp/plimsoll-pair-XXXXXX".utf8CString)
-    try #require(mkdtemp(&template) != nil)
-    let folder = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
-    if let user = tool.user { chown(folder, user.id, user.group) }
-    func words(_ port: Int) -> String { "host='\(folder)' port=\(port) user=postgres dbname=postgres" }
-    let pair = ReplicatedServer(primary: words(1), replica: words(2), folder: folder, tool: tool)
+    let pair = ReplicatedServer(servers: try TemporaryServers())
+    let servers = pair.servers
     do {
-      try await tool.run(
-        "initdb", ["-D", "\(folder)/1", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C.UTF-8", "-U", "postgres"])
-      try await pair.start(1)
-      try await tool.run(
+      try await servers.make(1)
+      try await servers.start(1)
+      try await servers.tool.run(
         "pg_basebackup",
-        ["-D", "\(folder)/2", "-h", folder, "-p", "1", "-U", "postgres", "-R", "-X", "stream", "-c", "fast"])
-      try await pair.start(2)
+        [
+          "-D", servers.data(2), "-h", servers.folder, "-p", "1", "-U", "postgres", "-R", "-X", "stream", "-c", "fast",
+        ])
+      try await servers.start(2)
       return pair
     } catch {
       await pair.stop()
@@ -74,19 +69,5 @@ struct ReplicatedServer {
     }
   }
 
-  private func start(_ number: Int) async throws {
-    try await tool.run(
-      "pg_ctl",
-      [
-        "-D", "\(folder)/\(number)", "-w", "-t", "60", "-l", "\(folder)/log\(number)", "-o",
-        "-c listen_addresses='' -c fsync=off -c shared_buffers=16MB -p \(number) -k '\(folder)'", "start",
-      ])
-  }
-
-  func stop() async {
-    for number in [2, 1] {
-      _ = try? await tool.run("pg_ctl", ["-D", "\(folder)/\(number)", "-m", "immediate", "-w", "-t", "10", "stop"])
-    }
-    try? FileManager.default.removeItem(atPath: folder)
-  }
+  func stop() async { await servers.stop(1, 2) }
 }

@@ -34,6 +34,12 @@ struct HistoryReplayTests {
     #expect(report.findings.contains { $0.kind == .breaks && $0.sqlState == "23502" }, "\(said(report))")
   }
 
+  @Test("a branch that the migration breaks is not hidden by one that it leaves alone")
+  func brokenBranch() async throws {
+    let report = try await check("ALTER TABLE parcels DROP COLUMN sent;", sends: "SELECT settle($1)")
+    #expect(report.findings.contains { $0.kind == .breaks && $0.sqlState == "42703" }, "\(said(report))")
+  }
+
   @Test("a function that no value satisfies cannot be told")
   func hopelessCall() async throws {
     let report = try await check(
@@ -85,6 +91,15 @@ struct HistoryReplayTests {
     #expect(broken.last?.migration == "0005.sql")
   }
 
+  private static let settle = """
+    CREATE FUNCTION settle(how progress) RETURNS void LANGUAGE plpgsql AS $$
+    BEGIN
+      IF how = 'delivered' THEN UPDATE parcels SET weight = weight + 1;
+      ELSIF how = 'returned' THEN UPDATE parcels SET sent = now();
+      ELSE RAISE 'neither delivered nor returned'; END IF;
+    END $$;
+    """
+
   private static let handOver = """
     CREATE OR REPLACE FUNCTION hand_over(parcel bigint, to_state progress) RETURNS void LANGUAGE plpgsql AS $$
     BEGIN
@@ -115,7 +130,7 @@ struct HistoryReplayTests {
   private func check(_ migration: String, sends statement: String) async throws -> MigrationReport {
     try await #require(ShadowTrait.oracle).check(
       OracleQuestion(
-        history: [file(1, Self.depot)], migration: [file(2, migration)], old: [set("v1", statement)]))
+        history: [file(1, Self.depot + Self.settle)], migration: [file(2, migration)], old: [set("v1", statement)]))
   }
 
   private func file(_ number: Int, _ text: String) -> MigrationFile {
