@@ -21,7 +21,7 @@ extension MergeQueue {
     /// The trunk that it stands on; an older one when it is outdated.
     package internal(set) var base: CommitID
     /// One commit for each of the first members, each on the one before.
-    package internal(set) var steps: [Step]
+    package internal(set) var steps: Steps
     package internal(set) var phase: Phase
     /// What its runs saw; nil before the first.
     package internal(set) var subject: Subject?
@@ -54,7 +54,7 @@ extension MergeQueue {
       case stuck(entry: Int, at: Instant)
     }
 
-    init(_ planned: PlannedBuild, base: CommitID, steps: [Step], at: Instant) {
+    init(_ planned: PlannedBuild, base: CommitID, steps: Steps, at: Instant) {
       id = planned.id
       purpose = planned.purpose
       worth = planned.worth
@@ -123,6 +123,25 @@ extension MergeQueue {
       self.commit = commit
       self.tree = tree
     }
+  }
+
+  /// Steps one on the other. Those that landed go from the beginning one by one, of every build that holds them: a slice
+  /// lets them go without moving all others.
+  package struct Steps: RandomAccessCollection, ExpressibleByArrayLiteral, Codable, Equatable, Sendable {
+    private var steps: ArraySlice<Step>
+
+    init(_ steps: some Sequence<Step>) { self.steps = ArraySlice(steps) }
+    package init(arrayLiteral steps: Step...) { self.init(steps) }
+
+    package var startIndex: Int { steps.startIndex }
+    package var endIndex: Int { steps.endIndex }
+    package subscript(place: Int) -> Step { steps[place] }
+
+    mutating func append(_ step: Step) { steps.append(step) }
+    mutating func removeFirst() { steps.removeFirst() }
+
+    package init(from decoder: any Decoder) throws { self.init(try [Step](from: decoder)) }
+    package func encode(to encoder: any Encoder) throws { try Array(steps).encode(to: encoder) }
   }
 
   /// What a run sees.

@@ -210,6 +210,13 @@ package struct LaneIndex: Sendable {
     }
   }
 
+  /// Whether anybody is `near`.
+  private func isAnyone(near folder: String) -> Bool {
+    guard let number = numbers[folder] else { return near(folder).contains { !$0.isEmpty } }
+    if !folders[number].inside.isEmpty || !folders[number].below.isEmpty { return true }
+    return folders[number].above.contains { !folders[$0].inside.isEmpty }
+  }
+
   /// Those in the folder, below it, and in those that it is in.
   private func near(_ folder: String) -> [[Int]] {
     guard let number = numbers[folder] else {
@@ -227,8 +234,7 @@ package struct LaneIndex: Sendable {
     case .names(let names):
       return !unlimited.isEmpty || !withFolders.isEmpty || names.contains { named[$0] != nil }
     case .folders(let own):
-      return !unlimited.isEmpty || !withNames.isEmpty
-        || own.contains { near($0).contains { !$0.isEmpty } }
+      return !unlimited.isEmpty || !withNames.isEmpty || own.contains(where: isAnyone)
     }
   }
 

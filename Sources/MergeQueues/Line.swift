@@ -198,6 +198,14 @@ extension MergeQueue.Line: RandomAccessCollection {
 
   subscript(id id: Int) -> MergeQueue.Entry? { position(ofEntry: id).map { rows[$0.row].entries[$0.offset] } }
 
+  /// Without the entry, which takes a dozen references to copy. Nil where they are not known.
+  func lanes(at place: Int) -> Lanes? {
+    let (row, offset) = position(of: place)
+    return rows[row].entries[offset].lanes
+  }
+  /// Of one in line.
+  func lanes(of id: Int) -> Lanes? { position(ofEntry: id).flatMap { rows[$0.row].entries[$0.offset].lanes } }
+
   func glance(of id: Int) -> Glance? { position(ofEntry: id).map { rows[$0.row].glances[$0.offset] } }
 
   /// Whether its book is at this cause already; true of who is not in line.

@@ -33,7 +33,7 @@ extension MergeQueue {
     case (.retire, .awaitingTrunk(let policy)), (.retire, .open(let policy, _)):
       return retire(policy, in: state, turn)
     case (.recall(let services), .open(_, let trunk)):
-      return services.isEmpty ? [] : [.recalled(trunk: trunk, services: services, at: turn.now)]
+      return [.recalled(trunk: trunk, services: services, at: turn.now)]
 
     case (.trunkObserved(let commit), .awaitingTrunk):
       return settled([.trunkMoved(from: nil, to: commit, at: turn.now)], in: state, turn) + recovery(in: state, turn)

@@ -103,7 +103,7 @@ extension MergeQueue {
       // Apart from the decision: what `violations` holds a landing against.
       let isProven = build.isProven && build.base == state.trunk && build.isExact(under: state.policy)
       state.push = Push(
-        build: id, steps: build.steps, base: expecting, isProven: isProven,
+        build: id, steps: Array(build.steps), base: expecting, isProven: isProven,
         beside: build.beside, since: at)
     case .flakeFound(let flake):
       state.tally.flakes += flake.redRuns
@@ -312,17 +312,16 @@ extension MergeQueue.State {
   // MARK: Leaving
 
   fileprivate mutating func land(_ landing: MergeQueue.Landing) {
-    let pushes = (push.map { [$0] } ?? []) + tried
-    let pushed = pushes.first { $0.build == landing.build && $0.steps.contains { $0.commit == landing.commit } }
+    let pushed = push.flatMap { $0.lands(landing) ? $0 : nil } ?? tried.first { $0.lands(landing) }
     if landing.build != nil {
       proof = MergeQueue.LandingProof(
         landed: landing.commit, previousTrunk: landing.previousTrunk,
         tested: pushed.flatMap { push in
-          push.isProven ? push.steps.first { $0.commit == landing.commit && $0.entry == landing.entry } : nil
+          push.isProven ? push.steps.first { $0.entry == landing.entry && $0.commit == landing.commit } : nil
         })
     }
     for index in builds.indices { builds[index].note(landing) }
-    builds.removeAll { $0.members.isEmpty }
+    if builds.indices.contains(where: { builds[$0].members.isEmpty }) { builds.removeAll { $0.members.isEmpty } }
     if landing.isTip, let pushed {
       // Builds that hold all of the push stand on its tip by now. Those on another trunk saw it go on past the queue.
       let left = [pushed.base] + pushed.steps.dropLast().map(\.commit)
@@ -350,7 +349,8 @@ extension MergeQueue.State {
       // Whoever did not merge onto it may merge without it.
       clashes.removeAll { $0.entry == id || $0.onto.contains(id) }
     }
-    unsurveyed.removeAll { $0 == id }
+    // Each is in it once, and who leaves is most often among the first.
+    if let place = unsurveyed.firstIndex(of: id) { unsurveyed.remove(at: place) }
     lineVersion += 1
     planVersion += 1
     let left = MergeQueue.FinishedEntry(
@@ -369,9 +369,13 @@ extension MergeQueue.State {
 }
 
 extension MergeQueue.Build {
-  fileprivate func commonSteps(with other: [Int], on trunk: CommitID) -> [MergeQueue.Step] {
+  fileprivate func commonSteps(with other: [Int], on trunk: CommitID) -> MergeQueue.Steps {
     guard base == trunk else { return [] }
-    return zip(steps, other).prefix { $0.entry == $1 }.map(\.0)
+    var (end, place) = (steps.startIndex, 0)
+    while end < steps.endIndex, place < other.count, steps[end].entry == other[place] {
+      (end, place) = (end + 1, place + 1)
+    }
+    return MergeQueue.Steps(steps[..<end])
   }
 
   /// A member landed: as its first step, then the rest stands as it is; or otherwise, then the rest is merged anew. That

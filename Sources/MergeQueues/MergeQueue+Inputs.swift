@@ -14,7 +14,8 @@ extension MergeQueue {
     // Observations.
     /// plimsoll.yaml no longer names the branch.
     case retire
-    /// These services are new on the branch, or go another way from now on: they want what the trunk holds.
+    /// These services are new on the branch, or go another way from now on: they want what the trunk holds. Without
+    /// services, whoever else follows the trunk asks where it is.
     case recall(services: [ServiceName])
     /// The trunk's head, read by `watchTrunk`.
     case trunkObserved(CommitID)

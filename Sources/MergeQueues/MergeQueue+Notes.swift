@@ -53,11 +53,12 @@ extension MergeQueue {
 extension MergeQueue.State {
   mutating func want(_ note: MergeQueue.Note) {
     nextNote = max(nextNote, note.number + 1)
-    notes.removeAll { $0.head == note.head }
+    // By place: to hand each note to a closure is to copy it, and of a batch each member's landing comes by here.
+    if let old = notes.indices.first(where: { notes[$0].head == note.head }) { notes.remove(at: old) }
     notes.append(note)
     if notes.count > MergeQueue.noteLimit {
       // What became of a change is said only once; where one stands is said again.
-      let dropped = notes.remove(at: notes.firstIndex { $0.standing != nil } ?? 0)
+      let dropped = notes.remove(at: notes.indices.first { notes[$0].standing != nil } ?? 0)
       settle(dropped, .abandoned(why: "later notes took its place", at: note.at))
     }
     entries.change(note.entry) { entry in
@@ -67,7 +68,7 @@ extension MergeQueue.State {
   }
 
   mutating func settle(_ note: MergeQueue.Note, _ fate: MergeQueue.Note.Fate) {
-    notes.removeAll { $0.number == note.number }
+    if let place = notes.indices.first(where: { notes[$0].number == note.number }) { notes.remove(at: place) }
     entries.change(note.entry) { if $0.note?.number == note.number { $0.noteFate = fate } }
   }
 

@@ -123,17 +123,21 @@ extension MergeQueue {
       guard members.starts(with: head), let last = members.last else { return false }
       var present = Array(repeating: false, count: unitRanks[last] ?? units.count)
       for rank in members.compactMap({ unitRanks[$0] }) where rank < present.count { present[rank] = true }
-      let passed = present.indices.filter { !present[$0] }.flatMap { units[$0] }
-      if passed.isEmpty { return true }
+      if present.allSatisfy(\.self) { return true }
       if policy.strict { return false }
+      let passed = present.indices.filter { !present[$0] }
       // To look one up costs as much as to put it in: the few are put in.
-      let (few, many) = passed.count < members.count ? (passed, members) : (members, passed)
+      let arePassedFew = passed.reduce(0) { $0 + units[$1].count } < members.count
       index.removeAll()
-      for (position, one) in few.enumerated() { index.add(lanes(of: one), at: position) }
-      return !many.contains { index.affects(lanes(of: $0)) }
+      if arePassedFew {
+        for (position, one) in passed.flatMap({ units[$0] }).enumerated() { index.add(lanes(of: one), at: position) }
+        return !members.contains { index.affects(lanes(of: $0)) }
+      }
+      for (position, one) in members.enumerated() { index.add(lanes(of: one), at: position) }
+      return !passed.contains { rank in units[rank].contains { index.affects(lanes(of: $0)) } }
     }
 
-    private func lanes(of entry: Int) -> Lanes { state.entries[id: entry]?.lanes ?? .all(.pathsIncomplete) }
+    private func lanes(of entry: Int) -> Lanes { state.entries.lanes(of: entry) ?? .all(.pathsIncomplete) }
 
     func taken(version: Int, at now: Instant) -> Event.Planned {
       let dropped = state.builds.filter { build in

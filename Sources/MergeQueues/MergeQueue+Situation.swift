@@ -33,7 +33,7 @@ extension MergeQueue.State {
         rankOf[member.id] = rank
       }
       // Behind the last of those asked about nobody is compared with anybody.
-      let lanes = policy.strict || unrelated <= 0 ? [] : places.map { entries[$0].lanes ?? .all(.pathsIncomplete) }
+      let lanes = policy.strict || unrelated <= 0 ? [] : places.map { entries.lanes(at: $0) ?? .all(.pathsIncomplete) }
       let after: ArraySlice<Int>
       if policy.strict {
         // Every landing makes another trunk, which only what was built on it may follow.

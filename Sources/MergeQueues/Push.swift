@@ -24,5 +24,12 @@ extension MergeQueue {
 
     package var tip: CommitID { steps.last?.commit ?? base }
     package var members: [Int] { steps.map(\.entry) }
+
+    /// Whether it pushed the commit that landed. Numbers before commits: asked for each of its members, of all of them.
+    func lands(_ landing: Landing) -> Bool {
+      guard build == landing.build else { return false }
+      return steps.contains { $0.entry == landing.entry && $0.commit == landing.commit }
+        || steps.contains { $0.commit == landing.commit }
+    }
   }
 }

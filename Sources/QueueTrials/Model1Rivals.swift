@@ -87,6 +87,8 @@ package struct OptimisticPolicy: TrialPolicy {
   private var assumed: [[Int]]
   private var results: [Result]
   private var isFailing: [Bool]
+  /// Whether who is ahead of it, or is failing there, may have changed since `assumed` was compared with it.
+  private var isStale: [Bool]
 
   package init(changes: Int, window: Window?) {
     graph = ConflictGraph(changes: changes)
@@ -94,12 +96,14 @@ package struct OptimisticPolicy: TrialPolicy {
     assumed = Array(repeating: [], count: changes)
     results = Array(repeating: .none, count: changes)
     isFailing = Array(repeating: false, count: changes)
+    isStale = Array(repeating: true, count: changes)
   }
 
   package mutating func arrived(_ change: Int, on farm: inout CIFarm) { graph.arrived(change, on: farm) }
   package mutating func ended(_ build: CIFarm.Ended, on farm: inout CIFarm) {
     results[build.build.tip] = build.isGreen ? .green : .red
     isFailing[build.build.tip] = !build.isGreen
+    for other in graph.behind[build.build.tip] { isStale[other] = true }
   }
   package mutating func settle(on farm: inout CIFarm) {
     while step(on: &farm) {}
@@ -110,15 +114,14 @@ package struct OptimisticPolicy: TrialPolicy {
     var didLeave = false
     for (place, change) in farm.pending.enumerated() {
       if let window, place >= window.size { break }
-      let base = graph.ahead[change].filter { !isFailing[$0] }
-      if case .none = results[change] {
-      } else if assumed[change] != base {
-        if case .running(let id) = results[change] { farm.stop(id) }
-        results[change] = .none
+      if isStale[change] {
+        isStale[change] = false
+        if assumed[change] != base(of: change) { giveUp(change, on: &farm) }
       }
       switch results[change] {
       case .none:
         guard farm.freeSlots > 0 else { continue }
+        let base = base(of: change)
         assumed[change] = base
         results[change] = .running(farm.start(base + [change]).id)
       case .running: continue
@@ -131,6 +134,14 @@ package struct OptimisticPolicy: TrialPolicy {
     return didLeave
   }
 
+  /// Those ahead that are not failing.
+  private func base(of change: Int) -> [Int] { graph.ahead[change].filter { !isFailing[$0] } }
+
+  private mutating func giveUp(_ change: Int, on farm: inout CIFarm) {
+    if case .running(let id) = results[change] { farm.stop(id) }
+    results[change] = .none
+  }
+
   private mutating func leave(_ change: Int, on farm: inout CIFarm) {
     if case .green = results[change] {
       farm.land(change)
@@ -139,8 +150,7 @@ package struct OptimisticPolicy: TrialPolicy {
           assumed[other].remove(at: place)
         } else {
           // It was taken for failing there: what was built without it says nothing.
-          if case .running(let id) = results[other] { farm.stop(id) }
-          results[other] = .none
+          giveUp(other, on: &farm)
         }
       }
       if let size = window?.size { window?.size = size + 1 }
@@ -148,6 +158,7 @@ package struct OptimisticPolicy: TrialPolicy {
       farm.eject(change)
       if let current = window { window?.size = max(current.floor, current.size / 2) }
     }
+    for other in graph.behind[change] { isStale[other] = true }
     graph.left(change)
   }
 }
@@ -173,6 +184,8 @@ package struct BestFirstPolicy: TrialPolicy {
   private struct Choice {
     let probability: Double
     let without: [Int]
+    /// A build of the change stands for it.
+    var isBuilt = false
   }
   private var paths: [[Path]]
 
@@ -217,13 +230,14 @@ package struct BestFirstPolicy: TrialPolicy {
         for path in paths[other] where path.isGreen == nil && (isGreen ? path.without : path.with).contains(next) {
           farm.stop(path.id)
         }
+        let chance = lands(other)
         paths[other].removeAll { (isGreen ? $0.without : $0.with).contains(next) }
         isStale[other] = true
-        for third in graph.behind[other] { isStale[third] = true }
         for index in paths[other].indices {
           paths[other][index].with.removeAll { $0 == next }
           paths[other][index].without.removeAll { $0 == next }
         }
+        if lands(other) != chance { for third in graph.behind[other] { isStale[third] = true } }
       }
       due += graph.behind[next]
       graph.left(next)
@@ -232,21 +246,29 @@ package struct BestFirstPolicy: TrialPolicy {
 
   package mutating func settle(on farm: inout CIFarm) {
     guard farm.freeSlots > 0 else { return }
-    var wanted: [(probability: Double, change: Int, flips: [Int])] = []
+    var wanted = Wants(limit: farm.freeSlots)
     for change in farm.pending {
       if isStale[change] {
-        choices[change] = likeliest(change)
+        choices[change] = likeliest(change).map { choice in
+          Choice(
+            probability: choice.probability, without: choice.without,
+            isBuilt: paths[change].contains { $0.without == choice.without })
+        }
         isStale[change] = false
       }
-      for choice in choices[change] where !paths[change].contains(where: { $0.without == choice.without }) {
-        wanted.append((choice.probability, change, choice.without))
+      // The likeliest come first: behind one that is refused there is none to take.
+      for (rank, choice) in choices[change].enumerated() where !choice.isBuilt {
+        guard wanted.mayTake(choice.probability) else { break }
+        wanted.take(
+          Want(probability: choice.probability, change: change, flips: choice.without.count, rank: rank))
       }
     }
-    wanted.sort { ($1.probability, $0.change, $0.flips.count) < ($0.probability, $1.change, $1.flips.count) }
-    for want in wanted.prefix(farm.freeSlots) {
-      let with = graph.ahead[want.change].filter { !want.flips.contains($0) }
+    for want in wanted.kept {
+      choices[want.change][want.rank].isBuilt = true
+      let without = choices[want.change][want.rank].without
+      let with = graph.ahead[want.change].filter { !without.contains($0) }
       let build = farm.start(with + [want.change])
-      paths[want.change].append(Path(with: with, without: want.flips, id: build.id, isGreen: nil))
+      paths[want.change].append(Path(with: with, without: without, id: build.id, isGreen: nil))
     }
   }
 
@@ -266,20 +288,65 @@ package struct BestFirstPolicy: TrialPolicy {
     var all = 1.0
     for chance in chances { all *= max(chance, 1 - chance) }
     let odds = chances.map { min($0, 1 - $0) / max($0, 1 - $0) }
-    func without(_ flips: [Int]) -> [Int] {
-      ahead.indices.filter { expected[$0] == flips.contains($0) }.map { ahead[$0] }
-    }
-    var result = [Choice(probability: all, without: without([]))]
     let order = ahead.indices.sorted { (odds[$1], $1) < (odds[$0], $0) }.prefix(Self.mostPaths)
-    for one in order where all * odds[one] >= threshold {
-      result.append(Choice(probability: all * odds[one], without: without([one])))
-    }
-    for (index, one) in order.enumerated() where result.count < 2 * Self.mostPaths {
+    var flips: [(probability: Double, places: [Int])] = [(all, [])]
+    for one in order where all * odds[one] >= threshold { flips.append((all * odds[one], [one])) }
+    for (index, one) in order.enumerated() where flips.count < 2 * Self.mostPaths {
       for other in order.dropFirst(index + 1) where all * odds[one] * odds[other] >= threshold {
-        result.append(Choice(probability: all * odds[one] * odds[other], without: without([one, other])))
+        flips.append((all * odds[one] * odds[other], [one, other]))
       }
     }
-    result.sort { $0.probability > $1.probability }
-    return Array(result.prefix(Self.mostPaths))
+    flips.sort { $0.probability > $1.probability }
+    return flips.prefix(Self.mostPaths).map { flip in
+      Choice(
+        probability: flip.probability,
+        without: ahead.indices.filter { expected[$0] == flip.places.contains($0) }.map { ahead[$0] })
+    }
+  }
+}
+
+extension BestFirstPolicy {
+  /// A build that would be worth a worker.
+  private struct Want: Comparable {
+    let probability: Double
+    let change: Int
+    /// How many of those ahead it assumes to be ejected.
+    let flips: Int
+    /// Among the choices of its change.
+    let rank: Int
+
+    /// The likelier first; no two are equal.
+    static func < (left: Want, right: Want) -> Bool {
+      (right.probability, left.change, left.flips, left.rank)
+        < (left.probability, right.change, right.flips, right.rank)
+    }
+  }
+
+  /// The first of many wants, as many as workers are free. Thousands are wanted and few are free most often: to sort
+  /// all of them at each end of a build took most of a run's time.
+  private struct Wants {
+    let limit: Int
+    /// In order, at most `limit`.
+    private(set) var kept: [Want] = []
+
+    init(limit: Int) { self.limit = limit }
+
+    func mayTake(_ probability: Double) -> Bool {
+      guard kept.count == limit, let last = kept.last else { return true }
+      return probability >= last.probability
+    }
+
+    mutating func take(_ want: Want) {
+      if kept.count == limit {
+        guard let last = kept.last, want < last else { return }
+        kept.removeLast()
+      }
+      var (low, high) = (0, kept.count)
+      while low < high {
+        let middle = (low + high) / 2
+        if kept[middle] < want { low = middle + 1 } else { high = middle }
+      }
+      kept.insert(want, at: low)
+    }
   }
 }

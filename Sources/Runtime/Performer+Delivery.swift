@@ -43,6 +43,9 @@ extension Performer {
       let harm = try await ports.telemetry.harm(by: deployment, slowerThan: slowerThan, since: since)
       await errand.observe(.delivery(.served(rollout, harm.counts)))
     case .retire(let deployment):
+      // Before it is stopped: a place that is configured again meanwhile must not route to what is about to end. After
+      // it, too, because whoever watched its instances may have told of them until then.
+      await board.forget(deployment.id)
       try await ports.platform.retire(deployment, fence: errand.fence)
       await board.forget(deployment.id)
       guardBoard.retired(deployment.id)

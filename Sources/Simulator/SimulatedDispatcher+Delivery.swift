@@ -45,6 +45,7 @@ extension SimulatedDispatcher {
         }
       ) { .delivery(.served(rollout, $0)) }
     case .retire(let deployment):
+      world.platform.leaves(deployment.id)
       arriveAgain { [world] in _ = world.platform.retire(deployment, fence: errand.fence) }
       call(errand, at: { [world] in world.platform.retire(deployment, fence: errand.fence) ? true : nil }) { _ in
         .delivery(.retired(deployment.id))

@@ -44,10 +44,18 @@ final class SimulatedPlatform {
   unowned let world: World
   private(set) var running: [DeploymentID: Running] = [:]
   private var fences: [DeploymentID: Fence] = [:]
+  /// Whose stop was called for, and that nobody has taken up since: their endpoints are forgotten, as by the performer.
+  private var leaving: Set<DeploymentID> = []
 
   init(_ world: World) { self.world = world }
 
-  func readyInstances(of deployment: DeploymentID) -> Int { running[deployment]?.ready ?? 0 }
+  /// As a router may know them.
+  func readyInstances(of deployment: DeploymentID) -> Int {
+    leaving.contains(deployment) ? 0 : running[deployment]?.ready ?? 0
+  }
+
+  /// Its stop is on its way.
+  func leaves(_ deployment: DeploymentID) { leaving.insert(deployment) }
 
   /// Starts or adopts. False when the fence is stale.
   func keepRunning(
@@ -56,6 +64,7 @@ final class SimulatedPlatform {
     let id = deployment.id
     if let highest = fences[id], fence < highest { return false }
     fences[id] = fence
+    leaving.remove(id)
     world.checkers.carriedOut("platform \(id)", fence)
     if let known = running[id] {
       known.supervisors.append(supervisor)

@@ -427,7 +427,9 @@ let two =
     check(
       "by the first sight, when that is still to come", given: [Told(.configure(policy()))],
       when: Told(.recall(services: [harbor])), then: [])
-    check("nobody asks for nobody", given: open, when: Told(.recall(services: [])), then: [])
+    check(
+      "where it is, for who is no service", given: open, when: Told(.recall(services: [])),
+      then: ["recalled t0 for []"])
     check("nor of a queue that left", given: open + [Told(.retire)], when: Told(.recall(services: [harbor])), then: [])
   }
 }

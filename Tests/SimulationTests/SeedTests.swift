@@ -58,6 +58,13 @@ private actor Tally {
     #expect(all.rollouts > Seeds.count * 5 && all.rollbacks > Seeds.count, "hardly anything happened: \(all)")
   }
 
+  /// 2169: a place closes, and is configured again while the stop of what ran there is on its way.
+  @Test("seeds that once broke a promise", arguments: [2169] as [UInt64])
+  func mended(seed: UInt64) {
+    let result = SimulationRun(seed: seed).run()
+    #expect(result.ok, "\(result.report)")
+  }
+
   @Test("the same seed tells the same story, to the last turn", arguments: [3, 14, 159] as [UInt64])
   func deterministic(seed: UInt64) {
     let first = SimulationRun(seed: seed).run()
