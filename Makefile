@@ -5,12 +5,12 @@ SWIFT ?= swift
 RELEASE = $(SWIFT) build -c release --scratch-path .build-release --product plimsoll
 BINARY = .build-release/release/plimsoll
 
-.PHONY: help setup demo test bench bench-judge bench-deploys bench-rollouts bench-rollback bench-queue bench-ramps bench-migrations accept lint format clean
+.PHONY: help setup demo test bench bench-judge bench-deploys bench-rollouts bench-rollback bench-queue bench-ramps bench-migrations bench-flags accept lint format clean
 
 help: ## List what can be made.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: ## Install what is missing (Debian packages); idempotent.
+setup: ## Install what is missing (Debian packages, Python peers of flags); idempotent.
 	scripts/setup
 
 demo: setup ## Build release and play the article's first page on real components.
@@ -19,10 +19,11 @@ demo: setup ## Build release and play the article's first page on real component
 
 # Explorers and simulations fill every core, and may. Tests with real peers and clocks wait for processes and sockets:
 # they run after those, and one at a time, so that nothing but the peer decides how long they wait.
-PEERS = DriverTests|RuntimeTests|EndToEndTests|MigrationOracleTests|StatementProxyTests|SchemaTrialsTests
+PEERS = DriverTests|RuntimeTests|EndToEndTests|MigrationOracleTests|StatementProxyTests|SchemaTrialsTests|FlagServingTests|FlagdServingTests|FlagEvidenceTests
 
 test: ## Build once, run every test; no wall-clock promises.
-	$(SWIFT) build --build-tests
+	$(SWIFT) build --product plimsoll
+	$(SWIFT) build --product plimsollPackageTests
 	$(SWIFT) test --skip-build --skip '$(PEERS)'
 	$(SWIFT) test --skip-build --no-parallel --filter '$(PEERS)'
 
@@ -58,6 +59,10 @@ bench-migrations: ## The check of a migration: 600 statements on 200 tables, 40 
 	$(RELEASE)
 	$(BINARY) bench migrations $(BENCH)
 
+bench-flags: setup ## Evaluating flags beside Unleash's and Flipt's engines, side by side in one run.
+	$(RELEASE)
+	$(BINARY) bench flags $(BENCH)
+
 accept: setup ## Wall-clock promises on real components, repeated runs, medians. About an hour.
 	$(RELEASE)
 	$(BINARY) accept $(ACCEPT)
@@ -69,4 +74,4 @@ format: ## Rewrite in that style.
 	$(SWIFT) format --in-place --recursive Package.swift Sources Tests
 
 clean: ## Remove what was built.
-	rm -rf .build .build-release
+	rm -rf .build .build-release .build-peers

@@ -90,12 +90,17 @@ public struct SchemaCoverageView: Codable, Equatable, Sendable {
   public var unrecorded: Int
   /// The most frequent that were never recorded; at most 5.
   public var examples: [String]
-  public init(share: Double, least: Double, counted: Int, unrecorded: Int, examples: [String]) {
+  /// It is measured when something is examined. A share that is older than a day says nothing of today.
+  public var measuredAtMs: Int64?
+  public init(
+    share: Double, least: Double, counted: Int, unrecorded: Int, examples: [String], measuredAtMs: Int64? = nil
+  ) {
     self.share = share
     self.least = least
     self.counted = counted
     self.unrecorded = unrecorded
     self.examples = examples
+    self.measuredAtMs = measuredAtMs
   }
 }
 

@@ -2,6 +2,7 @@ import Kernel
 import MergeQueues
 import Migrations
 import Promotions
+import Ramps
 import Rollouts
 
 // The machines as sums, so that one engine, one ledger and one mailbox serve them all. Coded as one key, the
@@ -14,9 +15,11 @@ package indirect enum StreamState: Codable, Equatable, Sendable {
   case delivery(Rollout.State)
   case observation(Observation.State)
   case schema(DatabaseSchema.State)
+  case flag(FeatureFlag.State)
+  case flagFolder(FlagFolder.State)
 
   /// Names the shape of all states together. Change it with any `State` or `evolve`: older snapshots are then refolded.
-  package static let format = "7"
+  package static let format = "8"
 
   package static func initial(_ kind: StreamKind) -> StreamState {
     switch kind {
@@ -26,6 +29,8 @@ package indirect enum StreamState: Codable, Equatable, Sendable {
     case .delivery: .delivery(Rollout.initial)
     case .observation: .observation(Observation.initial)
     case .schema: .schema(DatabaseSchema.initial)
+    case .flag: .flag(FeatureFlag.initial)
+    case .flagFolder: .flagFolder(FlagFolder.initial)
     }
   }
 
@@ -39,6 +44,8 @@ package indirect enum StreamState: Codable, Equatable, Sendable {
       case .delivery: .delivery(try container.decode(Rollout.State.self, forKey: kind))
       case .observation: .observation(try container.decode(Observation.State.self, forKey: kind))
       case .schema: .schema(try container.decode(DatabaseSchema.State.self, forKey: kind))
+      case .flag: .flag(try container.decode(FeatureFlag.State.self, forKey: kind))
+      case .flagFolder: .flagFolder(try container.decode(FlagFolder.State.self, forKey: kind))
       }
   }
 
@@ -51,6 +58,8 @@ package indirect enum StreamState: Codable, Equatable, Sendable {
     case .delivery(let state): try container.encode(state, forKey: .delivery)
     case .observation(let state): try container.encode(state, forKey: .observation)
     case .schema(let state): try container.encode(state, forKey: .schema)
+    case .flag(let state): try container.encode(state, forKey: .flag)
+    case .flagFolder(let state): try container.encode(state, forKey: .flagFolder)
     }
   }
 }
@@ -62,6 +71,8 @@ package indirect enum StreamInput: Codable, Equatable, Sendable {
   case delivery(Rollout.Input)
   case observation(Observation.Input)
   case schema(DatabaseSchema.Input)
+  case flag(FeatureFlag.Input)
+  case flagFolder(FlagFolder.Input)
 
   package var kind: StreamKind {
     switch self {
@@ -71,6 +82,8 @@ package indirect enum StreamInput: Codable, Equatable, Sendable {
     case .delivery: .delivery
     case .observation: .observation
     case .schema: .schema
+    case .flag: .flag
+    case .flagFolder: .flagFolder
     }
   }
 }
@@ -82,6 +95,8 @@ package indirect enum StreamEvent: LedgerEvent {
   case delivery(Rollout.Event)
   case observation(Observation.Event)
   case schema(DatabaseSchema.Event)
+  case flag(FeatureFlag.Event)
+  case flagFolder(FlagFolder.Event)
 
   package var type: String {
     switch self {
@@ -91,6 +106,8 @@ package indirect enum StreamEvent: LedgerEvent {
     case .delivery(let event): "delivery.\(event.name)"
     case .observation(let event): "observation.\(event.name)"
     case .schema(let event): "schema.\(event.name)"
+    case .flag(let event): "flag.\(event.name)"
+    case .flagFolder(let event): "flagFolder.\(event.name)"
     }
   }
 
@@ -104,6 +121,8 @@ package indirect enum StreamEvent: LedgerEvent {
       case .delivery: .delivery(try container.decode(Rollout.Event.self, forKey: kind))
       case .observation: .observation(try container.decode(Observation.Event.self, forKey: kind))
       case .schema: .schema(try container.decode(DatabaseSchema.Event.self, forKey: kind))
+      case .flag: .flag(try container.decode(FeatureFlag.Event.self, forKey: kind))
+      case .flagFolder: .flagFolder(try container.decode(FlagFolder.Event.self, forKey: kind))
       }
   }
 
@@ -116,6 +135,8 @@ package indirect enum StreamEvent: LedgerEvent {
     case .delivery(let event): try container.encode(event, forKey: .delivery)
     case .observation(let event): try container.encode(event, forKey: .observation)
     case .schema(let event): try container.encode(event, forKey: .schema)
+    case .flag(let event): try container.encode(event, forKey: .flag)
+    case .flagFolder(let event): try container.encode(event, forKey: .flagFolder)
     }
   }
 }
@@ -126,6 +147,8 @@ package indirect enum StreamEffect: WantedEffect {
   case delivery(Rollout.Effect)
   case observation(Observation.Effect)
   case schema(DatabaseSchema.Effect)
+  case flag(FeatureFlag.Effect)
+  case flagFolder(FlagFolder.Effect)
 
   package var key: EffectKey {
     switch self {
@@ -134,6 +157,8 @@ package indirect enum StreamEffect: WantedEffect {
     case .delivery(let effect): effect.key
     case .observation(let effect): effect.key
     case .schema(let effect): effect.key
+    case .flag(let effect): effect.key
+    case .flagFolder(let effect): effect.key
     }
   }
   package var lane: Lane {
@@ -143,6 +168,8 @@ package indirect enum StreamEffect: WantedEffect {
     case .delivery(let effect): effect.lane
     case .observation(let effect): effect.lane
     case .schema(let effect): effect.lane
+    case .flag(let effect): effect.lane
+    case .flagFolder(let effect): effect.lane
     }
   }
   package var retry: RetryBudget {
@@ -152,6 +179,8 @@ package indirect enum StreamEffect: WantedEffect {
     case .delivery(let effect): effect.retry
     case .observation(let effect): effect.retry
     case .schema(let effect): effect.retry
+    case .flag(let effect): effect.retry
+    case .flagFolder(let effect): effect.retry
     }
   }
 }

@@ -2,6 +2,7 @@ import Kernel
 import MergeQueues
 import Migrations
 import Promotions
+import Ramps
 import Rollouts
 
 /// What `plimsoll.yaml` asks for, without any value that could be a secret: names, commands and policies only.
@@ -15,6 +16,8 @@ package struct Topology: Codable, Equatable, Sendable {
   package var observed: [Observation.Policy]
   /// Databases whose migrations are judged, one for each environment, sorted by place.
   package var databases: [DatabaseSchema.Policy]
+  /// Folders in which flags are defined, one for each repository, sorted by it.
+  package var flagFolders: [FlagFolder.Policy]
 
   package struct Service: Codable, Equatable, Sendable {
     package let name: ServiceName
@@ -48,15 +51,16 @@ package struct Topology: Codable, Equatable, Sendable {
 
   package init(
     queues: [MergeQueue.Policy] = [], services: [Service] = [], observed: [Observation.Policy] = [],
-    databases: [DatabaseSchema.Policy] = []
+    databases: [DatabaseSchema.Policy] = [], flagFolders: [FlagFolder.Policy] = []
   ) {
     self.queues = queues
     self.services = services
     self.observed = observed
     self.databases = databases
+    self.flagFolders = flagFolders
   }
 
-  private enum CodingKeys: String, CodingKey { case queues, services, observed, databases }
+  private enum CodingKeys: String, CodingKey { case queues, services, observed, databases, flagFolders }
   package init(from decoder: any Decoder) throws {
     let values = try decoder.container(keyedBy: CodingKeys.self)
     queues = try values.decode([MergeQueue.Policy].self, forKey: .queues)
@@ -65,6 +69,8 @@ package struct Topology: Codable, Equatable, Sendable {
     observed = try values.decodeIfPresent([Observation.Policy].self, forKey: .observed) ?? []
     // Nor had they databases.
     databases = try values.decodeIfPresent([DatabaseSchema.Policy].self, forKey: .databases) ?? []
+    // Nor flags.
+    flagFolders = try values.decodeIfPresent([FlagFolder.Policy].self, forKey: .flagFolders) ?? []
   }
   package func encode(to encoder: any Encoder) throws {
     var values = encoder.container(keyedBy: CodingKeys.self)
@@ -72,6 +78,7 @@ package struct Topology: Codable, Equatable, Sendable {
     try values.encode(services, forKey: .services)
     if !observed.isEmpty { try values.encode(observed, forKey: .observed) }
     if !databases.isEmpty { try values.encode(databases, forKey: .databases) }
+    if !flagFolders.isEmpty { try values.encode(flagFolders, forKey: .flagFolders) }
   }
 
   package func service(_ name: ServiceName) -> Service? { services.first { $0.name == name } }
@@ -88,13 +95,14 @@ package struct Topology: Codable, Equatable, Sendable {
   package func databases(of queue: StreamID) -> [DatabaseSchema.Policy] {
     databases.filter { StreamID.queue($0.repository, $0.trunk) == queue }
   }
-  /// The queue of every branch, the delivery of every place, the observation of every observed one and the schema of
-  /// every database, sorted.
+  /// The queue of every branch, the delivery of every place, the observation of every observed one, the schema of every
+  /// database and every folder of flags, sorted.
   package var streams: [StreamID] {
     let places = services.flatMap { service in service.environments.map { StreamID.delivery(service.name, $0.name) } }
     let looks = observed.map { StreamID.observation($0.service, $0.environment) }
     let schemas = databases.map { StreamID.schema($0.place) }
-    return (queues.map { .queue($0.repository, $0.trunk) } + places + looks + schemas).sorted()
+    let folders = flagFolders.map { StreamID.flagFolder($0.repository, $0.trunk) }
+    return (queues.map { .queue($0.repository, $0.trunk) } + places + looks + schemas + folders).sorted()
   }
   /// Services that `old` had not, had elsewhere or sent through other environments, on a branch whose queue it had:
   /// that queue has nothing new to tell them by itself. Sorted.

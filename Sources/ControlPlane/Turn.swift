@@ -2,6 +2,7 @@ import Kernel
 import MergeQueues
 import Migrations
 import Promotions
+import Ramps
 import Rollouts
 
 /// One decision: pure, the same in production and in the simulator.
@@ -32,6 +33,12 @@ package enum Turn {
     case (.schema(let input), .schema(let inner)):
       guard let (events, after) = try take(DatabaseSchema.self, input, in: inner, context) else { return ([], state) }
       return (events.map(StreamEvent.schema), .schema(after))
+    case (.flag(let input), .flag(let inner)):
+      guard let (events, after) = try take(FeatureFlag.self, input, in: inner, context) else { return ([], state) }
+      return (events.map(StreamEvent.flag), .flag(after))
+    case (.flagFolder(let input), .flagFolder(let inner)):
+      guard let (events, after) = try take(FlagFolder.self, input, in: inner, context) else { return ([], state) }
+      return (events.map(StreamEvent.flagFolder), .flagFolder(after))
     default:
       throw Refusal(.malformed, "The input is of another kind than its stream: a defect in Plimsoll; please report it.")
     }
@@ -58,6 +65,12 @@ package enum Turn {
     case (.schema(var inner), .schema(let event)):
       DatabaseSchema.evolve(&inner, event)
       state = .schema(inner)
+    case (.flag(var inner), .flag(let event)):
+      FeatureFlag.evolve(&inner, event)
+      state = .flag(inner)
+    case (.flagFolder(var inner), .flagFolder(let event)):
+      FlagFolder.evolve(&inner, event)
+      state = .flagFolder(inner)
     default: return false
     }
     return true
@@ -71,6 +84,8 @@ package enum Turn {
     case .delivery(let state): Rollout.effects(of: state).map(StreamEffect.delivery)
     case .observation(let state): Observation.effects(of: state).map(StreamEffect.observation)
     case .schema(let state): DatabaseSchema.effects(of: state).map(StreamEffect.schema)
+    case .flag(let state): FeatureFlag.effects(of: state).map(StreamEffect.flag)
+    case .flagFolder(let state): FlagFolder.effects(of: state).map(StreamEffect.flagFolder)
     }
   }
 
@@ -82,6 +97,8 @@ package enum Turn {
     case .delivery(let state): Rollout.violations(in: state)
     case .observation(let state): Observation.violations(in: state)
     case .schema(let state): DatabaseSchema.violations(in: state)
+    case .flag(let state): FeatureFlag.violations(in: state)
+    case .flagFolder(let state): FlagFolder.violations(in: state)
     }
   }
 
@@ -94,6 +111,8 @@ package enum Turn {
     case .delivery: .delivery(Rollout.exhausted(key, why: why))
     case .observation: .observation(Observation.exhausted(key, why: why))
     case .schema: .schema(DatabaseSchema.exhausted(key, why: why))
+    case .flag: .flag(FeatureFlag.exhausted(key, why: why))
+    case .flagFolder: .flagFolder(FlagFolder.exhausted(key, why: why))
     }
   }
 

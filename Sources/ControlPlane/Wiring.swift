@@ -2,6 +2,7 @@ import Kernel
 import MergeQueues
 import Migrations
 import Promotions
+import Ramps
 import Rollouts
 
 /// An input for another stream that an event leads to.
@@ -32,6 +33,8 @@ package enum Wiring {
     // What only observes leads to nothing.
     case .observation: []
     case .schema(let event): route(event, of: stream, topology)
+    case .flag(let event): route(event, of: stream)
+    case .flagFolder(let event): route(event, of: stream, topology)
     }
   }
 
@@ -49,6 +52,9 @@ package enum Wiring {
           RoutedInput(.observation($0.service, $0.environment), .observation(.configure($0)))
         }
         + topology.databases.map { RoutedInput(.schema($0.place), .schema(.configure($0))) }
+        + topology.flagFolders.map {
+          RoutedInput(.flagFolder($0.repository, $0.trunk), .flagFolder(.configure($0)))
+        }
     case .left(let streams):
       streams.compactMap { stream in
         switch stream.kind {
@@ -56,7 +62,8 @@ package enum Wiring {
         case .delivery: RoutedInput(stream, .delivery(.unconfigure))
         case .observation: RoutedInput(stream, .observation(.unconfigure))
         case .schema: RoutedInput(stream, .schema(.unconfigure))
-        case .settings, .build: nil
+        case .flagFolder: RoutedInput(stream, .flagFolder(.unconfigure))
+        case .settings, .build, .flag: nil
         }
       }
     // Who lives on a branch already seen asks its queue for what the trunk holds.
@@ -79,17 +86,20 @@ package enum Wiring {
     // Of those pushed together only the last was tested, so only it is built.
     case .landed(let landing) where !landing.isTip: []
     case .landed(let landing):
-      builds(
-        of: landing.commit, title: landing.title, author: landing.author, from: stream, at: position, on: instant,
-        topology)
+      flags(at: landing.commit, of: stream, topology)
+        + builds(
+          of: landing.commit, title: landing.title, author: landing.author, from: stream, at: position, on: instant,
+          topology)
     case .trunkMoved(let from, let to, at: _):
-      builds(
-        of: to, title: from == nil ? "trunk as found" : "pushed to the trunk directly", author: "unknown",
-        from: stream, at: position, on: instant, topology)
+      flags(at: to, of: stream, topology)
+        + builds(
+          of: to, title: from == nil ? "trunk as found" : "pushed to the trunk directly", author: "unknown",
+          from: stream, at: position, on: instant, topology)
     case .recalled(let trunk, let services, at: _):
-      builds(
-        of: trunk, for: services, title: "trunk as found", author: "unknown", from: stream, at: position, on: instant,
-        topology)
+      flags(at: trunk, of: stream, topology)
+        + builds(
+          of: trunk, for: services, title: "trunk as found", author: "unknown", from: stream, at: position,
+          on: instant, topology)
     // Its migrations are judged by every database that they would come to.
     case .submitted(let facts):
       topology.databases(of: stream).map { policy in
@@ -169,7 +179,8 @@ package enum Wiring {
                 override: request.override))))
       ]
     case .begun, .built, .buildFailed, .provenanceVerified, .provenanceRejected, .taken, .condemned, .served,
-      .checkPassed, .checkFailed, .soakBegan, .passed, .resumed, .renewed, .schemaGranted, .schemaRefused:
+      .checkPassed, .checkFailed, .soakBegan, .passed, .resumed, .renewed, .schemaGranted, .schemaReconsidered,
+      .schemaRefused:
       []
     }
   }
@@ -241,6 +252,7 @@ package enum Wiring {
       return tell(ask, .schemaRefused(environment: place.environment, reason: why))
     case .migrationFailed(let ask, let name, let why, _):
       return tell(ask, .schemaRefused(environment: place.environment, reason: "its migration \(name) failed: \(why)"))
+    case .reconsidered(let ask): return tell(ask, .schemaReconsidered(environment: place.environment))
     case .reviewed(let review, let verdict):
       return [
         RoutedInput(
@@ -253,7 +265,45 @@ package enum Wiring {
       return [RoutedInput(.delivery(service, place.environment), .delivery(.schemaBars(bars)))]
     case .configured, .closed, .versionsChanged, .surveyed, .drifted, .queued, .examinationBegan, .examined,
       .migrating, .migrated, .abandoned, .reviewDropped, .audited, .overridden, .adoptionOrdered, .adopted,
-      .adoptionFailed, .troubled, .recorded:
+      .adoptionFailed, .troubled, .recorded, .newsPostponed:
+      return []
+    }
+  }
+
+  /// Definitions in the repository are what its trunk says.
+  private static func flags(at commit: CommitID, of queue: StreamID, _ topology: Topology) -> [RoutedInput] {
+    topology.flagFolders.filter { StreamID.queue($0.repository, $0.trunk) == queue }.map {
+      RoutedInput(.flagFolder($0.repository, $0.trunk), .flagFolder(.trunkAt(commit)))
+    }
+  }
+
+  private static func route(
+    _ event: FlagFolder.Event, of stream: StreamID, _ topology: Topology
+  ) -> [RoutedInput] {
+    switch event {
+    // The queue may have seen its trunk long ago.
+    case .configured(let policy): [RoutedInput(.queue(policy.repository, policy.trunk), .queue(.recall(services: [])))]
+    case .declared(let declaration): [RoutedInput(.flag(declaration.key), .flag(.declare(declaration)))]
+    case .undeclared(let key, let commit): [RoutedInput(.flag(key), .flag(.undeclare(commit: commit)))]
+    case .closed, .readingBegan, .segmentsDeclared, .settled, .faulted: []
+    }
+  }
+
+  // Who needs another flag asks it for a reservation.
+  private static func route(_ event: FeatureFlag.Event, of stream: StreamID) -> [RoutedInput] {
+    guard let key = FlagKey(rawValue: stream.name) else { return [] }
+    func tell(_ flags: [FlagKey], _ input: FeatureFlag.Input) -> [RoutedInput] {
+      flags.map { RoutedInput(.flag($0), .flag(input)) }
+    }
+    switch event {
+    case .created(_, let revision, salt: _, environments: _, declared: _):
+      return tell(revision.definition.prerequisites, .claimed(by: key))
+    case .revised(_, let claims, let releases):
+      return tell(claims, .claimed(by: key)) + tell(releases, .unclaimed(by: key))
+    case .archived(_, let releases): return tell(releases, .unclaimed(by: key))
+    case .declared, .placed, .scheduled, .unscheduled, .fellDue, .dueRefused, .rampStarted, .sighted, .stageBegan,
+      .settled, .evidenceNoted, .asked, .held, .resumed, .rampStopped, .rolledOut, .killed, .proofNoted, .proved,
+      .claimed, .unclaimed, .announced, .announcementAbandoned, .troubled:
       return []
     }
   }

@@ -1,13 +1,26 @@
 /// Who or what a flag is evaluated for: attributes, and the targeting key among them. Built once, evaluated often.
+///
+/// A service that reads a context from JSON for every request keeps one and reads the next into it, which allocates
+/// nothing once its memory is large enough:
+///
+/// ```swift
+/// var context = EvaluationContext()
+/// for request in requests {
+///   try context.read(json: request.bytes)
+///   let evaluation = flags.evaluate("new-checkout", for: context, at: now)
+/// }
+/// ```
 public struct EvaluationContext: Sendable {
   /// Bytes of JSON that a context may have. OFREP requests with more are refused before they are read.
   public static let sizeLimit = 1 << 20
 
-  package let tape: JSONTape
+  /// What the attributes lie in, kept alive: a tape, or memory that the next text may be read into.
+  private var tape: JSONTape?
+  private var memory: ContextMemory?
   /// The attributes; an object.
-  package let attributes: JSONView
+  package private(set) var attributes: JSONView
   /// The attribute `targetingKey` as it came; null when it is missing.
-  package let targetingKey: JSONView
+  package private(set) var targetingKey: JSONView
 
   /// A context without attributes.
   public init() {
@@ -21,34 +34,90 @@ public struct EvaluationContext: Sendable {
   /// - Throws: `FlagRefusal` with line and column when the text is no JSON object in UTF-8, nests deeper than 100, or
   ///   is larger than ``sizeLimit``.
   public init(json: String) throws(FlagRefusal) {
-    try self.init(checked: JSONReader.tape(of: json, subject: "the context", limit: Self.sizeLimit))
+    var copy = json
+    let result: Result<EvaluationContext, FlagRefusal> = copy.withUTF8 { bytes in
+      do throws(FlagRefusal) {
+        return .success(try EvaluationContext(json: bytes))
+      } catch {
+        return .failure(error)
+      }
+    }
+    self = try result.get()
   }
 
   /// From the bytes of JSON text; see ``init(json:)``.
   public init(json bytes: UnsafeBufferPointer<UInt8>) throws(FlagRefusal) {
-    try self.init(checked: JSONReader.tape(of: bytes, subject: "the context", limit: Self.sizeLimit))
+    // Of whole documents `read` makes everything anew.
+    attributes = .null
+    targetingKey = .null
+    try read(json: bytes)
   }
 
-  /// From an object within a larger document (`context` of an OFREP request); `view` belongs to the tape.
+  /// From an object within a larger document; `view` belongs to the tape.
   ///
   /// - Throws: `FlagRefusal` when the view is no object.
   package init(_ view: JSONView, of tape: JSONTape) throws(FlagRefusal) {
-    guard view.kind == .object else {
-      throw FlagRefusal("the context", "is no JSON object", next: "Send attributes as {\"name\": value}")
-    }
+    guard view.kind == .object else { throw Self.noObject }
     self.tape = tape
     attributes = view
     targetingKey = view.member("targetingKey") ?? .null
-  }
-
-  private init(checked tape: JSONTape) throws(FlagRefusal) {
-    try self.init(tape.root, of: tape)
   }
 
   private init(_ tape: JSONTape) {
     self.tape = tape
     attributes = tape.root
     targetingKey = tape.root.member("targetingKey") ?? .null
+  }
+
+  /// Replaces the context by another one from the bytes of JSON text, in the memory of the former: nothing is allocated
+  /// when that is large enough and no copy of the context is kept anywhere. Copies stay as they are.
+  ///
+  /// - Throws: `FlagRefusal` as ``init(json:)`` does; the context has no attributes then.
+  public mutating func read(json bytes: UnsafeBufferPointer<UInt8>) throws(FlagRefusal) {
+    if let root = quickly(bytes) {
+      attributes = root
+      targetingKey = root.member("targetingKey") ?? .null
+      return
+    }
+    self = EvaluationContext()
+    let tape = try JSONReader.tape(of: bytes, subject: Self.subject, limit: Self.sizeLimit)
+    try self = EvaluationContext(tape.root, of: tape)
+  }
+
+  /// As ``read(json:)``, where the context is a member of the object that is read: `{"context": {…}}` of OFREP.
+  ///
+  /// - Returns: Whether the object has that member; the context has no attributes when it has not.
+  /// - Throws: `FlagRefusal` when the text is no JSON object, or the member none; the context has no attributes then.
+  package mutating func read(
+    member name: StaticString, ofJSON bytes: UnsafeBufferPointer<UInt8>
+  ) throws(FlagRefusal) -> Bool {
+    try read(json: bytes)
+    guard let view = attributes.member(name) else {
+      self = EvaluationContext()
+      return false
+    }
+    guard view.kind == .object else {
+      self = EvaluationContext()
+      throw Self.noObject
+    }
+    attributes = view
+    targetingKey = view.member("targetingKey") ?? .null
+    return true
+  }
+
+  /// The object in memory of this context; nil for what ``JSONReader`` refuses, and refuses with words.
+  private mutating func quickly(_ bytes: UnsafeBufferPointer<UInt8>) -> JSONView? {
+    guard bytes.count <= Self.sizeLimit else { return nil }
+    tape = nil
+    if !isKnownUniquelyReferenced(&memory) || memory?.suits(bytes.count) != true {
+      memory = ContextMemory(forBytes: bytes.count)
+    }
+    return memory.flatMap { ContextReader.object(bytes, in: $0) }
+  }
+
+  private static let subject = "the context"
+  private static var noObject: FlagRefusal {
+    FlagRefusal(subject, "is no JSON object", next: "Send attributes as {\"name\": value}")
   }
 }
 

@@ -72,6 +72,24 @@ package struct DatabaseName: Identifier {
   }
 }
 
+/// A flag as code asks for it: 1 to 100 letters, digits, hyphens, dots and underscores, a letter or digit first.
+package struct FlagKey: Identifier {
+  package let rawValue: String
+  package init?(rawValue: String) {
+    func isLetterOrDigit(_ byte: UInt8) -> Bool {
+      (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte) || (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte)
+        || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
+    }
+    let others = Set("-._".utf8)
+    guard let first = rawValue.utf8.first, isLetterOrDigit(first), rawValue.utf8.count <= FlagKey.longest,
+      rawValue.utf8.allSatisfy({ isLetterOrDigit($0) || others.contains($0) })
+    else { return nil }
+    self.rawValue = rawValue
+  }
+  /// It becomes a path of a page and the name of a stream.
+  package static let longest = 100
+}
+
 /// A branch without `refs/heads/`. Follows the rules of `git check-ref-format` that matter for safety on a
 /// command line: not empty, no leading `-`, no control character, space, `..`, `~^:?*[\`, no `//`, no `@{`, no
 /// component that starts with `.` or ends with `.lock`.

@@ -1,6 +1,6 @@
 /// The machines that own contested facts; the raw value is the wire name and never changes.
 package enum StreamKind: String, Codable, CaseIterable, Sendable, Comparable {
-  case settings, queue, build, delivery, observation, schema
+  case settings, queue, build, delivery, observation, schema, flag, flagFolder
   package static func < (left: StreamKind, right: StreamKind) -> Bool { left.rawValue < right.rawValue }
 }
 
@@ -55,6 +55,10 @@ package struct StreamID: Codable, Hashable, Comparable, Sendable, CustomStringCo
     StreamID(.observation, "\(service)/\(environment)")
   }
   package static func schema(_ place: SchemaPlace) -> StreamID { StreamID(.schema, place.description) }
+  package static func flag(_ key: FlagKey) -> StreamID { StreamID(.flag, key.rawValue) }
+  package static func flagFolder(_ repository: RepositoryName, _ trunk: BranchName) -> StreamID {
+    StreamID(.flagFolder, "\(repository)/\(trunk)")
+  }
 }
 
 /// A place in the whole ledger: 1 for its first event, without gaps; 0 before it.

@@ -1,6 +1,7 @@
 import Kernel
 import MergeQueues
 import Promotions
+import Ramps
 import Rollouts
 
 /// The book of everything that the measures need: an incremental fold over facts, from which `report` answers.
@@ -40,6 +41,13 @@ package struct Book: Codable, Equatable, Sendable {
     case .delivery(let stream, let event):
       guard let row = DeliveryRow(stream, event) else { return }
       deliveries.put(row, position: position, at: at, capacity: capacity)
+    case .flag(_, let event):
+      // A kill that is blamed on a deployment: that change failed, whoever took it back.
+      guard case .killed(let environment, let kill, epoch: _, announceTargets: _) = event,
+        let blamed = kill.attributed
+      else { return }
+      deliveries.put(
+        .blamed(blamed.service, environment, blamed.digest), position: position, at: at, capacity: capacity)
     }
   }
 
@@ -65,7 +73,7 @@ package struct Book: Codable, Equatable, Sendable {
       if let last = order.stages.last { note(LastStage(order.service, last.environment, position)) }
     case .built, .buildFailed, .provenanceVerified, .provenanceRejected, .requested, .taken, .superseded, .condemned,
       .checkPassed, .checkFailed, .soakBegan, .passed, .completed, .halted, .resumed, .schemaAsked, .schemaGranted,
-      .schemaRefused:
+      .schemaRefused, .schemaReconsidered:
       break
     }
   }
@@ -185,6 +193,8 @@ enum DeliveryRow: Codable, Equatable, Sendable {
   /// Another commit's build is what serves already.
   case confirmed(Identity, commit: CommitID, ordinal: Int64, at: Instant)
   case reported(RollbackReport)
+  /// A flag was killed because of it.
+  case blamed(ServiceName, EnvironmentName, Digest)
 
   /// Nil for what no measure needs.
   init?(_ stream: StreamID, _ event: Rollout.Event) {

@@ -65,6 +65,9 @@ struct DeliveryWalk {
       case .reported(let report):
         guard includes(report.condemned.service, report.condemned.environment) else { continue }
         reports.append(Shelved(position: shelved.position, at: shelved.at, row: report))
+      case .blamed(let service, let environment, let digest):
+        guard includes(service, environment) else { continue }
+        blame(service, environment, digest, shelved.position)
       }
     }
   }
@@ -91,6 +94,18 @@ struct DeliveryWalk {
     } else {
       unattributed += 1
     }
+  }
+
+  /// The last deployment of that artifact; what never reached all traffic here was not counted and is not now.
+  private mutating func blame(
+    _ service: ServiceName, _ environment: EnvironmentName, _ digest: Digest, _ position: Position
+  ) {
+    guard
+      let index = deployments.lastIndex(where: {
+        $0.identity.service == service && $0.identity.environment == environment && $0.identity.digest == digest
+      })
+    else { return }
+    deployments[index].condemnedPosition = deployments[index].condemnedPosition ?? position
   }
 
   private mutating func add(_ deployed: Deployed) {

@@ -174,18 +174,24 @@ extension DatabaseSchema {
     _ number: Int, _ examination: SchemaExamination, _ migrations: Digest?, in state: State, _ turn: TurnContext
   ) -> [Event] {
     guard case .examining(let errand, number) = state.phase, let policy = state.policy else { return [] }
-    let seen = Event.examined(number: number, examination)
+    var seen = [Event.examined(number: number, examination)]
     // A version that came meanwhile was not asked, one that left need not be; and a schema that moved was not judged.
     let again = Event.examinationBegan(errand, number: state.number)
     guard state.versions.allSatisfy({ live in examination.verdicts.contains { $0.client.isSame(as: live.client) } })
     else { return [again] }
-    // Nor was it judged by all that is known of them. A recording is news only while it brings new statements; until
-    // then nobody who waits to go out stands behind what is judged again.
-    if state.heardMeanwhile {
+    // Nor was it judged by all that is known of them. A recording is news only while it brings new statements; a busy
+    // sidecar may bring some each minute, and then what was there has to do.
+    if !state.heard.isEmpty {
       switch errand {
-      case .audit: return [.audited(number: number)]
-      case .review where state.waiting.contains(where: \.isAsk): return [.queued(errand)]
-      case .review, .ask: return [again]
+      // What it does not tell is looked for by the next.
+      case .audit: break
+      case .review, .ask:
+        if state.restarts?.errand == errand, state.restarts?.count ?? 0 >= restartLimit {
+          seen.insert(.newsPostponed(number: number, state.heard), at: 0)
+        } else {
+          // Nobody who waits to go out stands behind a change that is judged again.
+          return errand.isAsk || !state.waiting.contains(where: \.isAsk) ? [again] : [.queued(errand)]
+        }
       }
     }
     if let known = state.survey, known.schema != examination.survey.schema {
@@ -197,15 +203,17 @@ extension DatabaseSchema {
       ]
     }
     switch errand {
-    case .audit: return [seen, .audited(number: number)]
-    case .review(let review): return [seen, .reviewed(review, verdict(examination, in: state, policy))]
+    case .audit: return seen + [.audited(number: number)]
+    case .review(let review): return seen + [.reviewed(review, verdict(examination, in: state, policy))]
     case .ask(let ask):
       if let why = objection(to: ask, examination, in: state, policy) {
-        return [seen, .refused(RefusedAsk(ask: ask, examination: examination, why: clipped(why), at: turn.now))]
+        let refused = RefusedAsk(ask: ask, examination: examination, why: clipped(why), at: turn.now)
+        let isMended = state.heard.contains { $0.mends(refused) }
+        return seen + [.refused(refused)] + (isMended ? [.reconsidered(ask)] : [])
       }
-      if examination.pending.isEmpty { return [seen, .granted(ask)] }
-      guard let migrations else { return [seen, .turnedAway(ask, why: "its migrations were not kept")] }
-      return [seen, .migrating(ask, examination, migrations: migrations, number: number)]
+      if examination.pending.isEmpty { return seen + [.granted(ask)] }
+      guard let migrations else { return seen + [.turnedAway(ask, why: "its migrations were not kept")] }
+      return seen + [.migrating(ask, examination, migrations: migrations, number: number)]
     }
   }
 
@@ -358,7 +366,10 @@ extension DatabaseSchema {
       throw Refusal(
         .notNow, "\(place) was told other statements of \(upload.digest.short) at the same time: send them again.")
     }
-    return [.recorded(upload)]
+    let recorded = Event.recorded(upload)
+    // A person would have to guess that it may pass by now.
+    guard let refused = state.refused, upload.mends(refused) else { return [recorded] }
+    return [recorded, .reconsidered(refused.ask)]
   }
 
   private static func configuredPlace(in state: State) throws(Refusal) -> String {
@@ -450,6 +461,7 @@ extension DatabaseSchema.Override {
 extension SchemaSurvey {
   /// Equal but for its time.
   package func isLike(_ other: SchemaSurvey) -> Bool {
-    (schema, applied, last, unfinished) == (other.schema, other.applied, other.last, other.unfinished)
+    (schema, applied, last, unfinished, invalidIndexes)
+      == (other.schema, other.applied, other.last, other.unfinished, other.invalidIndexes)
   }
 }

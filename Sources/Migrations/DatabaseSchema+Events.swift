@@ -36,6 +36,11 @@ extension DatabaseSchema {
     case troubled(EffectKey, why: String)
     /// More is known of what a version sends.
     case recorded(Upload)
+    /// What was refused because nothing was recorded of somebody may be asked again: something is. `Wiring` tells the
+    /// promotion.
+    case reconsidered(Ask)
+    /// New statements keep coming: it is judged with those that were there when it began, and these are judged next.
+    case newsPostponed(number: Int, [Upload])
 
     package var name: String {
       switch self {
@@ -64,6 +69,8 @@ extension DatabaseSchema {
       case .adoptionFailed: "adoptionFailed"
       case .troubled: "troubled"
       case .recorded: "recorded"
+      case .reconsidered: "reconsidered"
+      case .newsPostponed: "newsPostponed"
       }
     }
   }

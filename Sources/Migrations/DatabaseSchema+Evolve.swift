@@ -7,7 +7,7 @@ extension DatabaseSchema {
       state.policy = policy
       state.versions.removeAll { !policy.names($0.service) }
       state.forgetLeft()
-      if policy.coverage == nil { state.coverage = nil }
+      if policy.coverage == nil { (state.coverage, state.coverageAt) = (nil, nil) }
       if case .closed = state.phase { state.phase = .idle }
       state.trouble = nil
     case .closed:
@@ -37,14 +37,18 @@ extension DatabaseSchema {
       state.trouble = nil
       state.movedMeanwhile = true
     case .queued(let errand):
-      if state.current == errand { state.phase = .idle }
+      if state.current == errand {
+        state.countRestart(of: errand)
+        state.phase = .idle
+      }
       state.waiting.append(errand)
     case .examinationBegan(let errand, let number):
+      if state.current == errand { state.countRestart(of: errand) }
       state.waiting.removeAll { $0 == errand }
       state.phase = .examining(errand, number: number)
       state.number = number + 1
       state.movedMeanwhile = false
-      state.heardMeanwhile = false
+      state.heard = []
     case .examined(_, let examination):
       state.trouble = nil
       state.learn(examination)
@@ -84,11 +88,8 @@ extension DatabaseSchema {
       state.finish(ask)
       if survey.at >= state.survey?.at ?? survey.at { state.survey = survey }
     case .reviewed(let review, _):
-      state.waiting.removeAll { $0 == .review(review) }
-      if state.current == .review(review) { state.phase = .idle }
-    case .reviewDropped(let review):
-      state.waiting.removeAll { $0 == .review(review) }
-      if state.current == .review(review) { state.phase = .idle }
+      state.finish(.review(review))
+    case .reviewDropped(let review): state.finish(.review(review))
     case .audited: state.phase = .idle
     case .barred(let service, let bars):
       state.told.removeAll { $0.service == service }
@@ -111,15 +112,28 @@ extension DatabaseSchema {
     case .adoptionFailed: state.phase = .idle
     case .troubled(let key, let why): state.trouble = Trouble(key: key, why: why)
     case .recorded(let upload): state.hear(upload)
+    case .newsPostponed: break
+    case .reconsidered(let ask): if state.refused?.ask == ask { state.refused = nil }
     }
   }
 }
 
 extension DatabaseSchema.State {
   fileprivate mutating func finish(_ ask: DatabaseSchema.Ask) {
-    waiting.removeAll { $0 == .ask(ask) }
     if abandoned == ask { abandoned = nil }
-    if current == .ask(ask) { phase = .idle }
+    finish(.ask(ask))
+  }
+
+  fileprivate mutating func finish(_ errand: DatabaseSchema.Errand) {
+    waiting.removeAll { $0 == errand }
+    if current == errand { phase = .idle }
+    if restarts?.errand == errand { restarts = nil }
+  }
+
+  fileprivate mutating func countRestart(of errand: DatabaseSchema.Errand) {
+    guard !heard.isEmpty else { return }
+    let before = restarts?.errand == errand ? restarts?.count ?? 0 : 0
+    restarts = DatabaseSchema.Restarts(errand: errand, count: before + 1)
   }
 
   fileprivate mutating func take(_ change: DatabaseSchema.Change, _ survey: SchemaSurvey) {
@@ -134,8 +148,9 @@ extension DatabaseSchema.State {
   /// that is judged, so only a look at a schema as it stands acquits who failed on it.
   fileprivate mutating func learn(_ examination: SchemaExamination) {
     let verdicts = examination.verdicts + (examination.coming.map { [$0] } ?? [])
-    coverage = examination.coverage ?? coverage
-    for verdict in verdicts {
+    if let measured = examination.coverage { (coverage, coverageAt) = (measured, examination.survey.at) }
+    func isOutdated(_ client: SchemaClient) -> Bool { heard.contains { $0.isOf(client.service, client.digest) } }
+    for verdict in verdicts where !isOutdated(verdict.client) {
       for place in versions.indices where versions[place].client.isSame(as: verdict.client) {
         versions[place].statements = verdict.client.statements ?? versions[place].statements
       }
@@ -145,6 +160,8 @@ extension DatabaseSchema.State {
     let stands = examination.pending.isEmpty
     if !stands, examination.after == examination.survey.schema { return }
     let certain = verdicts.filter { verdict in
+      // Of whom more was told meanwhile, only that it breaks stays true: what is sent only grows.
+      if isOutdated(verdict.client), verdict.fit != .breaks { return false }
       // Of several migrations the worst state between counts, which may be another than the last.
       if !stands, verdict.fit == .breaks { return examination.pending.count == 1 }
       if stands || verdict == examination.coming { return true }
@@ -194,20 +211,22 @@ extension DatabaseSchema.State {
     }
     for place in versions.indices where upload.isOf(versions[place].service, versions[place].version.digest) {
       versions[place].statements = nil
-      heardMeanwhile = true
     }
-    if case .ask(let ask)? = current, upload.isOf(ask.service, ask.digest) { heardMeanwhile = true }
+    var judged = versions.map(\.client)
+    if case .ask(let ask)? = current {
+      judged.append(SchemaClient(service: ask.service, digest: ask.digest, commit: ask.commit, statements: nil))
+    }
+    if current != nil, judged.contains(where: { upload.isOf($0.service, $0.digest) }) {
+      heard.removeAll { $0.isOf(upload.service, upload.digest) }
+      heard.append(upload)
+    }
     matrix.removeAll { upload.isOf($0.verdict.client.service, $0.verdict.client.digest) }
     func wasUnrecorded(_ client: SchemaClient) -> Bool {
       client.statements == nil && upload.isOf(client.service, client.digest)
     }
     waived.removeAll(where: wasUnrecorded)
     if let override, !isApplying, override.atRisk.contains(where: wasUnrecorded) { self.override = nil }
-    if let examination = refused?.examination,
-      (examination.verdicts + (examination.coming.map { [$0] } ?? [])).contains(where: { wasUnrecorded($0.client) })
-    {
-      refused = nil
-    }
+    if let refused, upload.mends(refused) { self.refused = nil }
   }
 
   fileprivate func collected(_ ask: DatabaseSchema.Ask) -> Digest? {

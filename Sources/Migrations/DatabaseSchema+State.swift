@@ -156,6 +156,16 @@ extension DatabaseSchema.Policy {
   }
 }
 
+extension DatabaseSchema.Upload {
+  /// Whether something was refused while nothing was recorded of this version.
+  func mends(_ refused: DatabaseSchema.RefusedAsk) -> Bool {
+    let examination = refused.examination
+    return (examination.verdicts + (examination.coming.map { [$0] } ?? [])).contains {
+      $0.client.statements == nil && isOf($0.client.service, $0.client.digest)
+    }
+  }
+}
+
 extension SchemaFit {
   /// The worse, the more.
   var weight: Int {

@@ -42,12 +42,16 @@ package enum DatabaseSchema: Machine {
     package var waived: [SchemaClient] = []
     /// As it was measured last; nil where it never was.
     package var coverage: SchemaCoverage?
+    /// When that was; nil where it never was.
+    package var coverageAt: Instant?
     /// Its promotion ended while its migrations were being applied: they are, and it gets no grant.
     package var abandoned: Ask?
     /// The schema was seen to change while an examination ran.
     package var movedMeanwhile = false
-    /// Statements of who is judged came while an examination ran.
-    package var heardMeanwhile = false
+    /// Statements of who is judged that came while an examination ran, the latest of each version.
+    package var heard: [Upload] = []
+    /// How often an examination was begun anew because of such; nil when none was.
+    package var restarts: Restarts?
     /// Newest first; at most `historyLimit`.
     package var history: [Change] = []
     /// Counts examinations: the next one's number.
@@ -104,6 +108,16 @@ package enum DatabaseSchema: Machine {
       self.statements = statements
     }
     func isOf(_ service: ServiceName, _ digest: Digest) -> Bool { self.service == service && self.digest == digest }
+  }
+
+  /// What is judged, and how often that was begun anew because new statements came.
+  package struct Restarts: Codable, Equatable, Sendable {
+    package let errand: Errand
+    package let count: Int
+    package init(errand: Errand, count: Int) {
+      self.errand = errand
+      self.count = count
+    }
   }
 
   package struct MatrixRow: Codable, Equatable, Sendable {
@@ -211,6 +225,11 @@ package enum DatabaseSchema: Machine {
   package static let schemaLimit = 4
   /// Versions of which what was sent is kept: those that live here, and so many builds that have not come yet.
   package static let uploadLimit = 200
+  /// An examination is begun anew for new statements so often; then it is judged with those that were there when it
+  /// began last. A sidecar tells each minute, an examination takes seconds: three in a row say that it will not end soon.
+  package static let restartLimit = 3
+  /// A share that was measured longer ago says nothing of what is sent today: traffic has its day.
+  package static let coverageAge = Span.seconds(86_400)
   /// The longest reason in an event, in characters.
   package static let reasonLimit = 300
 }

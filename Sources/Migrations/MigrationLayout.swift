@@ -10,6 +10,8 @@ package enum MigrationLayout: String, Codable, CaseIterable, Equatable, Sendable
   case goose
   /// One file with `-- migrate:up` and `-- migrate:down`.
   case dbmate
+  /// One file with `-- +migrate Up` and `-- +migrate Down`.
+  case sqlMigrate = "sql-migrate"
   /// Folders with `up.sql`, `down.sql` and perhaps `metadata.toml`.
   case diesel
   /// Folders with `migration.sql`.

@@ -64,12 +64,17 @@ package struct Recording: Equatable, Sendable {
     package init() {}
 
     package var isNothing: Bool { self == LeftOut() }
+
+    /// Statements that are missing, at least: of a connection that was not followed nobody knows how many. Settings,
+    /// shapes of transactions and replication are no statements.
+    package var statements: Int { oversizedTexts + surplusStatements + functionCalls + unfollowedConnections }
   }
 
   /// What the oracle checks: statements that ran, or were prepared without fault, at least once. One that only ever
   /// failed is no evidence of what the version needs.
   package var statementSet: StatementSet {
-    StatementSet(version: heading.version, statements: statements.compactMap(\.captured))
+    StatementSet(
+      version: heading.version, statements: statements.compactMap(\.captured), leftOut: heading.leftOut.statements)
   }
 }
 

@@ -4,12 +4,18 @@ package struct StatementSet: Codable, Equatable, Sendable {
   package var version: String
   /// Sorted by fingerprint, then by text, then by parameter types; no two alike in fingerprint and types.
   package var statements: [CapturedStatement]
+  /// How many statements passed the recorder and are not in it, at least: a set that lacks some is never all that the
+  /// version sends. Not written when it is 0.
+  package var leftOut: Int
 
   /// The most that is kept of one version: what a recorder keeps at most. A large Rails application has about 3,000.
   package static let maximalStatements = 20_000
+  /// Of texts and samples together, about: what a recorder keeps at most.
+  package static let maximalBytes = 64 << 20
 
-  package init(version: String, statements: [CapturedStatement]) {
+  package init(version: String, statements: [CapturedStatement], leftOut: Int = 0) {
     self.version = version
+    self.leftOut = leftOut
     var merged: [Key: CapturedStatement] = [:]
     for statement in statements {
       let key = Key(statement)
@@ -43,29 +49,52 @@ package struct StatementSet: Codable, Equatable, Sendable {
   ///
   /// - Returns: nil when the other brings nothing but counts and samples.
   package func joined(by other: StatementSet) -> StatementSet? {
+    guard other.news(over: self) != nil else { return nil }
     var joined = self
-    var places: [Key: Int] = [:]
-    for (place, statement) in statements.enumerated() { places[Key(statement)] = place }
-    var isNew = false
+    joined.leftOut = max(leftOut, other.leftOut)
+    let places = places
     for statement in other.statements {
       guard let place = places[Key(statement)] else {
         joined.statements.append(statement)
-        isNew = true
         continue
       }
-      let known = joined.statements[place]
+      joined.statements[place].count = max(joined.statements[place].count, statement.count)
       joined.statements[place].learn(from: statement)
-      joined.statements[place].count = max(known.count, statement.count)
-      // Every other call has values of other lengths: they ride along.
-      var learnt = joined.statements[place]
-      learnt.count = known.count
-      learnt.samples = known.samples
-      if learnt != known { isNew = true }
     }
-    guard isNew else { return nil }
     joined.statements.sort(by: Self.areInOrder)
     return joined
   }
+
+  /// What this set knows that another does not: statements that it lacks, and those of which more is known here than
+  /// counts and samples. That something was left out is news; how much is not, for it grows with every recording.
+  package func news(over held: StatementSet) -> StatementSet? {
+    let places = held.places
+    let news = statements.filter { statement in
+      guard let place = places[Key(statement)] else { return true }
+      let known = held.statements[place]
+      // Every other call has values of other lengths: they ride along.
+      var learnt = known
+      learnt.learn(from: statement)
+      learnt.samples = known.samples
+      return learnt != known
+    }
+    let isLess = leftOut > 0 && held.leftOut == 0
+    if news.isEmpty, !isLess { return nil }
+    return StatementSet(version: version, statements: news, leftOut: leftOut)
+  }
+
+  private var places: [Key: Int] {
+    var places: [Key: Int] = [:]
+    for (place, statement) in statements.enumerated() { places[Key(statement)] = place }
+    return places
+  }
+
+  /// Of texts and samples, about.
+  package var bytes: Int {
+    statements.reduce(0) { $0 + $1.text.utf8.count + $1.samples.reduce(0) { $0 + Self.sampleBytes * $1.count } }
+  }
+  /// Of a value that was left out, as JSON.
+  private static let sampleBytes = 16
 
   /// As a server keeps it: of values that were sent only their lengths.
   package var withoutValues: StatementSet {
@@ -92,6 +121,24 @@ package struct StatementSet: Codable, Equatable, Sendable {
       if known.contains(statement.fingerprint) { seen += statement.count }
     }
     return all == 0 ? nil : Double(seen) / Double(all)
+  }
+}
+
+extension StatementSet {
+  private enum Field: String, CodingKey { case version, statements, leftOut }
+
+  package init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: Field.self)
+    version = try container.decode(String.self, forKey: .version)
+    statements = try container.decode([CapturedStatement].self, forKey: .statements)
+    leftOut = try container.decodeIfPresent(Int.self, forKey: .leftOut) ?? 0
+  }
+
+  package func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: Field.self)
+    try container.encode(version, forKey: .version)
+    try container.encode(statements, forKey: .statements)
+    if leftOut > 0 { try container.encode(leftOut, forKey: .leftOut) }
   }
 }
 

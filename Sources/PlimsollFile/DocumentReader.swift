@@ -18,6 +18,7 @@ struct DocumentReader {
 
   static let keys = [
     "services", "observe", "environments", "queue", "repositories", "server", "announce", "prometheus", "databases",
+    "flags",
   ]
   static let serverKeys = ["listen", "address"]
   static let announceKeys = PlimsollFile.AnnouncerTarget.Format.allCases.map(\.rawValue)
@@ -37,6 +38,8 @@ struct DocumentReader {
     var repositories = fields["repositories"].map(repositories) ?? []
     let databases = DatabasesReader(reading: reading, environments: environments.map(\.name), folder: folder)
     let databaseDrafts = fields["databases"].map { databases.read($0) } ?? []
+    let flags = FlagsReader(reading, environments: environments.map(\.name))
+    let flagDraft = fields["flags"].flatMap { flags.read($0) }
 
     guard let services = fields["services"].map({ reading.pairs($0, "services") }) ?? [] else { return nil }
     if services.isEmpty, let node = fields["services"] {
@@ -86,10 +89,11 @@ struct DocumentReader {
     }
     topology.services.sort { $0.name < $1.name }
     topology.queues.sort { ($0.repository, $0.trunk) < ($1.repository, $1.trunk) }
+    topology.flagFolders = flagDraft.map { flags.policies($0, queues: topology.queues) } ?? []
     return PlimsollFile(
       topology: topology, repositories: repositories.sorted { $0.name < $1.name }, runs: runs, announcers: announcers,
       listen: listen, address: address, judged: judged, levels: levels, observed: observed, prometheus: prometheus,
-      databases: databasePlaces, warnings: [])
+      databases: databasePlaces, flags: flagDraft?.place, warnings: [])
   }
 
   /// Services of one repository share its queue, so they must agree on how it works.
@@ -153,17 +157,7 @@ struct DocumentReader {
   }
 
   private func listen(_ listen: Node) -> PlimsollFile.ListenAddress {
-    let address: PlimsollFile.ListenAddress? = reading.value(
-      listen, "server.listen", expected: "HOST:PORT such as 127.0.0.1:7878"
-    ) {
-      text -> PlimsollFile.ListenAddress? in
-      guard let colon = text.lastIndex(of: ":"), let port = Int(text[text.index(after: colon)...]),
-        (0...65535).contains(port), colon > text.startIndex
-      else { return nil }
-      return PlimsollFile.ListenAddress(host: String(text[..<colon]), port: port)
-    }
-    if let address, address.port != 0 { reading.claim(address.port, for: "server.listen", at: listen) }
-    return address ?? .standard
+    reading.address(listen, "server.listen") ?? .standard
   }
 }
 

@@ -28,6 +28,8 @@ package struct PlimsollFile: Equatable, Sendable {
   package var prometheus: PrometheusPlace?
   /// Where databases are, sorted by place.
   package var databases: [DatabasePlace]
+  /// Where flags are served; nil where they are not.
+  package var flags: FlagPlace?
   /// Things that are legal and probably not meant.
   package var warnings: [Problem]
 

@@ -87,6 +87,18 @@ final class Reading {
     ports[port] = subject
     return true
   }
+  /// Where to listen, on a port that nobody else was given; port 0 picks a free one.
+  func address(_ node: Node, _ subject: String) -> PlimsollFile.ListenAddress? {
+    let address: PlimsollFile.ListenAddress? = value(node, subject, expected: "HOST:PORT such as 127.0.0.1:7878") {
+      text -> PlimsollFile.ListenAddress? in
+      guard let colon = text.lastIndex(of: ":"), let port = Int(text[text.index(after: colon)...]),
+        (0...65535).contains(port), colon > text.startIndex
+      else { return nil }
+      return PlimsollFile.ListenAddress(host: String(text[..<colon]), port: port)
+    }
+    if let address, address.port != 0 { claim(address.port, for: subject, at: node) }
+    return address
+  }
   /// A value, `env:NAME` or `file:PATH`.
   func source(_ node: Node, _ subject: String) -> PlimsollFile.VariableSource.Source? {
     guard case .scalar(let scalar) = node else {

@@ -8,6 +8,7 @@ package struct ServiceCatalog: Catalog {
   private let announcers: [PlimsollFile.AnnouncerTarget]
   private let prometheus: PlimsollFile.PrometheusPlace?
   private let databases: [PlimsollFile.DatabasePlace]
+  private let flags: PlimsollFile.FlagPlace?
   private let folder: String
   private let serverEnvironment: [String: String]
 
@@ -21,6 +22,7 @@ package struct ServiceCatalog: Catalog {
     announcers = file.announcers
     prometheus = file.prometheus
     databases = file.databases
+    flags = file.flags
     self.folder = folder
     self.serverEnvironment = serverEnvironment
   }
@@ -80,6 +82,12 @@ package struct ServiceCatalog: Catalog {
   package func prometheusToken() throws(Outage) -> String? {
     guard let token = prometheus?.token else { return nil }
     return try resolve(token, for: "prometheus.token")
+  }
+
+  /// What clients of flags must show; nil where nothing is asked.
+  package func flagToken() throws(Outage) -> String? {
+    guard let token = flags?.token else { return nil }
+    return try resolve(token, for: "flags.token")
   }
 
   /// The address of a database, with whatever password it holds; for whoever applies migrations there.

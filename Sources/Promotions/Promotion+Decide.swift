@@ -12,6 +12,7 @@ extension Promotion {
     case .provenanceFound(let environment, let finding): provenanceFound(environment, finding, state.phase, turn.now)
     case .schemaGranted(let environment): schemaGranted(environment, state.phase, turn.now)
     case .schemaRefused(let environment, let reason): schemaRefused(environment, reason, state.phase)
+    case .schemaReconsidered(let environment): schemaReconsidered(environment, state.phase)
     case .taken(let environment): taken(environment, state.phase, turn.now)
     case .superseded(let environment, let commit, let below): superseded(environment, commit, below, state.phase)
     case .withdrawn(let environment): withdrawn(environment, state.phase)
@@ -130,6 +131,14 @@ extension Promotion {
     case .promoting, .idle, .building, .unbuilt, .buildHalted, .halted, .completed:
       return []
     }
+  }
+
+  /// Who was refused for want of knowledge need not be promoted again by a person when more is known.
+  private static func schemaReconsidered(_ environment: EnvironmentName, _ phase: Phase) -> [Event] {
+    guard case .halted(let course, _) = phase, course.distrust == nil, let next = course.next,
+      course.stages[next].environment == environment, case .schemaRefused? = course.stages[next].setback
+    else { return [] }
+    return [.schemaReconsidered(environment: environment)]
   }
 
   private static func taken(_ environment: EnvironmentName, _ phase: Phase, _ now: Instant) -> [Event] {

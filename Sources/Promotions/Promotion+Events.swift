@@ -30,6 +30,8 @@ extension Promotion {
     case schemaAsked(SchemaAsk)
     case schemaGranted(environment: EnvironmentName, at: Instant)
     case schemaRefused(environment: EnvironmentName, reason: String)
+    /// More is known than when its database refused it, which is asked again.
+    case schemaReconsidered(environment: EnvironmentName)
 
     package var name: String {
       switch self {
@@ -54,6 +56,7 @@ extension Promotion {
       case .schemaAsked: "schemaAsked"
       case .schemaGranted: "schemaGranted"
       case .schemaRefused: "schemaRefused"
+      case .schemaReconsidered: "schemaReconsidered"
       }
     }
   }

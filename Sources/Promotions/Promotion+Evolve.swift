@@ -72,6 +72,8 @@ extension Promotion {
       evolveHalted(&state, reason: reason)
     case .resumed(let resumption):
       evolveResumed(&state, resumption)
+    case .schemaReconsidered(let environment):
+      evolveResumed(&state, Resumption(environment: environment, override: false, reason: ""))
     case .renewed(let order):
       evolveRenewed(&state, order)
     }

@@ -11,6 +11,8 @@ extension Promotion {
     /// The environment's database bears the version; its migrations are applied.
     case schemaGranted(environment: EnvironmentName)
     case schemaRefused(environment: EnvironmentName, reason: String)
+    /// What it was refused for is known better by now.
+    case schemaReconsidered(environment: EnvironmentName)
     /// The delivery stream started the rollout.
     case taken(environment: EnvironmentName)
     /// The delivery stream prefers a newer commit to what has a lower ordinal than `below`.

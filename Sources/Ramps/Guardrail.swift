@@ -19,6 +19,15 @@ package struct Guardrail: Codable, Equatable, Sendable {
     case latency(slowerThan: Span)
     /// Units that did what is hoped for within this time after they were exposed.
     case conversion(within: Span)
+
+    /// What it names; nil when it names none.
+    var time: Span? {
+      switch self {
+      case .errors: nil
+      case .latency(let limit): limit
+      case .conversion(let window): window
+      }
+    }
   }
 
   /// Whether one unit's events may come many times.

@@ -11,7 +11,7 @@ extension RampConviction {
 
 /// What the judge of a ramp says.
 enum RampSentences {
-  private static func words(_ guardrail: Guardrail, _ cohorts: StageCounts) -> String {
+  static func words(_ guardrail: Guardrail, _ cohorts: StageCounts) -> String {
     func part(_ events: Int, _ trials: Int) -> String {
       let share = trials > 0 ? " (\(RampWords.percent(Double(events) / Double(trials))))" : ""
       return RampWords.of(events, trials) + share

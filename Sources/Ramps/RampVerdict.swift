@@ -2,7 +2,7 @@ import Kernel
 
 /// What is to be said of a ramp now. Nothing but evidence of harm is *bad*: what is missing or cannot be trusted holds
 /// the stage.
-package enum RampVerdict: Equatable, Sendable {
+package enum RampVerdict: Codable, Equatable, Sendable {
   /// Each guardrail's worsening by `detect` would have been seen at this stage, and is excluded.
   case good(StagePower)
   /// Final.
@@ -14,7 +14,7 @@ package enum RampVerdict: Equatable, Sendable {
 }
 
 /// Why a stage is passed.
-package struct StagePower: Equatable, Sendable {
+package struct StagePower: Codable, Equatable, Sendable {
   package let sentence: String
 }
 
@@ -45,7 +45,7 @@ package struct RampConviction: Codable, Equatable, Sendable {
 }
 
 /// Why nothing can be said yet.
-package struct StageLack: Equatable, Sendable {
+package struct StageLack: Codable, Equatable, Sendable {
   /// Of the guardrail that lacks most; nil where only the stage's least time does.
   package let guardrail: Int?
   /// Until the stage can be passed, at the pace so far; nil when no pace is known.
@@ -54,7 +54,7 @@ package struct StageLack: Equatable, Sendable {
 }
 
 /// Why the evidence is not believed.
-package struct RampMistrust: Equatable, Sendable {
+package struct RampMistrust: Codable, Equatable, Sendable {
   package enum Reason: String, Codable, Sendable {
     /// Units come into the cohorts with other shares than planned.
     case sampleRatio

@@ -122,7 +122,12 @@ extension Rollout {
       if let course = state.live, course.id == id { state.phase = .drilling(course, drill) }
     case .drilled(let id, let report, let at):
       state.drilled(id, report, at)
-    case .drillAbandoned(let id, why: _, let at), .rollbackAbandoned(let id, why: _, let at):
+    case .drillAbandoned(let id, why: _, let at):
+      state.endUnreached(id, .abandoned, at)
+    case .rollbackAbandoned(let id, let why, let at):
+      if let course = state.live, course.id == id {
+        state.tell(state.abandonedRollback(course, why: why, at: at))
+      }
       state.endUnreached(id, .abandoned, at)
     case .frozen(let freeze, let at):
       state.freeze(freeze, at: at)
@@ -205,9 +210,14 @@ extension Rollout.State {
           condemnation.cause, rule: condemnation.rule, sentence: condemnation.sentence, restoredAt: restoredAt),
         restoredAt)
     }
+    tell(report.announcement)
+  }
+
+  /// To every target of `announce`, once.
+  fileprivate mutating func tell(_ announcement: Announcement) {
     let targets = policy?.announceTargets ?? 0
-    guard targets > 0, !announcements.contains(where: { $0.id == report.announcementID }) else { return }
-    announcements.append(PendingAnnouncement(announcement: report.announcement, targets: Array(0..<targets)))
+    guard targets > 0, !announcements.contains(where: { $0.id == announcement.id }) else { return }
+    announcements.append(PendingAnnouncement(announcement: announcement, targets: Array(0..<targets)))
   }
 
   fileprivate mutating func complete(_ id: RolloutID, _ at: Instant) {

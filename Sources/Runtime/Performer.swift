@@ -3,6 +3,7 @@ import Kernel
 import MergeQueues
 import Migrations
 import Promotions
+import Ramps
 import Rollouts
 import Synchronization
 
@@ -81,6 +82,8 @@ package final class Performer: EffectDispatcher, Sendable {
     case .delivery(let effect): try await perform(effect, errand)
     case .observation(let effect): try await perform(effect, errand)
     case .schema(let effect): try await perform(effect, errand)
+    case .flag(let effect): try await perform(effect, errand)
+    case .flagFolder(let effect): try await perform(effect, errand)
     }
   }
 }

@@ -1,4 +1,5 @@
 import Kernel
+import Ramps
 
 /// The ports that effects are carried out through.
 package struct Ports: Sendable {
@@ -16,11 +17,16 @@ package struct Ports: Sendable {
   package let queries: any QuerySource
   package let history: any HistorySource
   package let schemas: any SchemaServer
+  package let audience: any FlagAudience
+  package let ramps: any RampEvidence
+  package let folders: any FlagFolders
   package init(
     forge: any Forge, runner: any Runner, artifacts: any ArtifactStore, platform: any Platform, router: any Router,
     telemetry: any Telemetry, observed: any ObservedTelemetry = NothingObserved(), announcer: any Announcer,
     blobs: any BlobStore, sealer: any Sealer, catalog: any Catalog, queries: any QuerySource,
-    history: any HistorySource = NoHistorySource(), schemas: any SchemaServer = NoSchemaServer()
+    history: any HistorySource = NoHistorySource(), schemas: any SchemaServer = NoSchemaServer(),
+    audience: any FlagAudience = NoFlagAudience(), ramps: any RampEvidence = NoRampEvidence(),
+    folders: any FlagFolders = NoFlagFolders()
   ) {
     self.forge = forge
     self.runner = runner
@@ -36,5 +42,8 @@ package struct Ports: Sendable {
     self.queries = queries
     self.history = history
     self.schemas = schemas
+    self.audience = audience
+    self.ramps = ramps
+    self.folders = folders
   }
 }

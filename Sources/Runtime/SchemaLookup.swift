@@ -177,14 +177,21 @@ struct SchemaLookup: Sendable {
     }
     guard let own else { return sent }
     guard let sent else { return own }
-    guard let all = try set(own, ports).joined(by: set(sent, ports)) else { return own }
+    let (held, told) = (try set(own, ports), try set(sent, ports))
+    guard told.news(over: held) != nil else { return own }
+    // Both are kept already.
+    let both = KeptStatements.parts([
+      .init(statements: own, count: held.statements.count), .init(statements: sent, count: told.statements.count),
+    ])
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    return try ports.blobs.put(Array(try encoder.encode(all)))
+    return try ports.blobs.put(Array(try encoder.encode(both)))
   }
 
   private func set(_ blob: Digest, _ ports: Ports) throws -> StatementSet {
-    try JSONDecoder().decode(StatementSet.self, from: Data(try ports.blobs.get(blob)))
+    try KeptStatements.joined(blob) { part in
+      try JSONDecoder().decode(KeptStatements.self, from: Data(try ports.blobs.get(part)))
+    }
   }
 
   /// The blob of what a version's artifact, or else its commit, holds of what it sends.

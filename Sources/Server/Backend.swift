@@ -2,6 +2,7 @@ import ControlPlane
 import Kernel
 import Measures
 import Migrations
+import Ramps
 import Rollouts
 
 /// What happened to rollouts, as far as it can be read without a running engine: whoever announces needs it before there
@@ -41,14 +42,24 @@ package protocol Backend: Records {
   /// - Parameters:
   ///   - actor: a person's name, or `api`.
   ///   - id: names the request in the ledger; a repeated id is another request unless the machine says otherwise.
-  func request(_ input: StreamInput, to stream: StreamID, actor: String, id: String, lane: Lane) async -> Outcome
+  func request(_ input: StreamInput, to stream: StreamID, actor: String, id: String, lane: Lane) async
+    -> ControlPlane.Outcome
   /// By lookup in the forge. - Throws: `Refusal.unknown` with the nearest branch, or `Outage`.
   func resolve(branch: BranchName, in repository: RepositoryName) async throws -> ResolvedBranch
 
   /// By content: what was sent of a version, joined with a blob of what was held of it.
   /// - Returns: the blob of both; `known` itself when nothing but counts is new.
-  /// - Throws: `Refusal.notNow` beyond `StatementSet.maximalStatements`, or `Outage`.
+  /// - Throws: `KeptStatements.tooMuch`, or `Outage`.
   func keep(_ statements: StatementSet, over known: Digest?) async throws -> Digest?
+  /// On a thread of its own, which may be held up: for what takes seconds, such as reading 64 MiB of JSON.
+  func apart<Answer: Sendable>(_ work: @escaping @Sendable () throws -> Answer) async throws -> Answer
+
+  // MARK: Flags
+
+  /// Who has what an environment serves of a flag since an epoch; nil when nobody can tell, as before it serves any.
+  func clients(of flag: FlagKey, in environment: EnvironmentName, epoch: Int) async throws(Outage) -> FlagStanding?
+  /// What a ramp's guardrails usually see, in the policy's order; empty where nothing is known.
+  func usualTraffic(of ramp: RampSource) async -> [UsualTraffic?]
 
   // MARK: What happened
 
@@ -85,6 +96,10 @@ extension Backend {
   package func origin(
     _ service: ServiceName, _ environment: EnvironmentName, slowerThan: Span
   ) async -> EvidenceOrigin { .log }
+  package func clients(
+    of flag: FlagKey, in environment: EnvironmentName, epoch: Int
+  ) async throws(Outage) -> FlagStanding? { nil }
+  package func usualTraffic(of ramp: RampSource) async -> [UsualTraffic?] { [] }
 }
 
 /// Where requests are counted, and what cannot be told by that.

@@ -60,6 +60,11 @@ extension Sentences {
     case .troubled(let key, let why): "The world keeps failing at \(key): \(Words.closed(why))"
     case .recorded(let upload):
       "More is known of what \(upload.service) \(upload.digest.short) sends to \(place): it is judged by all of it."
+    case .newsPostponed(_, let news):
+      "New statements keep coming, the last of \(news.last.map { "\($0.service) \($0.digest.short)" } ?? "a version"): "
+        + "\(place) judges by those that were there, and by the newer ones next."
+    case .reconsidered(let ask):
+      "More is known than when \(place) refused \(ask.service) \(ask.commit.short): it is asked again."
     }
   }
 

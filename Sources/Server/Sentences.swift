@@ -14,6 +14,8 @@ package enum Sentences {
     case .delivery(let event): Words.ended(sentence(event, in: place(of: stream)))
     case .observation(let event): Words.ended(sentence(event, in: place(of: stream)))
     case .schema(let event): Words.ended(sentence(event, at: stream.name))
+    case .flag(let event): Words.ended(sentence(event, of: stream.name))
+    case .flagFolder(let event): Words.ended(sentence(event, at: stream.name))
     }
   }
 
@@ -194,6 +196,8 @@ package enum Sentences {
     case .renewed(let order):
       "The trunk is at \(order.commit.short) again, or its way changed: its digest is sent through "
         + "\(order.stages.map(\.environment.rawValue).joined(separator: ", "))."
+    case .schemaReconsidered(let environment):
+      "More is known of what was refused: its database in \(environment) is asked again."
     case .schemaAsked(let ask): "\(ask.database) in \(ask.environment) was asked whether it bears \(ask.digest.short)."
     case .schemaGranted(let environment, at: _): "Its database in \(environment) bears it, migrations and all."
     case .schemaRefused(let environment, let reason):

@@ -45,11 +45,13 @@ func makeRouter(
   ReadingRoutes(reader: reader, feed: EventFeed(backend: backend, traffic: traffic, heartbeat: heartbeat)).add(to: api)
   ObservationRoutes(reader: reader).add(to: api)
   SchemaRoutes(lookup: reader.lookup).add(to: api)
+  FlagRoutes(flags: reader.flags).add(to: api)
   let changing = ChangingRoutes(backend: backend, lookup: reader.lookup)
   changing.add(to: api)
   changing.addObservations(to: api)
   changing.addSchemas(to: api)
   changing.addStatements(to: api)
+  changing.addFlags(to: api, now: reader.now)
   pages.add(to: router)
   return router
 }

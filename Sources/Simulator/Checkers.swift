@@ -199,7 +199,7 @@ final class Checkers {
     case .build(.renewed): renewals += 1
     case .build: break
     case .delivery(let inner): delivery(inner, event.stream, event.position)
-    case .observation, .schema: break
+    case .observation, .schema, .flag, .flagFolder: break
     }
     if hasSchemas { schemas.recorded(event) }
   }

@@ -58,6 +58,8 @@ package enum Plant: String, CaseIterable, Sendable {
   case driftIgnored
   /// The place is told at once that every version may come back.
   case barsDenied
+  /// The schema server reads what artifacts hold, and nothing that was told.
+  case recordingsUnheard
   /// Traffic fails at the healthy: the judge is told of errors that did not happen.
   case errorsInvented
 }

@@ -52,10 +52,12 @@ final class SchemaCheckers {
   private var moving: [StreamID: SimulatedVersion] = [:]
 
   private let memory: Span
+  private let recordings: RecordingCheckers
 
   init(_ world: World, report: @escaping (Promise, String) -> Void) {
     self.world = world
     self.report = report
+    recordings = RecordingCheckers(world, report: report)
     memory = world.faults == .none ? Self.memoryWithoutFaults : Self.memory
   }
 
@@ -250,7 +252,7 @@ final class SchemaCheckers {
   }
 
   private func isExcused(_ version: SimulatedVersion, _ place: SchemaPlace) -> Bool {
-    risked[place]?.contains(version) ?? false
+    (risked[place]?.contains(version) ?? false) || (recordings.waived[place]?.contains(version) ?? false)
   }
 
   // MARK: The ledger
@@ -262,7 +264,7 @@ final class SchemaCheckers {
       schema(inner, place)
     case .delivery(let inner): delivery(inner, event.stream)
     case .build(let inner): build(inner, event.stream)
-    case .settings, .queue, .observation: break
+    case .settings, .queue, .observation, .flag, .flagFolder: break
     }
   }
 
@@ -280,7 +282,10 @@ final class SchemaCheckers {
   private func isKnown(_ place: SchemaPlace) -> Bool { known[place]?.schema == world.schemas.digest(place) }
 
   private func schema(_ event: DatabaseSchema.Event, _ place: SchemaPlace) {
+    recordings.heard(event, place)
+    (tally.uploads, tally.postponed) = (recordings.uploads, recordings.postponed)
     switch event {
+    case .reconsidered: tally.reconsidered += 1
     case .surveyed(let survey): learned(survey, place)
     // The first word of a schema may be an examination's.
     case .examined(_, let examination): if known[place] == nil { learned(examination.survey, place) }
@@ -322,7 +327,7 @@ final class SchemaCheckers {
       tally.overrides += 1
       overrides[place] = override
     case .configured, .closed, .versionsChanged, .queued, .examinationBegan, .abandoned, .migrating,
-      .reviewDropped, .audited, .adoptionOrdered, .adoptionFailed, .troubled, .recorded:
+      .reviewDropped, .audited, .adoptionOrdered, .adoptionFailed, .troubled, .recorded, .newsPostponed:
       break
     }
   }
@@ -417,6 +422,7 @@ final class SchemaCheckers {
   }
 
   private func refuses(_ refused: DatabaseSchema.RefusedAsk, _ place: SchemaPlace) {
+    if refused.examination.isDoubted { return }
     // What was judged is gone: nothing can be said of it.
     guard refused.examination.survey.schema == world.schemas.digest(place) else { return }
     let chain = world.forge.migrations(of: refused.ask.commit)
@@ -464,6 +470,7 @@ final class SchemaCheckers {
     for place in world.databases {
       for stream in streams(of: place) {
         for entry in kept[stream] ?? [] {
+          recordings.settle(place, entry.deployment)
           let isBarred = (heard[stream] ?? []).contains(entry.deployment.digest)
           if isBarred == fits(entry.version, place) {
             let words = isBarred ? "fits and is barred" : "would fail and is not barred"

@@ -13,6 +13,9 @@ final class SchemaOperators {
   private let until: Span
   private var branches = 0
   private var settings: SchemaSettings
+  private var recordings: UInt64 = 0
+  /// Something new each second, for ever.
+  private lazy var isBusy = world.chance.happens(25)
   /// In calm: what was tried to see that what is right passes.
   private var probes = 0
   private var isProbing = false
@@ -47,6 +50,7 @@ final class SchemaOperators {
     drawPlans()
     apply()
     attend()
+    if world.schemas.hasSidecars { listen() }
     let plan = world.faults
     for _ in 0..<plan.crashes {
       sometime { [world, simulation] in
@@ -311,6 +315,47 @@ final class SchemaOperators {
         commit: trunk, through: "m\(change)", actor: "ada", reason: "it was applied by hand")
       ask(.schema(.adopt(adoption)), .schema(place))
     }
+  }
+
+  // MARK: Sidecars
+
+  /// In calm only what is missing.
+  private func listen() {
+    let isCalm = simulation.elapsed >= until
+    let pause = isCalm ? .seconds(5) : isBusy ? world.chance.span(0.2, 1.2) : world.chance.span(3, 30)
+    world.agenda.after(pause) { [self] in
+      for place in world.databases { tell(place) }
+      listen()
+    }
+  }
+
+  private func tell(_ place: SchemaPlace) {
+    guard case .schema(let state)? = simulation.process?.engine.state(of: .schema(place)) else { return }
+    let asks = (state.waiting + [state.current].compactMap(\.self)).compactMap { errand -> DatabaseSchema.Ask? in
+      if case .ask(let ask) = errand { ask } else { nil }
+    }
+    var clients = state.versions.map(\.client)
+    clients += (asks + [state.refused?.ask].compactMap(\.self)).map {
+      SchemaClient(service: $0.service, digest: $0.digest, commit: $0.commit, statements: nil)
+    }
+    let missing = clients.filter { client in
+      state.upload(of: client.service, client.digest) == nil
+        && world.schemas.known(of: SimulatedVersion(service: client.service, commit: client.commit), nil) == nil
+    }
+    if simulation.elapsed >= until {
+      for client in missing { tell(place, client, over: state.upload(of: client.service, client.digest)) }
+    } else if let client = world.chance.pick(world.chance.happens(50) && !missing.isEmpty ? missing : clients) {
+      // Two that send at once know the same, and one of them tells it again later.
+      let known = world.chance.happens(10) ? nil : state.upload(of: client.service, client.digest)
+      tell(place, client, over: known)
+    }
+  }
+
+  private func tell(_ place: SchemaPlace, _ client: SchemaClient, over known: Digest?) {
+    recordings += 1
+    let upload = DatabaseSchema.Upload(
+      service: client.service, digest: client.digest, statements: SimulatedNames.digest(900_000 + recordings))
+    ask(.schema(.record(upload, over: known)), .schema(place))
   }
 
   // MARK: Calm

@@ -23,6 +23,7 @@ package struct SchemaRun: Sendable {
     faults.alteredFolders = 0
     let active = chance.span(400, 700)
     let simulation = Simulation(seed: seed, faults: faults, plant: plant, deliveries: SimulatedNames.sharedDeliveries)
+    simulation.world.schemas.hasSidecars = true
     let operators = SchemaOperators(simulation, until: active)
     simulation.world.agenda.after(Span(milliseconds: 1)) { operators.begin() }
     simulation.run(active: active, isDone: { operators.probe() })
@@ -92,6 +93,10 @@ package struct SchemaTally: Codable, Equatable, Sendable, CustomStringConvertibl
   /// Of the overrides: those under which something was applied.
   package var overridesUsed = 0
   package var bars = 0
+  /// What sidecars told that was new, and how often that let something be asked anew, or had to wait.
+  package var uploads = 0
+  package var reconsidered = 0
+  package var postponed = 0
   /// Versions that sent all they have to a real database, each time it or they changed.
   package var sendings = 0
   /// Rollback targets that were tried on one.
@@ -104,7 +109,8 @@ package struct SchemaTally: Codable, Equatable, Sendable, CustomStringConvertibl
       + "\(reviews) reviews (\(reviewsRefused) refused), \(applied) migrations applied (\(contracts) contracts), "
       + "\(failed) failed, \(rollouts) rollouts, \(rollbacks) rollbacks by hand, \(condemned) condemned, "
       + "\(bars) times versions barred, \(floors) floors raised, \(drifts) alterations by hand (\(driftsSeen) drifts "
-      + "seen), \(adoptions) adoptions, \(overrides) overrides (\(overridesUsed) used)"
+      + "seen), \(adoptions) adoptions, \(overrides) overrides (\(overridesUsed) used), "
+      + "\(uploads) recordings sent (\(reconsidered) times something was asked anew, \(postponed) times they waited)"
   }
 
   package static func + (left: Self, right: Self) -> Self {
@@ -116,7 +122,7 @@ package struct SchemaTally: Codable, Equatable, Sendable, CustomStringConvertibl
     [
       \.asked, \.granted, \.refused, \.turnedAway, \.reviews, \.reviewsRefused, \.applied, \.contracts, \.failed,
       \.rollouts, \.rollbacks, \.condemned, \.floors, \.drifts, \.driftsSeen, \.adoptions, \.overrides,
-      \.overridesUsed, \.bars, \.sendings, \.targetsTried, \.refusalsTried,
+      \.overridesUsed, \.uploads, \.reconsidered, \.postponed, \.bars, \.sendings, \.targetsTried, \.refusalsTried,
     ]
   }
 }

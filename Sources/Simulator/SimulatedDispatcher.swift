@@ -68,8 +68,8 @@ final class SimulatedDispatcher: EffectDispatcher {
     case .queue(let effect): perform(effect, errand)
     case .build(let effect): perform(effect, errand)
     case .delivery(let effect): perform(effect, errand)
-    // No simulated world has an observed place.
-    case .observation: break
+    // No simulated world has an observed place, and flags have worlds of their own.
+    case .observation, .flag, .flagFolder: break
     case .schema(let effect): perform(effect, errand)
     }
   }

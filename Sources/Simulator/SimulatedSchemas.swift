@@ -27,6 +27,10 @@ final class SimulatedSchemas {
   /// Migrations by the blob that holds them.
   private var blobs: [Digest: [Int]] = [:]
   private static let report = SimulatedNames.digest(5)
+  /// Sidecars tell what they see, and the builds of some versions record nothing.
+  var hasSidecars = false
+  /// So many changes make one whose build records nothing.
+  private static let unrecordedEvery = 5
 
   init(_ world: World) { self.world = world }
 
@@ -111,7 +115,7 @@ final class SimulatedSchemas {
     _ order: DatabaseSchema.ExamineOrder, chain: [Int]?, base: [Int], coming: SchemaClient?
   ) -> PeerAnswer? {
     let expected = modelled(order, chain: chain, base: base, coming: coming)
-    guard let peer else { return planted(expected) }
+    guard let peer else { return planted(limited(expected, by: order)) }
     let isReview = if case .review = order.errand { true } else { false }
     let question = PeerQuestion(
       place: order.policy.place, chain: chain.map(migrations), base: isReview ? migrations(base) : nil,
@@ -167,6 +171,46 @@ final class SimulatedSchemas {
       comingBefore: coming.map { verdict($0, to: database.schema).fit }, report: Self.report)
     if peer == nil { world.checkers.schemas.judged(place, on: database.schema.digest, pending) }
     return .examined(examination, migrations: chain.map(blob))
+  }
+
+  // MARK: What is known of versions
+
+  private func recordsNothing(_ version: SimulatedVersion) -> Bool {
+    guard hasSidecars, let last = world.forge.content(of: version.commit).last else { return false }
+    return last % Self.unrecordedEvery == Self.unrecordedEvery - 1
+  }
+
+  /// The blob of what a version's build recorded, joined with what was told of it; nil where neither is.
+  func known(of version: SimulatedVersion, _ told: Digest?) -> Digest? {
+    let own = recordsNothing(version) ? nil : Self.report
+    guard let own, let told else { return own ?? told }
+    return SimulatedNames.digest(told.hex.utf8.reduce(Chance.mix(own == told ? 0 : 1)) { Chance.mix($0 &+ UInt64($1)) })
+  }
+
+  private func known(of client: SchemaClient, _ order: DatabaseSchema.ExamineOrder) -> SchemaClient {
+    let told = order.uploads.first { ($0.service, $0.digest) == (client.service, client.digest) }?.statements
+    let statements =
+      order.versions.first { ($0.service, $0.digest) == (client.service, client.digest) }?.statements
+      ?? known(of: version(client), world.plant == .recordingsUnheard ? nil : told)
+    return SchemaClient(
+      service: client.service, digest: client.digest, commit: client.commit, statements: statements)
+  }
+
+  /// Of who is not recorded nobody can tell.
+  private func limited(_ answer: PeerAnswer, by order: DatabaseSchema.ExamineOrder) -> PeerAnswer {
+    guard hasSidecars, case .examined(let examination, let migrations) = answer else { return answer }
+    func limited(_ verdict: SchemaVerdict) -> SchemaVerdict {
+      let client = known(of: verdict.client, order)
+      return client.statements == nil
+        ? SchemaVerdict(client, .unknown, why: "nothing was recorded")
+        : SchemaVerdict(client, verdict.fit, why: verdict.why)
+    }
+    return .examined(
+      SchemaExamination(
+        survey: examination.survey, pending: examination.pending, after: examination.after,
+        migration: examination.migration, why: examination.why, verdicts: examination.verdicts.map(limited),
+        coming: examination.coming.map(limited), comingBefore: examination.comingBefore, report: examination.report),
+      migrations: migrations)
   }
 
   private func version(_ client: SchemaClient) -> SimulatedVersion {

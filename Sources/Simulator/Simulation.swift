@@ -350,6 +350,9 @@ final class Simulation {
     case .delivery(let state): state.running == nil && state.pending == nil
     case .observation(let state): state.watch == nil
     case .schema(let state): state.phase == .idle && state.waiting.isEmpty
+    // No simulated world of changes has a flag; flags have stories of their own.
+    case .flag(let state): state.key == nil
+    case .flagFolder(let state): state.phase == .closed
     }
   }
 
@@ -373,7 +376,7 @@ final class Simulation {
     case .schema(.watch(let place)):
       guard case .schema(let state)? = process?.engine.state(of: stream) else { return false }
       return state.survey?.schema == world.schemas.digest(place)
-    case .queue, .build, .delivery, .observation, .schema: return false
+    case .queue, .build, .delivery, .observation, .schema, .flag, .flagFolder: return false
     }
   }
 

@@ -6,7 +6,8 @@ package enum Promise: String, CaseIterable, Sendable {
   case blindnessConvictsNobody, newerWins, comesToRest, replayIsState, recordedStays, fencesRise, startedOnce
   case peopleAreTold, landedIsBuilt, badNeverCompletes, machinesHold, leftPlaceIsEmpty
   case trafficFirst, gatesHold, frozenHolds, drillsComeBack, eachLeavesOnce, changesAreTold, lostRunnerIsNamed
-  case schemaServesAll, rollbackTargetsFit, contractsPass, migratedOnce, noRollbackToBarred, modelHolds
+  case schemaServesAll, rollbackTargetsFit, contractsPass, migratedOnce, noRollbackToBarred, recordingsCount
+  case modelHolds
 }
 
 package struct Violation: Equatable, Sendable, CustomStringConvertible {

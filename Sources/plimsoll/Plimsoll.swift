@@ -17,9 +17,8 @@ struct Plimsoll: AsyncParsableCommand {
       ServeCommand.self, InitCommand.self, CheckCommand.self, SchemaCommand.self, SubmitCommand.self,
       QueueCommand.self, PromoteCommand.self, RolloutCommand.self, RollbackCommand.self, FreezeCommand.self,
       ThawCommand.self, LiftCommand.self, ObserveCommand.self, LedgerCommand.self, MeasureCommand.self,
-      MigrateCommand.self, DBCommand.self, JudgeCommand.self, SimulateCommand.self, DemoCommand.self, DownCommand.self,
-      BenchCommand.self,
-      AcceptCommand.self,
+      MigrateCommand.self, DBCommand.self, FlagCommand.self, JudgeCommand.self, SimulateCommand.self, DemoCommand.self,
+      DownCommand.self, BenchCommand.self, AcceptCommand.self,
     ])
 
   static let version = "0.1.0"

@@ -86,6 +86,9 @@ private func topology() -> Topology {
     let told = StreamInput.build(.schemaRefused(environment: Facts.production, reason: "It breaks."))
     check(.schema(.refused(refused)), of: schema, [build: told])
     check(.schema(.turnedAway(ask("d"), why: "It breaks.")), of: schema, [build: told])
+    check(
+      .schema(.reconsidered(ask("d"))), of: schema,
+      [build: .build(.schemaReconsidered(environment: Facts.production))])
     let verdict = SchemaReview(fit: .breaks, passes: false, why: "x", report: Facts.digest("5"))
     check(
       .schema(.reviewed(review, verdict)), of: schema,

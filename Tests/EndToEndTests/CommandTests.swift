@@ -75,8 +75,8 @@ import Testing
       let keys = (schema?["properties"] as? [String: Any])?.keys.sorted()
       #expect(
         keys == [
-          "announce", "databases", "environments", "observe", "prometheus", "queue", "repositories", "server",
-          "services",
+          "announce", "databases", "environments", "flags", "observe", "prometheus", "queue", "repositories",
+          "server", "services",
         ])
     }
   }
@@ -156,7 +156,9 @@ import Testing
         "bench rollouts", "bench rollback", "bench queue", "bench ramps", "accept",
         "judge", "judge replay", "rollout show", "rollout plan", "rollout approve", "rollout floor", "freeze", "thaw",
         "queue show", "queue waits", "queue approve", "queue report", "queue targets", "queue pause", "queue drain",
-        "queue resume", "observe", "observe show", "observe deployed", "observe kept", "observe rolled-back",
+        "queue resume", "db", "db record", "db upload", "migrate", "migrate check", "migrate replay", "migrate status",
+        "migrate override", "migrate adopt",
+        "observe", "observe show", "observe deployed", "observe kept", "observe rolled-back",
       ] {
         let ended = try Binary.run(
           verb.split(separator: " ").map(String.init) + ["--help"], in: folder, environment: ["COLUMNS": "80"])

@@ -45,7 +45,8 @@ final class SmallHarbor {
   ///   - folder: short, because sockets lie in it.
   ///   - step: how long each step and the last watch last.
   ///   - startLimit: what a version may take until it is ready.
-  init(in folder: URL, step: String = "600ms", startLimit: String = "20s") throws {
+  ///   - more: of the configuration.
+  init(in folder: URL, step: String = "600ms", startLimit: String = "20s", more: String = "") throws {
     self.folder = folder
     port = try #require(freePort())
     try FileManager.default.createDirectory(at: work, withIntermediateDirectories: true)
@@ -54,7 +55,7 @@ final class SmallHarbor {
     try git("branch", "beginning")
     try git("clone", "--quiet", "--bare", ".", repository.path)
     try git("remote", "add", "origin", repository.path)
-    try configuration(step: step, startLimit: startLimit)
+    try (configuration(step: step, startLimit: startLimit) + "\n" + more)
       .write(to: folder.appending(path: "plimsoll.yaml"), atomically: true, encoding: .utf8)
   }
 
@@ -192,6 +193,8 @@ final class SmallHarbor {
   private func commit(_ files: [String: String], as message: String) throws {
     for (name, text) in files {
       let file = work.appending(path: name)
+      try FileManager.default.createDirectory(
+        at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
       try text.write(to: file, atomically: true, encoding: .utf8)
       chmod(file.path, text.hasPrefix("#!") ? 0o755 : 0o644)
     }

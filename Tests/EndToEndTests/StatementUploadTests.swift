@@ -10,13 +10,14 @@ import Testing
 
 /// Keeps what is posted, a file each, and takes nothing while there is a file `away`.
 private let server = """
-  import http.server, os, sys
+  import http.server, os, sys, time
   folder = sys.argv[1]
   class Handler(http.server.BaseHTTPRequestHandler):
       protocol_version = 'HTTP/1.1'
       def do_POST(self):
           body = self.rfile.read(int(self.headers['Content-Length']))
           away = os.path.exists(folder + '/away')
+          while os.path.exists(folder + '/hangs'): time.sleep(0.1)
           if not away:
               name = '%s/%04d' % (folder, len(os.listdir(folder)))
               head = '%s\\n%s\\n%s\\n' % (self.path, self.headers['Content-Type'], self.headers['Authorization'])
@@ -121,7 +122,7 @@ private let server = """
 
   /// A sidecar before a real server, through which `psql` sends `sql`.
   private func withSidecar(
-    _ address: String, every interval: Duration,
+    _ address: String, every interval: Duration, refresh: Duration = UploadRounds.refresh,
     _ body: (UploadRounds, _ send: (String) async throws -> Void, _ notices: () -> [String]) async throws -> Void
   ) async throws {
     let database = try await ShadowServer.start()
@@ -131,7 +132,7 @@ private let server = """
     let told = Notices()
     let proxy = StatementProxy(
       listen: DBRecordCommand.usualListen, upstream: target.place, tls: .none, recorder: recorder, notice: told.take)
-    let rounds = UploadRounds(recorder, upload(address), notice: told.take)
+    let rounds = UploadRounds(recorder, upload(address), refresh: refresh, notice: told.take)
     do {
       let port = try await proxy.start()
       rounds.start(every: interval)
@@ -191,8 +192,59 @@ private let server = """
   @Test("at the end of one that is never there, that is said") func never() async throws {
     try await withSidecar("http://127.0.0.1:9", every: .seconds(600)) { rounds, send, _ in
       try await send("SELECT relname FROM pg_class")
-      let why = await rounds.stop(within: .milliseconds(10))
+      let why = await rounds.stop(within: .seconds(3))
       #expect(why?.contains("cannot be reached") == true, "\(why ?? "")")
+    }
+  }
+
+  @Test("what a server may have lost is sent again after a while") func again() async throws {
+    try await withServer { address, folder in
+      try await withSidecar(address, every: .milliseconds(50), refresh: .milliseconds(200)) { rounds, send, _ in
+        try await send("SELECT relname FROM pg_class")
+        try await eventually("it was told three times") { try arrived(in: folder).count >= 3 }
+        let sets = try arrived(in: folder).map(\.recording.statementSet)
+        #expect(sets.allSatisfy { $0 == sets[0] } && sets[0].statements.count == 1)
+        #expect(await rounds.stop() == nil)
+      }
+    }
+  }
+
+  @Test("a server that takes it and never answers holds nobody up at the end") func hangs() async throws {
+    try await withServer { address, folder in
+      try "".write(toFile: "\(folder)/hangs", atomically: true, encoding: .utf8)
+      try await withSidecar(address, every: .seconds(600)) { rounds, send, _ in
+        try await send("SELECT relname FROM pg_class")
+        let began = ContinuousClock.now
+        let why = await rounds.stop(within: .seconds(1))
+        #expect(why?.contains("did not answer within") == true, "\(why ?? "")")
+        // The client alone would wait for a minute.
+        #expect(ContinuousClock.now - began < .seconds(40))
+      }
+      try FileManager.default.removeItem(atPath: "\(folder)/hangs")
+    }
+  }
+
+  @Test("a disk that takes nothing any more keeps nothing from the server, and is said") func fullDisk() async throws {
+    try await withServer { address, folder in
+      let database = try await ShadowServer.start()
+      let socket = try #require(database.address(of: nil).place.firstMatch(of: /host='([^']*)'/)?.output.1)
+      let target = try DatabaseTarget(given: String(socket), environment: [:], tls: nil, roots: nil)
+      let disk = "\(folder)-disk"
+      try FileManager.default.createDirectory(atPath: disk, withIntermediateDirectories: true)
+      let session = try RecordingSession(
+        listen: .address(host: "127.0.0.1", port: 0), server: target, tls: .none,
+        recorder: StatementRecorder(version: "abcdef", policy: .types, reading: .parser),
+        output: "\(disk)/v41.jsonl", upload: upload(address))
+      // Without its folder the file cannot be written.
+      let command = "rm -r \(disk) && psql -U postgres -qAtc 'SELECT relname FROM pg_class' postgres > /dev/null"
+      let outage = await #expect(throws: Outage.self) {
+        try await session.around(
+          ["sh", "-c", command], environment: ProcessInfo.processInfo.environment, urlVariables: [])
+      }
+      let words = outage?.sentence ?? ""
+      #expect(words.contains("but all of it was sent to the server"), "\(words)")
+      #expect(try arrived(in: folder).last?.recording.statements.map(\.text) == ["SELECT relname FROM pg_class"])
+      await database.stop()
     }
   }
 }

@@ -52,14 +52,16 @@ final class Visitor: Sendable {
   }
 }
 
-/// One GET on a fresh connection; nil when it was refused, broke off, or took too long.
-func ask(_ port: Int, _ path: String) -> (status: Int, body: String)? {
+/// One GET, or a POST of a body, on a fresh connection; nil when it was refused, broke off, or took too long.
+func ask(_ port: Int, _ path: String, sending body: String? = nil) -> (status: Int, body: String)? {
   let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
   defer { close(descriptor) }
   var limit = timeval(tv_sec: 10, tv_usec: 0)
   setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
   guard loopback(port, { connect(descriptor, $0, $1) }) == 0 else { return nil }
-  let text = "GET \(path) HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
+  let length = body.map { "Content-Type: application/json\r\nContent-Length: \($0.utf8.count)\r\n" } ?? ""
+  let head = "\(body == nil ? "GET" : "POST") \(path) HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\(length)\r\n"
+  let text = head + (body ?? "")
   guard send(descriptor, text, text.utf8.count, Int32(MSG_NOSIGNAL)) == text.utf8.count else { return nil }
   var all: [UInt8] = []
   var part = [UInt8](repeating: 0, count: 65_536)

@@ -178,6 +178,61 @@ struct NativeFlagTests {
     #expect(plain.evaluate("f", for: EvaluationContext(), at: 0).error == .parseError)
   }
 
+  @Test("a segment is replaced or added; the old set and its flags stay as they were")
+  func changedSegments() throws {
+    let old = try set(
+      flag("f", "\"targeting\":{\"if\":[{\"segment\":\"beta\"},\"on\"]}"),
+      segments: "{\"beta\":{\"items\":[\"ann\"]},\"eu\":{\"rule\":{\"var\":\"eu\"}}}")
+    let subjects = (0..<10_000).map { "\"user-\($0)\"" }.joined(separator: ",")
+    let new = try old.replacing(segment: "beta", with: "{\"items\":[\(subjects)]}")
+    #expect(try answer(old, "f", #"{"targetingKey":"ann"}"#) == "TARGETING_MATCH on")
+    #expect(try answer(new, "f", #"{"targetingKey":"ann"}"#) == "DEFAULT off")
+    #expect(try answer(new, "f", #"{"targetingKey":"user-9999"}"#) == "TARGETING_MATCH on")
+    let ruled = try new.replacing(segment: "beta", with: #"{"rule":{"==":[{"var":"plan"},"gold"]}}"#)
+    #expect(try answer(ruled, "f", #"{"plan":"gold"}"#) == "TARGETING_MATCH on")
+    let more = try old.replacing(segment: "new", with: #"{"items":["bob"]}"#)
+      .replacing("f", with: Self.asking("new"))
+    #expect(try answer(more, "f", #"{"targetingKey":"bob"}"#) == "TARGETING_MATCH on")
+    #expect(throws: FlagRefusal.self) { try old.replacing("f", with: Self.asking("new")) }
+    #expect(throws: FlagRefusal.self) { try old.replacing(segment: "beta", with: "{\"items\":5}") }
+    #expect(throws: FlagRefusal.self) { try FlagSet(json: "{\"flags\":{}}").replacing(segment: "beta", with: "{}") }
+  }
+
+  private static func asking(_ segment: String) -> String {
+    "{\"state\":\"ENABLED\",\"variants\":{\"on\":true},\"expiry\":\"2027-01-31\","
+      + "\"targeting\":{\"if\":[{\"segment\":\"\(segment)\"},\"on\"]}}"
+  }
+
+  @Test("why: the ramp's bucket, the prerequisite that is not met, the branch that was written")
+  func grounds() throws {
+    let ramp = "\"ramp\":{\"salt\":\"s\",\"allocation\":[{\"variant\":\"on\",\"from\":0,\"to\":50000}]}"
+    let waiting = "\"prerequisites\":[{\"flag\":\"r\",\"variants\":[\"on\"]}]"
+    let flags = try set([flag("r", ramp), flag("w", waiting)].joined(separator: ","))
+    for subject in 0..<50 {
+      let context = EvaluationContext(targetingKey: "user-\(subject)")
+      let served = flags.evaluate("r", for: context, at: 0)
+      let place = try #require(flags.grounds(of: served, for: context, at: 0).place)
+      #expect(place.attribute == "targetingKey" && place.subject == "user-\(subject)")
+      #expect(flags.variant(of: served) == (place.bucket < 50_000 ? "on" : "off"))
+      let waits = flags.evaluate("w", for: context, at: 0)
+      let unmet = flags.grounds(of: waits, for: context, at: 0).unmet
+      #expect((unmet == nil) == (place.bucket < 50_000))
+      #expect(unmet.map { $0.served == "off" && $0.flag == "r" && $0.variants == ["on"] } != false)
+    }
+    let text = """
+      {"flags":{"f":{
+      "targeting":{"if":[
+      {"var":"a"},"on",
+      "off"]}},"g":{"targeting":{"var":"x"}}}}
+      """
+    let branches = try FlagSet.branches(ofTargetingOf: "f", in: text)
+    #expect(branches.map(\.line) == [3, 4])
+    #expect(branches.map(\.condition) == [#"{"var":"a"}"#, nil])
+    #expect(branches.map(\.result) == [#""on""#, #""off""#])
+    #expect(try FlagSet.branches(ofTargetingOf: "g", in: text).map(\.result) == [#"{"var":"x"}"#])
+    #expect(try FlagSet.branches(ofTargetingOf: "h", in: text).isEmpty)
+  }
+
   @Test("a schedule holds targeting back until it begins and after it ends")
   func schedules() throws {
     let fields =

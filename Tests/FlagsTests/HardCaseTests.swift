@@ -44,6 +44,73 @@ struct HardCaseTests {
     #expect(throws: FlagRefusal.self) { try EvaluationContext(json: "[1]") }
   }
 
+  @Test("bytes that are not UTF-8 are refused with their place, in definitions and contexts")
+  func encoding() throws {
+    func place(_ text: String, _ read: (UnsafeBufferPointer<UInt8>) throws(FlagRefusal) -> Void) -> String {
+      // One character of Latin-1 in the place of the marker.
+      let bytes = Array(text.utf8).map { $0 == UInt8(ascii: "~") ? 0xe9 : $0 }
+      return bytes.withUnsafeBufferPointer { buffer in
+        do throws(FlagRefusal) {
+          try read(buffer)
+          return "accepted"
+        } catch {
+          return "\(error.line ?? 0):\(error.column ?? 0) \(error.cause)"
+        }
+      }
+    }
+    let cause = "has bytes that are not UTF-8"
+    func set(_ bytes: UnsafeBufferPointer<UInt8>) throws(FlagRefusal) { _ = try FlagSet(json: bytes) }
+    func context(_ bytes: UnsafeBufferPointer<UInt8>) throws(FlagRefusal) { _ = try EvaluationContext(json: bytes) }
+    let flag = #"{"state":"ENABLED","variants":{"on":"caf~"}}"#
+    #expect(place("{\"flags\":\n{\"f\":\(flag)}}", set) == "2:46 \(cause)")
+    #expect(place("{\"flags\":{\"~\":\(flag)}}", set) == "1:12 \(cause)")
+    #expect(place(#"{"targetingKey":"~"}"#, context) == "1:18 \(cause)")
+    #expect(place(#"{"~":1}"#, context) == "1:3 \(cause)")
+  }
+
+  @Test("NaN and infinity are no JSON; numbers too large are infinite, and computing with them ends in words")
+  func notNumbers() throws {
+    for text in ["NaN", "Infinity", "-Infinity", "nan"] {
+      #expect(throws: FlagRefusal.self) { try EvaluationContext(json: "{\"n\":\(text)}") }
+      #expect(throws: FlagRefusal.self) { try set("{\"==\":[{\"var\":\"n\"},\(text)]}") }
+    }
+    let infinite = try EvaluationContext(json: #"{"n":1e999}"#)
+    let larger = try set(#"{"if":[{">":[{"var":"n"},1e308]},"on","off"]}"#)
+    #expect(larger.variant(of: larger.evaluate("f", for: infinite, at: 0)) == "on")
+    let share = try set(#"{"if":[{"substr":["abc",{"var":"n"}]},"on","off"]}"#)
+    #expect(share.evaluate("f", for: infinite, at: 0).cause == .infiniteNumber)
+  }
+
+  @Test("without a targeting key: shares and ramps give the default variant, rules go on")
+  func missingKeys() throws {
+    let shared = try set(#"{"fractional":[["on",50],["off",50]]}"#)
+    #expect(shared.evaluate("f", for: EvaluationContext(), at: 0).reason == .default)
+    for key in ["\"\"", "5", "null"] {
+      let context = try EvaluationContext(json: "{\"targetingKey\":\(key)}")
+      #expect(shared.evaluate("f", for: context, at: 0).error == nil)
+    }
+    let ruled = try set(#"{"if":[{"!":{"var":"targetingKey"}},"on","off"]}"#)
+    #expect(ruled.variant(of: ruled.evaluate("f", for: EvaluationContext(), at: 0)) == "on")
+  }
+
+  @Test("a clock that jumps, back as well as on, moves nothing but schedules and what rules ask of it")
+  func jumpingClocks() throws {
+    let set = try FlagSet(
+      json: """
+        {"plimsoll":1,"flags":{"f":{"state":"ENABLED","variants":{"on":1,"off":2},"defaultVariant":"off",
+        "expiry":"2027-01-31","schedule":{"from":"2026-12-01","until":"2026-12-02"},
+        "targeting":{"fractional":[["on",50],["off",50]]}}}}
+        """)
+    let subjects = (0..<200).map { EvaluationContext(targetingKey: "user-\($0)") }
+    func served(_ now: Int64) -> [Int32] { subjects.map { set.evaluate("f", for: $0, at: now).variant } }
+    let within = served(1_796_100_000)
+    #expect(Set(within).count == 2)
+    for now in [Int64.min, -1, 0, 1_796_200_000, Int64.max] {
+      #expect(Set(served(now)) == [1])
+      #expect(served(1_796_100_000) == within)
+    }
+  }
+
   @Test("whole contexts, lists and texts beyond the stack's scratch are computed all the same")
   func beyondTheStack() throws {
     let many = (0..<500).map { "\"a\($0)\":\($0)" }.joined(separator: ",")

@@ -44,7 +44,74 @@ import Testing
     let audited = settled + [record("b", "6"), record("b", "4", over: "6")]
     check(
       "an audit ends, and the one that asks is next", given: audited + [.ask(ask("c"))],
-      when: found(2, pending: [], bears("a"), bears("b")), then: ["audited 2", "examine 3 c"])
+      when: found(2, pending: [], bears("a"), bears("b")), then: ["examined 2", "audited 2", "examine 3 c"])
+  }
+
+  /// Each examination but the last meets new statements, and so does `last`.
+  private func busy(_ errand: [Told], last: Told) -> [Told] {
+    var (told, known) = (settled + errand, Character?.none)
+    for number in 0...DatabaseSchema.restartLimit {
+      let blob = Character("\(number)")
+      told.append(record("b", blob, over: known))
+      known = blob
+      if number < DatabaseSchema.restartLimit {
+        told.append(found(2 + number, coming: bears("c"), bears("a"), bears("b")))
+      }
+    }
+    return told + [last]
+  }
+
+  @Test func aBusySidecarHoldsNobodyUpForEver() throws {
+    let asked = busy([.ask(ask("c"))], last: .ask(ask("c")))
+    #expect(try play(asked).restarts?.count == DatabaseSchema.restartLimit)
+    let answer = found(5, coming: bears("c"), bears("a"), bears("b"))
+    check(
+      "what was there when it began last has to do, and that is said", given: asked, when: answer,
+      then: ["postponed 5 b", "examined 5", "migrating c 0002.sql"])
+    let applied = asked + [answer, .migrated(number: 5, .applied(survey("2", at: 20, applied: 2)))]
+    let state = try play(applied)
+    #expect(orders(state) == ["b"] && state.restarts == nil, "and what came since is judged next")
+    #expect(state.verdict(on: client("a"))?.fit == .compatible && state.verdict(on: client("b")) == nil)
+    check(
+      "a break on less is one on more", given: asked, when: found(5, coming: bears("c"), bears("a"), fails("b")),
+      then: [
+        "postponed 5 b", "examined 5",
+        "refused c: its migration breaks harbor bbbbbbbbbb, which serves: its INSERT "
+          + "fails with 23502.", "examine 6 all",
+      ])
+    check(
+      "what was told too late to be counted is asked about anew", given: asked + [record("a", "6")],
+      when: found(5, coming: bears("c"), unrecorded("a"), bears("b")),
+      then: [
+        "postponed 5 b a", "examined 5",
+        "refused c: whether harbor aaaaaaaaaa, a rollback target (raise the floor "
+          + "above it if it may go) bears its migration cannot be told: Nothing was recorded.", "reconsidered c",
+        "examine 6 all",
+      ])
+    check(
+      "a review likewise", given: busy([.review(review(7))], last: .review(review(7))),
+      when: found(5, bears("a"), bears("b")),
+      then: ["postponed 5 b", "examined 5", "reviewed 7 compatible passes ", "examine 6 all"])
+    check(
+      "who asks anew begins to count anew",
+      given: asked + [found(5, coming: fails("c"), bears("a"), bears("b")), .ask(ask("c"))]
+        + [record("b", "e", over: "3")], when: found(6, pending: [], bears("a"), bears("b")),
+      then: ["examined 6", "audited 6", "examine 7 c"])
+  }
+
+  @Test func howOldAShareIsIsKnown() throws {
+    let measured = SchemaCoverage(share: 0.9, least: 0.5, counted: 10, unrecorded: 1, examples: [])
+    let answer = Told.examined(
+      number: 1,
+      SchemaExamination(
+        survey: survey("1", at: 77), pending: [], after: digest("1"), migration: .compatible, why: "",
+        verdicts: [bears("a")], coming: nil, comingBefore: nil, report: digest("7"), coverage: measured),
+      migrations: nil)
+    let told: [Told] = [
+      .configure(policy(coverage: 0.5)), .surveyed(survey("1", at: 1)), held(lives("a", 1, .serving)), answer,
+    ]
+    #expect(try play(told).coverageAt == at(77) && play(told).coverage == measured)
+    #expect(try play(told + [.configure(policy())]).coverageAt == nil)
   }
 
   @Test func aBreakIsTakenAsItWasRead() {
@@ -167,6 +234,10 @@ import Testing
   @Test func whatWasRefusedForWantOfStatementsIsAskedAnew() throws {
     let told = refused + [record("b", "6")]
     #expect(try play(refused).refused != nil && play(told).refused == nil)
+    check(
+      "nobody has to guess that it may pass now", given: refused, when: record("b", "6"),
+      then: ["recorded b", "reconsidered c", "examine 3 all"])
+    check("of another it says nothing", given: refused, when: record("a", "6"), then: ["recorded a", "examine 3 all"])
     try checkRefused("so nobody takes a risk unread", given: told, when: override(), .notNow, saying: "Nothing of")
     #expect(try play(refused + [override(), record("b", "6")]).override == nil)
   }

@@ -150,6 +150,9 @@ private func words(_ event: DatabaseSchema.Event) -> String {
   case .adoptionFailed(_, let why): return "not adopted: \(why)"
   case .troubled(let key, let why): return "trouble \(key): \(why)"
   case .recorded(let upload): return "recorded \(version(upload.digest))"
+  case .reconsidered(let ask): return "reconsidered \(version(ask.digest))"
+  case .newsPostponed(let number, let news):
+    return "postponed \(number) \(news.map { version($0.digest) }.joined(separator: " "))"
   }
 }
 private func words(_ errand: DatabaseSchema.Errand) -> String {

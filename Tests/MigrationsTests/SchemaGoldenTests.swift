@@ -53,6 +53,8 @@ let goldenEvents: [DatabaseSchema.Event] = [
   .recorded(.init(service: harbor, digest: digest("c"), statements: digest("5"))),
   .examined(number: 5, measured),
   .configured(policy(coverage: 0.9)),
+  .reconsidered(ask("c")),
+  .newsPostponed(number: 6, [.init(service: harbor, digest: digest("c"), statements: digest("5"))]),
 ]
 
 @Suite("A schema on the wire") struct SchemaGoldenTests {

@@ -85,6 +85,7 @@ struct SeededChance: RandomNumberGenerator {
       case 15...16: return promote(override: true)
       case 17: return .schemaRefused(environment: environment, reason: "harbor reads the dropped column")
       case 18: return .schemaGranted(environment: environment)
+      case 19: return .schemaReconsidered(environment: environment)
       default: return said.randomElement(using: &chance) ?? .begin(order(stages: stages))
       }
     }
@@ -165,7 +166,7 @@ struct SeededChance: RandomNumberGenerator {
       case .condemned(let environment, _): passed.removeAll { $0 == environment }
       case .renewed: passed = []
       case .begun, .buildFailed, .provenanceRejected, .taken, .superseded, .served, .checkPassed, .checkFailed,
-        .soakBegan, .completed, .halted, .resumed, .schemaAsked, .schemaRefused:
+        .soakBegan, .completed, .halted, .resumed, .schemaAsked, .schemaRefused, .schemaReconsidered:
         break
       }
     }

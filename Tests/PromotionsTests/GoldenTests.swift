@@ -29,6 +29,7 @@ let goldenEvents: [Promotion.Event] = [
   .schemaAsked(Promotion.SchemaAsk(order(), digest: digest("1"), environment: staging, database: orders)),
   .schemaGranted(environment: staging, at: at(19)),
   .schemaRefused(environment: production, reason: "harbor bbbbbbbbbb still reads orders.note."),
+  .schemaReconsidered(environment: production),
 ]
 
 @Suite("Promotion on the wire") struct GoldenTests {

@@ -45,6 +45,19 @@ extension RuleTests {
         == "Whether all that lives on orders in staging bears its migrations is being found out; what fits is applied.")
   }
 
+  @Test("what its database refused for want of knowledge is asked anew when more is known") func reconsidered() throws {
+    try check(
+      "by itself, and from its provenance on", given: refused, when: .schemaReconsidered(environment: staging),
+      decides: ["schemaReconsidered"], wants: ["provenance/staging"])
+    let again = try Story(refused + [.schemaReconsidered(environment: staging)])
+    #expect(again.state.course?.stages[1].setback == nil && !again.state.isAtRest)
+    for (words, given) in [
+      ("not while it goes on", refused + [promote()]), ("nor after it passed", schemaWay), ("nor unknown", []),
+      ("nor what was condemned", refused + [promote(), .condemned(environment: staging, reason: "it lost orders")]),
+    ] { try check(words, given: given, when: .schemaReconsidered(environment: staging), decides: []) }
+    try check("nor another's", given: refused, when: .schemaReconsidered(environment: production), decides: [])
+  }
+
   @Test("a database's answer to something else is late") func schemaLate() throws {
     let asked = fitting + [.schemaGranted(environment: staging)]
     for (words, given) in [

@@ -1,6 +1,7 @@
 import ControlPlane
 import Foundation
 import Kernel
+import Ramps
 import Rollouts
 import Synchronization
 import Testing
@@ -26,7 +27,7 @@ final class Bench: Sendable {
   let noticed = Noticeboard()
   let performer: Performer
 
-  init() throws {
+  init(audience: any FlagAudience = NoFlagAudience(), ramps: any RampEvidence = NoRampEvidence()) throws {
     trees = PaperTrees()
     forge = ScriptedForge(trees: trees)
     artifacts = ScriptedArtifactStore(trees: trees)
@@ -34,7 +35,7 @@ final class Bench: Sendable {
       ports: Ports(
         forge: forge, runner: runner, artifacts: artifacts, platform: platform, router: router, telemetry: telemetry,
         announcer: ScriptedAnnouncer(), blobs: blobs, sealer: sealer, catalog: ScriptedCatalog(),
-        queries: queries, history: history, schemas: schemas),
+        queries: queries, history: history, schemas: schemas, audience: audience, ramps: ramps),
       evidence: try EvidenceBook(folder: folder.path))
     performer.attach { [posted] parcel in
       posted.take(parcel)

@@ -136,8 +136,8 @@ struct SchemaTests {
     #expect(try await statements(sent: upload("b", known)) == own, "which holds it already")
     // `e` is where this store puts everything.
     #expect(try await statements(sent: upload("b", more)) == Facts.digest("e"))
-    let joined = try JSONDecoder().decode(StatementSet.self, from: Data(try #require(bench.blobs.put.last)))
-    #expect(joined.statements.map(\.fingerprint) == ["f1", "f2"])
+    let both = try JSONDecoder().decode(KeptStatements.self, from: Data(try #require(bench.blobs.put.last)))
+    #expect(both == .parts([.init(statements: own, count: 1), .init(statements: more, count: 2)]), "neither is copied")
     #expect(try await statements(sent: upload("a", more)) == own)
     #expect(
       bench.schemas.examine.asked.last?.versions == [client("a", more)], "and alone where it holds nothing")

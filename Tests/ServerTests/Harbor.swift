@@ -169,7 +169,7 @@ struct Harbor: Sendable {
     case .queue(let effect): answer(effect).map(StreamInput.queue)
     case .build(let effect): .build(answer(effect))
     case .delivery(let effect): answer(effect, of: stream).map(StreamInput.delivery)
-    case .observation, .schema: nil
+    case .observation, .schema, .flag, .flagFolder: nil
     }
   }
 

@@ -5,6 +5,7 @@ import Measures
 import MergeQueues
 import Migrations
 import Promotions
+import Ramps
 import Rollouts
 
 @testable import Server
@@ -41,7 +42,9 @@ actor ScriptedBackend: Backend {
   func count(by origin: EvidenceOrigin) { counting = origin }
   func origin(_ service: ServiceName, _ environment: EnvironmentName, slowerThan: Span) -> EvidenceOrigin { counting }
 
-  func request(_ input: StreamInput, to stream: StreamID, actor: String, id: String, lane: Lane) -> Outcome {
+  func request(_ input: StreamInput, to stream: StreamID, actor: String, id: String, lane: Lane)
+    -> ControlPlane.Outcome
+  {
     asked = (actor, id, lane)
     if let outage { return .unavailable(outage) }
     do {
@@ -74,13 +77,26 @@ actor ScriptedBackend: Backend {
 
   /// What was sent, by the digest that stands for it.
   private(set) var kept: [Digest: StatementSet] = [:]
-  func keep(_ statements: StatementSet, over known: Digest?) -> Digest? {
+  func keep(_ statements: StatementSet, over known: Digest?) throws -> Digest? {
+    guard statements.statements.count <= StatementSet.maximalStatements else { throw KeptStatements.tooMuch }
     let held = known.flatMap { kept[$0] }
     guard let all = held.map({ $0.joined(by: statements) }) ?? statements, !all.statements.isEmpty else { return known }
     let blob = Harbor.digest("\(all.statements)")
     kept[blob] = all
     return blob
   }
+  nonisolated func apart<Answer: Sendable>(
+    _ work: @escaping @Sendable () throws -> Answer
+  ) async throws -> Answer {
+    try work()
+  }
+
+  private var standing: FlagStanding?
+  private var traffic: [UsualTraffic?] = []
+  func clients(of flag: FlagKey, in environment: EnvironmentName, epoch: Int) -> FlagStanding? { standing }
+  func usualTraffic(of ramp: RampSource) -> [UsualTraffic?] { traffic }
+  func setClients(_ standing: FlagStanding?) { self.standing = standing }
+  func setTraffic(_ traffic: [UsualTraffic?]) { self.traffic = traffic }
 
   func head() -> Position { Position(harbor.events.count) }
   func head(of stream: StreamID) -> Version { harbor.versions[stream] ?? 0 }
@@ -122,7 +138,7 @@ actor ScriptedBackend: Backend {
     var book = Book()
     for event in harbor.events {
       switch event.event {
-      case .settings, .observation, .schema: continue
+      case .settings, .observation, .schema, .flag, .flagFolder: continue
       case .queue(let happened): book.record(.queue(event.stream, happened), position: event.position, at: event.at)
       case .build(let happened): book.record(.build(event.stream, happened), position: event.position, at: event.at)
       case .delivery(let happened):

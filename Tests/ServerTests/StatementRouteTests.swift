@@ -30,8 +30,18 @@ import Testing
     try await withServer(harbor, body)
   }
 
+  private static func recording(many count: Int) throws -> String {
+    try recording((0..<count).map { "f\($0)" }, version: "v41")
+  }
+
   private static func recording(
     _ fingerprints: String..., version: String = "v41", policy: RecordingPolicy = .types, sample: SampleValue? = nil
+  ) throws -> String {
+    try recording(fingerprints, version: version, policy: policy, sample: sample)
+  }
+
+  private static func recording(
+    _ fingerprints: [String], version: String, policy: RecordingPolicy = .types, sample: SampleValue? = nil
   ) throws -> String {
     let recording = Recording(
       heading: Recording.Heading(version: version, policy: policy),
@@ -119,6 +129,8 @@ import Testing
       try await check(
         wire, String(repeating: "x", count: ChangingRoutes.recordingLimit + 1), answers: 413,
         saying: "look what makes so many statements differ")
+      let many = try Self.recording(many: StatementSet.maximalStatements + 1)
+      try await check(wire, many, answers: 413, saying: "different statements of one version")
       #expect(try await held(backend, Harbor.staging) == nil)
     }
   }

@@ -51,6 +51,7 @@ import Testing
     (.bookForgets, .migratedOnce, 60),
     (.driftIgnored, .migratedOnce, 10),
     (.barsDenied, .noRollbackToBarred, 60),
+    (.recordingsUnheard, .recordingsCount, 10),
   ]
 
   @Test("a defect planted in a schema is seen by its checker", arguments: schemaExpectations.indices)

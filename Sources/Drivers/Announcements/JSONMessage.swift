@@ -11,7 +11,8 @@ struct JSONMessage: Encodable, Equatable {
   }
   let id: String
   let kind: String
-  let service: String
+  /// Absent where no service is to name.
+  let service: String?
   let environment: String
   let headline: String
   let reason: String
@@ -27,7 +28,7 @@ struct JSONMessage: Encodable, Equatable {
   init(_ announcement: Announcement, address: String, _ drawn: DrawnEvidence?) {
     id = announcement.id
     kind = announcement.kind
-    service = announcement.service.rawValue
+    service = announcement.service?.rawValue
     environment = announcement.environment.rawValue
     headline = announcement.headline
     reason = announcement.reason

@@ -29,9 +29,13 @@ package struct Allocation: Sendable, Equatable {
     self.shares = Self.joined(sorted)
   }
 
-  /// A subject's bucket: MurmurHash3 of `salt:subject`, scaled as flagd scales.
-  static func bucket(salt: UnsafeRawBufferPointer, subject: UnsafeRawBufferPointer) -> Int {
+  /// A subject's bucket: what flagd's `fractional` makes of the text `salt:subject` and weights that add up to
+  /// ``buckets``, so that a ramp can be written out for clients that evaluate by themselves (``FlagdDocument``).
+  ///
+  /// - Parameter hashesText: as in ``FlagSet``: MurmurHash3 of the text itself, else of its canonical CBOR.
+  static func bucket(salt: UnsafeRawBufferPointer, subject: UnsafeRawBufferPointer, hashesText: Bool) -> Int {
     var hash = Murmur3()
+    if !hashesText { CanonicalCBOR.addTextHeader(salt.count + 1 + subject.count, to: &hash) }
     hash.add(salt)
     hash.add(UInt8(ascii: ":"))
     hash.add(subject)

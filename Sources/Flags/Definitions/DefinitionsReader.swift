@@ -17,6 +17,8 @@ struct DefinitionsReader {
 
   static func builder() -> JSONBuilder { JSONBuilder(keepsOffsets: true, indexesArrays: true) }
   private static let subject = "the definitions"
+  /// Of what is no JSON, whose words are in the singular.
+  private static let textSubject = "the text of the definitions"
 
   init(_ bytes: UnsafeBufferPointer<UInt8>) throws(FlagRefusal) {
     guard bytes.count <= FlagSet.sizeLimit else {
@@ -45,7 +47,7 @@ struct DefinitionsReader {
   /// Where the values of the root's members begin; of a repeated name the last.
   private func rootMembers() throws(FlagRefusal) -> [String: Int] {
     var places: [String: Int] = [:]
-    var reader = JSONReader(bytes, into: builder, subject: Self.subject)
+    var reader = JSONReader(bytes, into: builder, subject: Self.textSubject)
     try reader.members { (name, reader) throws(FlagRefusal) in
       let word = String(decoding: bytes[name], as: UTF8.self)
       places[word] = reader.at
@@ -62,7 +64,7 @@ struct DefinitionsReader {
   }
 
   private mutating func readMarker(at start: Int) throws(FlagRefusal) {
-    var reader = JSONReader(bytes, into: builder, from: start, subject: Self.subject)
+    var reader = JSONReader(bytes, into: builder, from: start, subject: Self.textSubject)
     builder.reset()
     try reader.value()
     guard builder.finish().root.integer == Self.nativeFormat else {
@@ -76,7 +78,7 @@ struct DefinitionsReader {
   }
 
   private mutating func readHashing(at start: Int) throws(FlagRefusal) {
-    var reader = JSONReader(bytes, into: builder, from: start, subject: Self.subject)
+    var reader = JSONReader(bytes, into: builder, from: start, subject: Self.textSubject)
     builder.reset()
     try reader.value()
     let word = builder.finish().root.string
@@ -90,7 +92,7 @@ struct DefinitionsReader {
   }
 
   private mutating func readMetadata(at start: Int) throws(FlagRefusal) {
-    var reader = JSONReader(bytes, into: builder, from: start, subject: Self.subject)
+    var reader = JSONReader(bytes, into: builder, from: start, subject: Self.textSubject)
     builder.reset()
     try reader.value()
     let tape = builder.finish()
@@ -102,7 +104,7 @@ struct DefinitionsReader {
   /// Rules that refer to others are compiled behind them, whatever their order; circles stay unknown references, as
   /// in flagd, and fail when they are evaluated.
   private mutating func readEvaluators(at start: Int) throws(FlagRefusal) {
-    var waiting = try entries(at: start, subject: Self.subject)
+    var waiting = try entries(at: start, subject: Self.textSubject)
     while !waiting.isEmpty {
       let names = waiting.map { $0.root.children[0].string ?? "" }
       let ready = waiting.filter { tape in !names.contains { Self.refers(tape.root.children[1], to: $0) } }
@@ -121,7 +123,7 @@ struct DefinitionsReader {
   }
 
   private mutating func readSegments(at start: Int) throws(FlagRefusal) {
-    for tape in try entries(at: start, subject: Self.subject) {
+    for tape in try entries(at: start, subject: Self.textSubject) {
       let name = tape.root.children[0].string ?? ""
       segments.append(
         try Segment(
@@ -151,7 +153,7 @@ struct DefinitionsReader {
   private func entry(_ name: Range<Int>, _ reader: inout JSONReader) throws(FlagRefusal) -> JSONTape {
     builder.reset()
     let mark = builder.mark
-    var names = JSONReader(bytes, into: builder, from: name.lowerBound - 1, subject: Self.subject)
+    var names = JSONReader(bytes, into: builder, from: name.lowerBound - 1, subject: Self.textSubject)
     try names.text()
     try reader.value()
     builder.endArray(from: mark)
@@ -160,7 +162,7 @@ struct DefinitionsReader {
 
   private func readFlags(at start: Int) throws(FlagRefusal) -> [Flag] {
     var flags: [Flag] = []
-    var reader = JSONReader(bytes, into: builder, from: start, subject: Self.subject)
+    var reader = JSONReader(bytes, into: builder, from: start, subject: Self.textSubject)
     let table = isNative ? SegmentTable(segments: segments) : nil
     if reader.peek == UInt8(ascii: "[") {
       try reader.elements { (reader) throws(FlagRefusal) in

@@ -22,7 +22,7 @@ package final class Flag: @unchecked Sendable {
   /// The first step, where `targeting` is `program`.
   let program: JSONView
   let targeting: Targeting
-  let isEnabled: Bool
+  package let isEnabled: Bool
   /// Position among the variants; -1 for the caller's default, -2 for a name that is not among them.
   let defaultVariant: Int32
   /// Owner, expiry, prerequisites, ramp …; nil in a flag that has none of them.

@@ -65,7 +65,7 @@ public struct FlagLint {
       let builder = JSONBuilder(keepsOffsets: true)
       do throws(FlagRefusal) {
         let tape = try JSONReader.tape(
-          of: bytes, subject: "the definitions", limit: FlagSet.sizeLimit, builder: builder)
+          of: bytes, subject: "the text of the definitions", limit: FlagSet.sizeLimit, builder: builder)
         return body(tape, bytes, builder)
       } catch {
         return [error]

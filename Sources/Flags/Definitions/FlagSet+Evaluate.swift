@@ -116,7 +116,9 @@ extension FlagSet {
     guard flag.isNative, let ramp = flags[Int(index)].native?.ramp else { return nil }
     let subject = ramp.attribute.withUnsafeBytes { context.attributes.member($0) } ?? .null
     guard subject.kind == .text, subject.count > 0 else { return Self.fallback(flag, index, .default, .subjectMissing) }
-    let bucket = ramp.saltBytes.withUnsafeBytes { Allocation.bucket(salt: $0, subject: subject.utf8) }
+    let bucket = ramp.saltBytes.withUnsafeBytes {
+      Allocation.bucket(salt: $0, subject: subject.utf8, hashesText: hashesText)
+    }
     guard let variant = ramp.allocation.variant(of: bucket) else { return Self.fallback(flag, index, .split) }
     return Evaluation(.split, variant: variant, of: index)
   }

@@ -115,6 +115,46 @@ public struct FlagSet: Sendable {
     return set
   }
 
+  /// The set with one segment replaced or added; flags, and their programs, are shared as they are.
+  ///
+  /// There is no way to take a segment out: flags name segments by position. Definitions without it are read anew, and
+  /// refused while a flag asks for it.
+  ///
+  /// - Parameter definition: the segment's JSON, without its name.
+  /// - Throws: `FlagRefusal` as ``init(json:)`` does, and when the set is not native.
+  public func replacing(segment name: String, with definition: String) throws(FlagRefusal) -> FlagSet {
+    guard isNative else {
+      throw FlagRefusal(
+        "segment `\(name)`", "has no place in a set without segments", next: "Write \"plimsoll\": 1 into the set")
+    }
+    var copy = definition
+    let result: Result<Segment, FlagRefusal> = copy.withUTF8 { bytes in
+      do throws(FlagRefusal) {
+        let subject = "segment `\(name)`"
+        let builder = DefinitionsReader.builder()
+        let mark = builder.mark
+        builder.add(name)
+        var reader = JSONReader(bytes, into: builder, subject: subject)
+        try reader.value()
+        try reader.end()
+        builder.endArray(from: mark)
+        let tape = builder.finish()
+        return .success(
+          try Segment(tape, rules: rules, refuse: FlagRefusals(subject: subject, tape: tape, text: bytes)))
+      } catch {
+        return .failure(error)
+      }
+    }
+    let segment = try result.get()
+    var set = self
+    if let position = SegmentTable(segments: segments).position(of: segment.name.utf8) {
+      set.segments[position] = segment
+    } else {
+      set.segments.append(segment)
+    }
+    return set
+  }
+
   /// The set without a flag; the same set when there is none of that key.
   ///
   /// - Throws: `FlagRefusal` when another flag has it as a prerequisite.

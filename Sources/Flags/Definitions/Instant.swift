@@ -8,6 +8,13 @@ package struct Instant: Comparable, Hashable, Sendable {
   package static func < (left: Instant, right: Instant) -> Bool { left.seconds < right.seconds }
 
   /// Nil when the text is no moment, or one that the calendar does not have. Fractions of seconds are cut off.
+  package init?(_ text: String) {
+    var copy = text
+    guard let instant = copy.withUTF8({ Instant(UnsafeRawBufferPointer($0)) }) else { return nil }
+    self = instant
+  }
+
+  /// From bytes of UTF-8.
   init?(_ text: UnsafeRawBufferPointer) {
     func number(_ start: Int, _ count: Int) -> Int? {
       guard start + count <= text.count else { return nil }

@@ -80,6 +80,8 @@ extension Evaluator {
 /// Canonical CBOR of a view, straight into a hash.
 enum CanonicalCBOR {
   static func addListHeader(_ count: Int, to hash: inout Murmur3) { addHeader(4, UInt64(count), to: &hash) }
+  /// - Parameter count: bytes of the text, which the caller adds behind it.
+  static func addTextHeader(_ count: Int, to hash: inout Murmur3) { addHeader(3, UInt64(count), to: &hash) }
 
   static func add(_ view: JSONView, to hash: inout Murmur3, _ scratch: inout Scratch) throws(EvaluationFault) {
     switch view.kind {

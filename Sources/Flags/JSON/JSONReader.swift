@@ -373,7 +373,7 @@ extension UnsafeBufferPointer<UInt8> {
 }
 
 extension Unicode.Scalar {
-  fileprivate var hexadecimalDigit: UInt32? {
+  var hexadecimalDigit: UInt32? {
     switch self {
     case "0"..."9": value - 0x30
     case "a"..."f": value - 0x57

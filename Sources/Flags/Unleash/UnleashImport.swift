@@ -34,6 +34,11 @@ public struct UnleashImport: Sendable {
   /// The JSON text of one feature as it came; nil when it is not known.
   public func text(of feature: String) -> String? { places[feature].map { featureTexts[$0].text } }
 
+  /// Number and JSON text of each segment, by number.
+  package var segmentEntries: [(number: Int32, text: String)] {
+    segmentTexts.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
+  }
+
   /// What `/api/client/features` answers: all features in their order, and all segments by number.
   public var document: String { "{\"version\":2," + contents + "}" }
 
@@ -43,7 +48,7 @@ public struct UnleashImport: Sendable {
   }
 
   private var contents: String {
-    let segments = segmentTexts.sorted { $0.key < $1.key }.map(\.value).joined(separator: ",")
+    let segments = segmentEntries.map(\.text).joined(separator: ",")
     return "\"features\":[\(featureTexts.map(\.text).joined(separator: ","))],\"segments\":[\(segments)]"
   }
 

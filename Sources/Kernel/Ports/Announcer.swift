@@ -3,7 +3,8 @@ package struct Announcement: Codable, Equatable, Sendable {
   /// Unique; receivers deduplicate by it, because delivery is at least once.
   package let id: String
   package let kind: String
-  package let service: ServiceName
+  /// Nil where no service is to name, as of a flag that is nobody's.
+  package let service: ServiceName?
   package let environment: EnvironmentName
   /// One line: what happened.
   package let headline: String
@@ -24,7 +25,7 @@ package struct Announcement: Codable, Equatable, Sendable {
     }
   }
   package init(
-    id: String, kind: String, service: ServiceName, environment: EnvironmentName, headline: String, reason: String,
+    id: String, kind: String, service: ServiceName?, environment: EnvironmentName, headline: String, reason: String,
     facts: [Fact], path: String, at: Instant
   ) {
     self.id = id

@@ -47,13 +47,32 @@ package struct SchemaSurvey: Codable, Equatable, Sendable {
   package let last: MigrationMark?
   /// A migration that was begun outside a transaction and not ended: part of it may be there.
   package let unfinished: String?
+  /// Indexes that a CREATE INDEX CONCURRENTLY left invalid when it failed, as SQL names them, sorted, at most
+  /// `invalidLimit`; nil where there is none. One that is being built is none of them.
+  package let invalidIndexes: [String]?
   package let at: Instant
-  package init(schema: Digest, applied: Int, last: MigrationMark?, unfinished: String? = nil, at: Instant) {
+  package init(
+    schema: Digest, applied: Int, last: MigrationMark?, unfinished: String? = nil, invalidIndexes: [String]? = nil,
+    at: Instant
+  ) {
     self.schema = schema
     self.applied = applied
     self.last = last
     self.unfinished = unfinished
+    self.invalidIndexes = invalidIndexes
     self.at = at
+  }
+}
+
+extension SchemaSurvey {
+  package static let invalidLimit = 20
+  /// What is wrong with its indexes and what mends it, in one sentence; nil when nothing is.
+  package var invalidWords: String? {
+    guard let names = invalidIndexes, let first = names.first else { return nil }
+    let (subject, verb) = names.count == 1 ? ("The index \(first)", "is") : ("\(names.count) indexes", "are")
+    return "\(subject) \(verb) invalid\(names.count == 1 ? "" : " (\(names.joined(separator: ", ")))"), left by a "
+      + "CREATE INDEX CONCURRENTLY that failed: writes pay for it and no read uses it; run DROP INDEX CONCURRENTLY "
+      + "\(first), or REINDEX INDEX CONCURRENTLY \(first) to have it."
   }
 }
 

@@ -185,7 +185,8 @@ package final class EnvironmentSchemas: SchemaServer {
 
   package func statements(at path: String, version: Digest) async throws -> Digest {
     let set = try await BlockingThread.run {
-      StatementSet(version: version.rawValue, statements: try StatementImport(reading: path).statements)
+      let found = try StatementImport(reading: path)
+      return StatementSet(version: version.rawValue, statements: found.statements, leftOut: found.leftOut)
     }
     return try blobs.put(StableJSON.bytes(set))
   }
@@ -203,9 +204,11 @@ package final class EnvironmentSchemas: SchemaServer {
     for client in clients {
       guard let blob = client.statements else { continue }
       let label = PlaceExamination.label(of: client, among: clients)
-      var set = try StableJSON.value(StatementSet.self, of: blob, in: blobs)
+      var set = try KeptStatements.joined(blob) { (part) throws(Outage) in
+        try StableJSON.value(KeptStatements.self, of: part, in: blobs)
+      }
       set.version = label
-      all[label] = set.statements.isEmpty ? nil : set
+      all[label] = set.statements.isEmpty && set.leftOut == 0 ? nil : set
     }
     return all
   }

@@ -20,6 +20,8 @@ struct LiveDatabase: Sendable {
   /// All that the schema refers to, the migrator, the application's, and whose members they are; by name.
   let roles: [Role]
   let memberships: [Membership]
+  /// As SQL names them.
+  var invalidIndexes: [String] = []
   let at: Instant
 
   struct Role: Hashable, Sendable {
@@ -36,7 +38,8 @@ struct LiveDatabase: Sendable {
   var survey: SchemaSurvey {
     let last = book.entries.last { $0.isApplied }
     return SchemaSurvey(
-      schema: hash, applied: book.applied.count, last: last?.mark, unfinished: book.begun?.mark.name, at: at)
+      schema: hash, applied: book.applied.count, last: last?.mark, unfinished: book.begun?.mark.name,
+      invalidIndexes: invalidIndexes.isEmpty ? nil : invalidIndexes, at: at)
   }
 
   var major: Int { version / 10_000 }
@@ -86,9 +89,26 @@ struct LiveDatabase: Sendable {
         place: place, version: connection.version, schema: schema, hash: .hashed(schema.hash),
         book: try MigrationBook(connection: connection).read(), migrator: rights?[0] ?? "",
         ownsDatabase: rights?[1] == "t", mayCreate: rights?[2] == "t", searchPath: path, applicationPath: setting.first,
-        roles: roles, memberships: memberships, at: at)
+        roles: roles, memberships: memberships, invalidIndexes: try invalidIndexes(connection), at: at)
     }
   }
+
+  /// What is being built is invalid until it is there; whoever may not see what others build sees that somebody does.
+  private static func invalidIndexes(_ connection: PostgresConnection) throws -> [String] {
+    guard connection.version >= firstWithProgress else { return [] }
+    return try connection.query(
+      """
+      SELECT format('%I.%I', n.nspname, c.relname) FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+      JOIN pg_namespace n ON n.oid = c.relnamespace
+      WHERE NOT i.indisvalid AND c.relkind = 'i' AND n.nspname !~ '^pg_' AND NOT EXISTS (
+        SELECT 1 FROM pg_stat_progress_create_index p
+        WHERE p.datname = current_database() AND coalesce(p.index_relid, 0) IN (0, i.indexrelid))
+      ORDER BY 1 LIMIT \(SchemaSurvey.invalidLimit)
+      """
+    ).rows.compactMap { $0[0] }
+  }
+  /// `pg_stat_progress_create_index` came with PostgreSQL 12.
+  private static let firstWithProgress = 120_000
 
   /// Roles that the database's objects depend on (`pg_shdepend` leaves out the first superuser, number 10), its
   /// owner, who migrates, the application's, and upwards all that these are members of.

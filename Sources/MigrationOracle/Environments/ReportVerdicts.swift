@@ -75,6 +75,7 @@ struct ReportVerdicts {
           "\(checked.brokenBefore) of its \(checked.statements) statements do not run on \(place) as it is; check that"
           + " they belong to this database")
     }
+    if set.leftOut > 0 { return SchemaVerdict(client, .unknown, why: OracleFindings.leftOut(set)) }
     if let finding = own.first(where: { $0.kind == .hazard }) {
       return SchemaVerdict(client, .hazard, why: Self.sentence(finding))
     }
@@ -119,6 +120,7 @@ struct ReportVerdicts {
   var migration: (fit: SchemaFit, why: String) {
     let own = report.findings.filter {
       $0.statement == nil && $0.level != .reverse && $0.rule != "mostly-broken-before" && $0.rule != "low-coverage"
+        && $0.rule != OracleFindings.leftOutRule
     }
     for (kind, fit) in [(Finding.Kind.breaks, SchemaFit.breaks), (.inconclusive, .unknown), (.hazard, .hazard)] {
       if let finding = own.first(where: { $0.kind == kind }) { return (fit, Self.sentence(finding)) }

@@ -11,6 +11,7 @@ enum RecordedStatements {
     }
     let captured = recording.statementSet.statements
     reading.statements += captured
+    reading.leftOut += recording.heading.leftOut.statements
     let failed = recording.statements.count { $0.captured == nil }
     if failed > 0 {
       reading.notes.append("\(file.path): \(failed) statements only ever failed; they are no evidence.")

@@ -6,6 +6,8 @@ import Migrations
 package struct StatementImport: Equatable, Sendable {
   package let form: Form
   package let statements: [CapturedStatement]
+  /// Statements that a recorder saw and did not keep, at least.
+  package let leftOut: Int
   /// What was passed over and why, a sentence each.
   package let notes: [String]
 
@@ -45,6 +47,7 @@ package struct StatementImport: Equatable, Sendable {
         .malformed, "\(path) holds no statement in the form \(form.rawValue); name another form or another place.")
     }
     statements = reading.statements
+    leftOut = reading.leftOut
     notes = reading.notes
   }
 
@@ -70,13 +73,14 @@ package struct StatementImport: Equatable, Sendable {
 struct ImportedStatements {
   let path: String
   var statements: [CapturedStatement] = []
+  var leftOut = 0
   var notes: [String] = []
 
   mutating func take(
     _ text: String, name: String? = nil, types: [UInt32] = [], samples: [[SampleValue]] = [], count: Int = 1,
     source: StatementSource, role: String? = nil
   ) {
-    let trimmed = text.trimmingCharacters(in: .whitespacesAndNewlines)
+    let trimmed = SQLParser.readable(text.trimmingCharacters(in: .whitespacesAndNewlines))
     guard !trimmed.isEmpty else { return }
     statements.append(
       CapturedStatement(

@@ -15,6 +15,8 @@ extension MigrationLayout {
       self = .flyway
     } else if Section.goose.begins(in: text) {
       self = .goose
+    } else if Section.sqlMigrate.begins(in: text) {
+      self = .sqlMigrate
     } else if Section.dbmate.begins(in: text) {
       self = .dbmate
     } else {

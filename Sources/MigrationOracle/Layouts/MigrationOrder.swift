@@ -20,6 +20,8 @@ extension MigrationLayout {
       return try Self.flyway(files)
     case .goose:
       return Self.sections(.goose, files)
+    case .sqlMigrate:
+      return Self.sections(.sqlMigrate, files)
     case .dbmate:
       return Self.sections(.dbmate, files)
     case .diesel:

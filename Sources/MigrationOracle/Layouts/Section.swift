@@ -6,6 +6,7 @@ struct Section {
   let withoutTransaction: String
 
   static let goose = Section(up: "+goose up", down: "+goose down", withoutTransaction: "+goose no transaction")
+  static let sqlMigrate = Section(up: "+migrate up", down: "+migrate down", withoutTransaction: "notransaction")
   static let dbmate = Section(up: "migrate:up", down: "migrate:down", withoutTransaction: "transaction:false")
 
   func begins(in text: String) -> Bool {
@@ -22,7 +23,7 @@ struct Section {
       if let comment = Self.comment(line) {
         if comment.hasPrefix(up) { isForward = true }
         if comment.hasPrefix(down) { isForward = false }
-        // goose has a line of its own for it, anywhere; dbmate says it behind `migrate:up`.
+        // goose has a line of its own for it, anywhere; dbmate and sql-migrate say it behind the marker.
         if comment.contains(withoutTransaction), isForward || !comment.hasPrefix(down) { hasTransaction = false }
       } else if isForward {
         kept += line

@@ -106,7 +106,22 @@ final class LockTrace {
   /// An INSERT out of another table may take as long as that is large.
   private func isQuiet(_ tree: SQLNode?) -> Bool {
     guard let tree, Self.quiet.contains(tree.kind ?? "") else { return false }
-    return tree.fields(of: "InsertStmt")?["selectStmt"]?.fields(of: "SelectStmt")?["fromClause"] == nil
+    if tree.kind == "InsertStmt", Self.readsRows(tree) { return false }
+    var isQuiet = true
+    // A WITH may change rows.
+    tree.walk { kind, _ in
+      if ["UpdateStmt", "DeleteStmt", "MergeStmt"].contains(kind) { isQuiet = false }
+    }
+    return isQuiet
+  }
+
+  /// In whatever branch of a UNION, subquery or WITH. The branches of a UNION are fields, not nodes of the grammar.
+  private static func readsRows(_ tree: SQLNode) -> Bool {
+    switch tree {
+    case .object(let fields): !tree.items("fromClause").isEmpty || fields.values.contains(where: readsRows)
+    case .array(let items): items.contains(where: readsRows)
+    case .string, .integer, .double, .boolean, .null: false
+    }
   }
 
   /// Whoever takes two tables in one transaction meets whoever takes them in the other order.

@@ -173,6 +173,13 @@ extension OracleCheck {
           Issue(
             candidate: candidate, kind: .inconclusive, level: .execute, rule: "not-executed",
             message: "no values were found with which it runs before the migration (\(error)); record it with values"))
+      case .untried(let error, let how):
+        fates[index] = .undecided
+        issues.append(
+          Issue(
+            candidate: candidate, kind: .inconclusive, level: .execute, rule: "not-tried",
+            message: "it runs before the migration \(how), and after it rows cannot be brought into that state to try"
+              + " (\(error)); try it by hand"))
       }
     }
     if let first = unexecuted.first {

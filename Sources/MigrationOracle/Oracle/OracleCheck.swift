@@ -58,7 +58,7 @@ struct OracleCheck: Sendable {
   ) -> MigrationReport {
     var all = findings + applied.findings + OracleFindings.remarks(prepared.remarks, level: .apply)
     if let failure = applied.failure { all.append(OracleFindings.failure(failure, ofHistory: false)) }
-    all += OracleFindings.standing(checked) + OracleFindings.coverage(question)
+    all += OracleFindings.standing(checked) + OracleFindings.coverage(question) + OracleFindings.leftOut(question)
     if question.old.allSatisfy(\.statements.isEmpty) {
       all.append(
         Finding(

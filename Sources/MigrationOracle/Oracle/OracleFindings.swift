@@ -93,5 +93,18 @@ enum OracleFindings {
     }
   }
 
+  /// What a recorder dropped may be what breaks.
+  static func leftOut(_ question: OracleQuestion) -> [Finding] {
+    question.old.filter { $0.leftOut > 0 }.map { set in
+      Finding(.inconclusive, .parse, rule: leftOutRule, "\(set.version): \(leftOut(set))")
+    }
+  }
+
+  static func leftOut(_ set: StatementSet) -> String {
+    let count = set.leftOut == 1 ? "1 statement was" : "\(set.leftOut) statements were"
+    return "\(count) left out of its recording ('leftOut' in its first line says why): record it again"
+  }
+  static let leftOutRule = "statements-left-out"
+
   static func percent(_ share: Double) -> String { "\((share * 1000).rounded(.down) / 10) %" }
 }

@@ -13,6 +13,9 @@ final class WriteTrials {
     case didNothing(Trial.Execution, before: Int, how: String)
     /// No values were found with which it runs before.
     case undecided(PostgresError)
+    /// Rows could not be put into a state after the migration in which they may be before it, so that nobody knows what
+    /// the statement would do there.
+    case untried(PostgresError, how: String)
   }
 
   /// Recordings of a statement that are enough to say which values it is sent with.
@@ -76,6 +79,10 @@ final class WriteTrials {
     }
     switch verdicts[owner] {
     case nil, .held: verdicts[owner] = verdict
+    // What was seen to break tells more than what was not seen.
+    case .untried:
+      if case .held = verdict { return }
+      verdicts[owner] = verdict
     case .broke(_, _, _, beyondEvidence: true):
       if case .broke(_, _, _, beyondEvidence: false) = verdict { verdicts[owner] = verdict }
     case .broke, .lostRows, .didNothing, .undecided: break

@@ -20,7 +20,15 @@ package struct PostgresError: Error, Equatable, Sendable, CustomStringConvertibl
   }
 
   package var description: String {
-    detail.map { "\(message) (\($0); SQLSTATE \(sqlState))" } ?? "\(message) (SQLSTATE \(sqlState))"
+    shownDetail.map { "\(message) (\($0); SQLSTATE \(sqlState))" } ?? "\(message) (SQLSTATE \(sqlState))"
+  }
+
+  /// The detail without rows and values: the shadow's are made up and add nothing, and those of a database belong into no
+  /// report.
+  private var shownDetail: String? {
+    guard let detail, !detail.hasPrefix("Failing row contains") else { return nil }
+    return detail.replacing(/\)=\(.*\)(?= (?:already|is|conflicts) )/.dotMatchesNewlines(), with: ")")
+      .replacing(/\)=\(.*\)\.$/.dotMatchesNewlines(), with: ").")
   }
 
   /// The first two characters: the class of the condition (PostgreSQL manual, appendix A).

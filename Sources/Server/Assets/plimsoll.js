@@ -28,7 +28,7 @@
     if (again) { again = false; later(); }
   };
   const place = (fresh) => {
-    const open = [...main.querySelectorAll("li[id] details[open]")].map((item) => item.closest("li").id);
+    const open = [...main.querySelectorAll("[id] details[open]")].map((item) => item.closest("[id]").id).filter((id) => id !== main.id);
     const scrolls = [...main.querySelectorAll(".scroll")].map((item) => [item.scrollLeft, item.scrollTop]);
     const focused = document.activeElement;
     const address = focused && main.contains(focused) ? focused.getAttribute("href") : null;

@@ -54,6 +54,7 @@ struct Pages: Sendable {
     addRollouts(to: router)
     addObservations(to: router)
     addSchemas(to: router)
+    addFlags(to: router)
     addPast(to: router)
     addAssets(to: router)
   }
@@ -128,8 +129,8 @@ struct Pages: Sendable {
     status: HTTPResponse.Status = .ok
   ) throws -> Response {
     let links = [
-      ("/", "Overview"), ("/observations", "Observed"), ("/schemas", "Databases"), ("/ledger", "Ledger"),
-      ("/measures", "Measures"),
+      ("/", "Overview"), ("/observations", "Observed"), ("/schemas", "Databases"), ("/flags", "Flags"),
+      ("/ledger", "Ledger"), ("/measures", "Measures"),
     ]
     let sheet = Sheet(
       pageTitle: title, content: content, isLive: isLive, version: reader.backend.version,

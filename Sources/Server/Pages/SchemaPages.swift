@@ -84,7 +84,18 @@ struct SchemaPage: Sendable {
     let examples: [String]
     let hasExamples: Bool
 
-    init(_ view: SchemaCoverageView) {
+    init(_ view: SchemaCoverageView, now: Instant) {
+      let measured = view.measuredAtMs.map(Instant.init(milliseconds:))
+      let age = measured.map { " It was measured \(Words.relative($0, to: now))." } ?? ""
+      guard let measured, now - measured <= DatabaseSchema.coverageAge else {
+        badge = Badge(words: "not known today", tone: "waiting")
+        sentence =
+          "How much of what the database is sent was recorded is not known: it is measured when something is "
+          + "examined, and that is more than a day ago.\(age)"
+        examples = []
+        hasExamples = false
+        return
+      }
       let isEnough = view.share >= view.least
       // Rounded down: what is not enough must not read like it.
       let share = Words.percent((view.share * 100).rounded(.down) / 100)
@@ -96,7 +107,7 @@ struct SchemaPage: Sendable {
           + "\(view.unrecorded == 1 ? "was" : "were") never recorded."
       sentence =
         "The recordings of who lives here cover \(share) of what the database counted, and "
-        + "\(Words.percent(view.least)) are asked for. \(rest)"
+        + "\(Words.percent(view.least)) are asked for. \(rest)\(age)"
       examples = view.examples
       hasExamples = !view.examples.isEmpty
     }
@@ -178,7 +189,7 @@ struct SchemaPage: Sendable {
     hasHistory = !view.history.isEmpty
     floors = view.floors.map { Self.words($0, isComing: false) }
     hasFloors = !floors.isEmpty
-    coverage = view.coverage.map(Coverage.init)
+    coverage = view.coverage.map { Coverage($0, now: now) }
     ledger = "/ledger?stream=schema:\(Short.part(view.environment))/\(Short.part(view.database))"
   }
 

@@ -30,6 +30,9 @@ enum TemplateLibrary {
       ("observation", PackageResources.observation_mustache),
       ("schemas", PackageResources.schemas_mustache), ("schema", PackageResources.schema_mustache),
       ("findings", PackageResources.findings_mustache),
+      ("flags", PackageResources.flags_mustache), ("flag", PackageResources.flag_mustache),
+      ("ramp", PackageResources.ramp_mustache), ("flagask", PackageResources.flagask_mustache),
+      ("flagproof", PackageResources.flagproof_mustache),
     ]
   }
 }

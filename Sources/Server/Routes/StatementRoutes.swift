@@ -33,7 +33,7 @@ extension ChangingRoutes {
         "\(service.name) uses no database that plimsoll.yaml names: write 'database' in the service and restart.")
     }
     let actor = try actor(request)
-    let statements = try Self.statements(of: digest, try await recording(in: request))
+    let statements = try await statements(of: digest, in: request)
     var events: [RecordedEvent<StreamEvent>] = []
     for place in places {
       events += try await tell(place, statements, of: service.name, digest, actor: actor)
@@ -41,15 +41,20 @@ extension ChangingRoutes {
     return try receipt(events)
   }
 
-  private func recording(in request: Request) async throws -> Recording {
+  private func statements(of digest: Digest, in request: Request) async throws -> StatementSet {
     let body = try await Answer.collected(
       request, type: Self.recordingType, limit: Self.recordingLimit,
       next: "record with --policy types, and look what makes so many statements differ")
-    guard let text = String(validating: body.readableBytesView, as: UTF8.self) else {
-      throw Refusal(.malformed, "The body is no UTF-8 text: send a file that 'plimsoll db record' wrote.")
+    return try await backend.apart {
+      guard let text = String(validating: body.readableBytesView, as: UTF8.self) else {
+        throw Refusal(.malformed, "The body is no UTF-8 text: send a file that 'plimsoll db record' wrote.")
+      }
+      let decoder = JSONDecoder()
+      let recording = try Recording(reading: text, at: "body") {
+        try decoder.decode(RecordingLine.self, from: Data($0.utf8))
+      }
+      return try Self.statements(of: digest, recording)
     }
-    let decoder = JSONDecoder()
-    return try Recording(reading: text, at: "body") { try decoder.decode(RecordingLine.self, from: Data($0.utf8)) }
   }
 
   private static func statements(of digest: Digest, _ recording: Recording) throws(Refusal) -> StatementSet {
@@ -59,9 +64,9 @@ extension ChangingRoutes {
         .malformed, "The recording is of \(said.short) and was sent for \(digest.short): name the digest that it is of."
       )
     }
-    return StatementSet(
-      version: digest.rawValue, statements: recording.statementSet.statements
-    ).withoutValues
+    var set = recording.statementSet.withoutValues
+    set.version = digest.rawValue
+    return set
   }
 
   private func tell(
@@ -69,7 +74,7 @@ extension ChangingRoutes {
   ) async throws -> [RecordedEvent<StreamEvent>] {
     for attempt in 1... {
       let known = await held(service, digest, at: place)
-      guard let joined = try await backend.keep(statements, over: known), joined != known else { return [] }
+      guard let joined = try await kept(statements, over: known), joined != known else { return [] }
       let input = DatabaseSchema.Input.record(
         DatabaseSchema.Upload(service: service, digest: digest, statements: joined), over: known)
       switch await backend.request(
@@ -83,6 +88,14 @@ extension ChangingRoutes {
       }
     }
     return []
+  }
+
+  private func kept(_ statements: StatementSet, over known: Digest?) async throws -> Digest? {
+    do { return try await backend.keep(statements, over: known) } catch let refusal as Refusal
+      where refusal == KeptStatements.tooMuch
+    {
+      throw Refused(status: .contentTooLarge, kind: "tooLarge", sentence: refusal.sentence)
+    }
   }
 
   private func held(_ service: ServiceName, _ digest: Digest, at place: SchemaPlace) async -> Digest? {

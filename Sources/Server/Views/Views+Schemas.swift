@@ -12,7 +12,7 @@ extension Views {
       unfinished: state.survey?.unfinished, waiting: state.waiting.count,
       versions: state.versions.map { version($0, in: state) }, refused: state.refused.map { refusal($0, in: state) },
       override: state.override.map(override), history: state.history.map(change), floors: floors(state.reaches()),
-      coverage: state.coverage.map(coverage))
+      coverage: state.coverage.map { coverage($0, at: state.coverageAt) })
   }
 
   private static func floors(
@@ -25,10 +25,10 @@ extension Views {
     }
   }
 
-  private static func coverage(_ coverage: SchemaCoverage) -> SchemaCoverageView {
+  private static func coverage(_ coverage: SchemaCoverage, at: Instant?) -> SchemaCoverageView {
     SchemaCoverageView(
       share: coverage.share, least: coverage.least, counted: coverage.counted, unrecorded: coverage.unrecorded,
-      examples: coverage.examples)
+      examples: coverage.examples, measuredAtMs: at?.milliseconds)
   }
 
   static func review(_ noted: MergeQueue.NotedReview) -> ReviewView {
@@ -54,6 +54,7 @@ extension Views {
     if let unfinished = state.survey?.unfinished {
       parts.append("\(unfinished) was begun and did not end: look what of it is there, then adopt or mend it.")
     }
+    if let words = state.survey?.invalidWords { parts.append(words) }
     if let drift = state.drift {
       parts.append("Somebody else changed it, from \(drift.from.short) to \(drift.to.short).")
     }

@@ -7,12 +7,13 @@ import Simulator
 /// Has no options of its own: those of a parent are taken before its subcommands see theirs of the same name.
 struct BenchCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "bench", abstract: "Measure the engine, the judge, the queue, and rollbacks on real components.",
+    commandName: "bench",
+    abstract: "Measure the engine, the judge, the queue, flags, and rollbacks on real components.",
     discussion: "Quote figures of a release build.",
     subcommands: [
       BenchEngineCommand.self, BenchJudgeCommand.self, BenchDeploysCommand.self, BenchRolloutsCommand.self,
       BenchRollbackCommand.self, BenchQueueCommand.self,
-      BenchMigrationsCommand.self, BenchRampsCommand.self,
+      BenchMigrationsCommand.self, BenchRampsCommand.self, BenchFlagsCommand.self,
     ],
     defaultSubcommand: BenchEngineCommand.self)
 }

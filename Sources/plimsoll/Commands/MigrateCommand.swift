@@ -170,6 +170,6 @@ struct MigrateCheckCommand: AsyncParsableCommand {
     }
     let read = try StatementImport(reading: path)
     notes += read.notes
-    return StatementSet(version: version, statements: read.statements)
+    return StatementSet(version: version, statements: read.statements, leftOut: read.leftOut)
   }
 }

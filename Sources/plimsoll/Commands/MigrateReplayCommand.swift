@@ -79,7 +79,7 @@ struct MigrateReplayCommand: AsyncParsableCommand {
       from = place
     }
     let read = try StatementImport(reading: path)
-    return (from, StatementSet(version: path, statements: read.statements))
+    return (from, StatementSet(version: path, statements: read.statements, leftOut: read.leftOut))
   }
 
   private static func isNamed(_ path: String, _ name: Substring) -> Bool {

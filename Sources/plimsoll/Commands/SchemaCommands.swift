@@ -2,6 +2,7 @@ import API
 import ArgumentParser
 import Foundation
 import Kernel
+import Migrations
 
 /// `production/orders`.
 struct SchemaPlaceArgument: ExpressibleByArgument {
@@ -100,10 +101,17 @@ struct MigrateStatusCommand: AsyncParsableCommand {
 
   private func show(_ coverage: SchemaCoverageView) {
     let terminal = Terminal.standard
+    let age = coverage.measuredAtMs.map { ", measured \(ago($0))" } ?? ""
+    let limit = Double(DatabaseSchema.coverageAge.milliseconds) / 1000
+    guard let at = coverage.measuredAtMs, Date().timeIntervalSince1970 - Double(at) / 1000 <= limit else {
+      terminal.line("Recorded: not known today; nothing was examined for a day\(age)")
+      return
+    }
     // Rounded down: what is not enough must not read like it.
     let share = String(format: "%.1f", (coverage.share * 1000).rounded(.down) / 10)
     let words =
       "Recorded: \(share) % of what the database counted; \(String(format: "%g", coverage.least * 100)) % are asked for"
+      + age
     terminal.line(coverage.share < coverage.least ? terminal.paint(words, .warning) : words)
     guard coverage.unrecorded > 0 else { return }
     terminal.line("Never recorded, \(coverage.unrecorded) of \(coverage.counted) statements, the most frequent first:")

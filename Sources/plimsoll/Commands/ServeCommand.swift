@@ -24,6 +24,7 @@ struct ServeCommand: AsyncParsableCommand {
     let terminal = Terminal.standard
     try await RunningServer.run(file: file, data: folder, listen: try address()) { server in
       terminal.line("plimsoll \(Plimsoll.version) serves \(server.url)")
+      if let flags = server.flags { terminal.line("flags at \(flags)") }
       terminal.line("data in \(server.dataFolder); the token for changes is in \(server.dataFolder)/token")
       for warning in server.warnings { terminal.line(terminal.paint("\(warning)", .warning)) }
     }

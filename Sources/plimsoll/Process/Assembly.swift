@@ -1,11 +1,13 @@
 import ControlPlane
 import Drivers
+import FlagServing
 import Foundation
 import Kernel
 import Ledger
 import Logging
 import MigrationOracle
 import PlimsollFile
+import Ramps
 import Runtime
 import Server
 
@@ -27,6 +29,9 @@ struct Assembly {
   let observed: PageTelemetry
   /// Nil where no database is named: nobody then needs a PostgreSQL on this machine.
   let schemas: EnvironmentSchemas?
+  /// Nil where plimsoll.yaml says nothing of flags.
+  let flags: FlagServer?
+  let publisher: FlagPublisher?
   let sources: ReadyInstances.Sources
   let performer: Performer
   let host: EngineHost<ProductLedger>
@@ -82,12 +87,18 @@ struct Assembly {
       : EnvironmentSchemas(blobs: blobs, now: { .now }) { place throws(Outage) in
         try Self.database(at: place, catalog)
       }
+    let token = try catalog.flagToken()
+    let flags = file.flags.map { FlagServer($0, token: token, logger: logger) }
+    self.flags = flags
+    let followed = FlagStates()
     performer = Performer(
       ports: Ports(
         forge: forge, runner: runner, artifacts: artifacts, platform: platform, router: router,
         telemetry: sources.telemetry,
         observed: observed, announcer: announcer, blobs: blobs, sealer: sealer, catalog: catalog,
-        queries: queries, history: history, schemas: schemas ?? NoSchemaServer()),
+        queries: queries, history: history, schemas: schemas ?? NoSchemaServer(),
+        audience: flags?.board ?? NoFlagAudience(), ramps: flags?.hub ?? NoRampEvidence(),
+        folders: FlagFolderReader(forge: forge) { await followed.all() }),
       evidence: evidence)
     ready.follow(performer)
     host = EngineHost(store: ledger, performer: performer, checksInvariants: true) { notice in
@@ -99,11 +110,17 @@ struct Assembly {
       case .ledgerBack, .altered: logger.warning("\(notice)")
       }
     }
+    followed.follow(host)
+    publisher = flags.map { [host, ledger] in
+      FlagPublisher(host: host, ledger: ledger, stores: $0.stores, board: $0.board, logger: logger)
+    }
   }
 
   /// Starts the engine and puts the file's topology in force.
   func start() async throws {
     try await host.start()
+    // Clients that were here before find what was decided, before anything new is.
+    try await publisher?.start()
     let outcome = await host.request(
       .settings(.apply(file.topology)), to: .settings, actor: "plimsoll.yaml", id: "serve")
     switch outcome {
@@ -115,6 +132,7 @@ struct Assembly {
 
   /// Stops deciding; instances and routers go on serving and are found again at the next start.
   func stop() async {
+    await publisher?.stop()
     await host.stop()
     await schemas?.stop()
     try? ledger.close()

@@ -6,6 +6,7 @@ import Ledger
 import Measures
 import MigrationOracle
 import Migrations
+import Ramps
 import Rollouts
 import Runtime
 import Server
@@ -49,8 +50,18 @@ struct LiveBackend: Backend {
     await assembly.sources.origin(service, environment, slowerThan: slowerThan)
   }
 
-  func request(_ input: StreamInput, to stream: StreamID, actor: String, id: String, lane: Lane) async -> Outcome {
+  func request(
+    _ input: StreamInput, to stream: StreamID, actor: String, id: String, lane: Lane
+  ) async -> ControlPlane.Outcome {
     await assembly.host.request(input, to: stream, actor: actor, id: id, lane: lane)
+  }
+
+  func clients(of flag: FlagKey, in environment: EnvironmentName, epoch: Int) async throws(Outage) -> FlagStanding? {
+    try await assembly.flags?.board.standing(of: flag, in: environment, epoch: epoch)
+  }
+
+  func usualTraffic(of ramp: RampSource) async -> [UsualTraffic?] {
+    (try? await assembly.flags?.hub.usual(of: ramp)) ?? []
   }
 
   func resolve(branch: BranchName, in repository: RepositoryName) async throws -> ResolvedBranch {
@@ -58,16 +69,18 @@ struct LiveBackend: Backend {
   }
 
   func keep(_ statements: StatementSet, over known: Digest?) async throws -> Digest? {
-    let held = try known.map { try StableJSON.value(StatementSet.self, of: $0, in: assembly.blobs) }
-    let all = held.map { $0.joined(by: statements) } ?? statements
-    guard let all, !all.statements.isEmpty else { return known }
-    guard all.statements.count <= StatementSet.maximalStatements else {
-      throw Refusal(
-        .notNow,
-        "More than \(StatementSet.maximalStatements) different statements of one version are no program's: record with "
-          + "constants replaced (--policy types), and look what makes them differ.")
+    let blobs = assembly.blobs
+    return try await BlockingThread.run {
+      try KeptStatements.keep(statements, over: known) { blob in
+        try StableJSON.value(KeptStatements.self, of: blob, in: blobs)
+      } write: { kept in
+        try blobs.put(StableJSON.bytes(kept))
+      }
     }
-    return try assembly.blobs.put(StableJSON.bytes(all))
+  }
+
+  func apart<Answer: Sendable>(_ work: @escaping @Sendable () throws -> Answer) async throws -> Answer {
+    try await BlockingThread.run(work)
   }
 
   func head() async throws(Outage) -> Position { try assembly.ledger.lastPosition() }

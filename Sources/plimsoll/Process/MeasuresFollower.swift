@@ -72,11 +72,13 @@ actor MeasuresFollower {
   private func record(_ event: RecordedEvent<StreamEvent>) async {
     switch event.event {
     // What something else deploys is none of ours to measure.
-    case .settings, .observation, .schema: return
+    case .settings, .observation, .schema, .flagFolder: return
     case .queue(let inner):
       saved.book.record(.queue(event.stream, inner), position: event.position, at: event.at)
       if case .landed(let landing) = inner { await recordCommits(of: landing, event) }
     case .build(let inner): saved.book.record(.build(event.stream, inner), position: event.position, at: event.at)
+    case .flag(let inner):
+      saved.book.record(.flag(event.stream, inner), position: event.position, at: event.at)
     case .delivery(let inner):
       saved.book.record(.delivery(event.stream, inner), position: event.position, at: event.at)
     }

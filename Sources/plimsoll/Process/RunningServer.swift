@@ -12,6 +12,8 @@ enum RunningServer {
   struct Facts: Sendable {
     let url: String
     let dataFolder: String
+    /// Where clients of flags ask; nil where none are served.
+    let flags: String?
     let warnings: [Problem]
   }
 
@@ -36,19 +38,28 @@ enum RunningServer {
     let token = try assembly.data.token()
     let server = try makeApplication(
       backend: LiveBackend(assembly), token: token, host: listen.host, port: listen.port, logger: logger)
-    let facts = Facts(url: url, dataFolder: assembly.data.path, warnings: file.warnings)
+    let folder = assembly.data.path
     let failedStart = Mutex<(any Error)?>(nil)
+    let flags = ServedFlagsTask(assembly.flags)
     let announcing = Task {
       // Only a server that could bind its port begins to act on the world.
       guard (try? await server.port()) != nil else { return }
-      do { try await assembly.start() } catch {
+      let address: String?
+      do {
+        try await assembly.start()
+        // Only now: a client must never meet an environment without flags because nobody has read them yet.
+        address = try await flags.begin { error in
+          failedStart.withLock { $0 = error }
+          await server.stop()
+        }
+      } catch {
         failedStart.withLock { $0 = error }
         await server.stop()
         return
       }
       // Best effort: commands can be given the address by hand.
-      try? ServerAddress(url: url, pid: getpid()).write(facts.dataFolder)
-      started(facts)
+      try? ServerAddress(url: url, pid: getpid()).write(folder)
+      started(Facts(url: url, dataFolder: folder, flags: address, warnings: file.warnings))
     }
     // A quiet ledger's tail is signed too, so that a cut of it is found.
     let ledger = assembly.ledger
@@ -78,8 +89,9 @@ enum RunningServer {
       failure = error
     }
     announcing.cancel()
+    await flags.end()
     await assembly.stop()
-    try? FileManager.default.removeItem(atPath: "\(facts.dataFolder)/server.json")
+    try? FileManager.default.removeItem(atPath: "\(folder)/server.json")
     if let error = failedStart.withLock({ $0 }) { throw error }
     if let failure { throw failure }
   }

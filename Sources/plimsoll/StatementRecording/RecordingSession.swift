@@ -78,12 +78,15 @@ struct RecordingSession: Sendable {
 
   private func stop() async throws {
     await proxy.stop()
-    try await writer.stop()
+    var unwritten: Outage?
+    do throws(Outage) { try await writer.stop() } catch { unwritten = error }
     let recording = recorder.recording()
     let failed = recording.statements.count { $0.captured == nil }
-    Self.notice(
-      "recorded \(recording.statements.count - failed) statements of \(recording.heading.connections) connections into "
-        + "\(output)" + (failed > 0 ? "; \(failed) more never succeeded and are no evidence." : "."))
+    if unwritten == nil {
+      Self.notice(
+        "recorded \(recording.statements.count - failed) statements of \(recording.heading.connections) connections into "
+          + "\(output)" + (failed > 0 ? "; \(failed) more never succeeded and are no evidence." : "."))
+    }
     if recording.heading.connections == 0 {
       Self.notice(
         "nothing connected to the proxy: does the command take its server from PGHOST, PGPORT or DATABASE_URL?")
@@ -91,10 +94,22 @@ struct RecordingSession: Sendable {
     if !recording.heading.leftOut.isNothing {
       Self.notice("some of what passed is not in it; leftOut in the first line of \(output) says what and how much.")
     }
-    if let uploads, let upload, let why = await uploads.stop() {
+    // A disk that is full keeps nothing from the server.
+    let unsent = await uploads?.stop()
+    if let unwritten {
+      guard upload != nil else { throw unwritten }
       throw Outage(
         "plimsoll",
-        "not everything was sent: \(why) It is all in \(output): plimsoll db upload --service \(upload.service) "
+        unsent.map {
+          "what was recorded last is lost: \(output) could not be written, and not everything was sent: \($0)"
+        }
+          ?? "\(output) could not be written, but all of it was sent to the server: mend the disk",
+        sources: [unwritten.sentence])
+    }
+    if let upload, let unsent {
+      throw Outage(
+        "plimsoll",
+        "not everything was sent: \(unsent) It is all in \(output): plimsoll db upload --service \(upload.service) "
           + "--digest \(upload.digest) \(output)")
     }
   }

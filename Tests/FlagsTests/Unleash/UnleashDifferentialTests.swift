@@ -1,22 +1,20 @@
+import FlagTrials
 import Foundation
 import Testing
 
 @testable import Flags
 
-/// Random cases against yggdrasil-engine, where `PLIMSOLL_PEERS` names a Python that has it. A million of them:
-/// `PLIMSOLL_UNLEASH_DOCUMENTS=20000 PLIMSOLL_PEERS=python3 swift test --filter UnleashDifferentialTests`.
+/// Random cases against yggdrasil-engine. A million of them:
+/// `PLIMSOLL_UNLEASH_DOCUMENTS=20000 swift test -c release --filter UnleashDifferentialTests`.
 @Suite("Unleash against its reference engine")
 struct UnleashDifferentialTests {
-  static let python = ProcessInfo.processInfo.environment["PLIMSOLL_PEERS"]
   /// Documents with 5 names, each asked for 10 contexts.
   private static let documents =
     ProcessInfo.processInfo.environment["PLIMSOLL_UNLEASH_DOCUMENTS"].flatMap(Int.init) ?? 100
   /// Documents that the peer is given at once.
   private static let batch = 500
 
-  @Test(
-    "random cases agree",
-    .enabled(if: UnleashDifferentialTests.python != nil, "PLIMSOLL_PEERS names no Python with yggdrasil-engine"))
+  @Test("random cases agree", .enabled(if: PeerPython.found != nil, Comment(rawValue: PeerPython.absence)))
   func random() throws {
     let script = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
       .appending(path: "Peers/unleash_peer.py")
@@ -48,7 +46,7 @@ struct UnleashDifferentialTests {
     let file = folder.appending(path: "cases")
     try Data(input.utf8).write(to: file)
     let process = Process()
-    process.executableURL = URL(filePath: try #require(Self.python))
+    process.executableURL = URL(filePath: try #require(PeerPython.found).path)
     process.arguments = [script.path]
     process.standardInput = try FileHandle(forReadingFrom: file)
     let output = Pipe()

@@ -193,6 +193,24 @@ struct EnvironmentApplyTests {
     }
   }
 
+  @Test("an index that another tool left invalid is found by a look, with what mends it")
+  func foundInvalid() async throws {
+    let fixture = try await EnvironmentFixture(
+      "CREATE SCHEMA \"Shop\"; CREATE TABLE \"Shop\".a (b int); INSERT INTO \"Shop\".a VALUES (1), (1)")
+    #expect(try await fixture.schemas.survey(fixture.place).invalidIndexes == nil)
+    await #expect(throws: (any Error).self) {
+      try await fixture.run("CREATE UNIQUE INDEX CONCURRENTLY b_key ON \"Shop\".a (b)")
+    }
+    let survey = try await fixture.schemas.survey(fixture.place)
+    #expect(survey.invalidIndexes == ["\"Shop\".b_key"])
+    #expect(
+      survey.invalidWords?.contains("The index \"Shop\".b_key is invalid") == true
+        && survey.invalidWords?.contains("run DROP INDEX CONCURRENTLY \"Shop\".b_key,") == true,
+      "\(survey.invalidWords ?? "")")
+    try await fixture.run("DROP INDEX CONCURRENTLY \"Shop\".b_key")
+    #expect(try await fixture.schemas.survey(fixture.place).invalidIndexes == nil)
+  }
+
   @Test("without a transaction, what failed half-way is unfinished until a person has seen to it")
   func unfinished() async throws {
     let fixture = try await EnvironmentFixture("CREATE TABLE a (b int); INSERT INTO a VALUES (1), (1)")

@@ -63,6 +63,32 @@ struct EnvironmentExamineTests {
       examination.verdicts[0].why.contains("until 0003_relax.sql is applied"), "\(examination.verdicts[0].why)")
   }
 
+  @Test("a version of which the recorder dropped statements cannot be told, whatever the rest does") func leftOut()
+    async throws
+  {
+    let fixture = try await adopted()
+    let migrations = try await fixture.migrations([
+      "0001_shop.sql": Self.shop, "0002_drop.sql": "ALTER TABLE customers DROP COLUMN legacy;",
+    ])
+    func client(_ letter: String, _ text: String, leftOut: Int) async throws -> SchemaClient {
+      let captured = CapturedStatement(fingerprint: SQLParser.fingerprint(text), text: text, source: .proxy)
+      let known = try await fixture.client(letter, sends: nil)
+      let set = StatementSet(version: known.digest.rawValue, statements: [captured], leftOut: leftOut)
+      return SchemaClient(
+        service: known.service, digest: known.digest, commit: known.commit,
+        statements: try fixture.blobs.put(StableJSON.bytes(set)))
+    }
+    let examination = try await fixture.examine(
+      migrations,
+      versions: [
+        client("a", "SELECT email FROM customers", leftOut: 2), client("b", "SELECT email FROM customers", leftOut: 0),
+        client("c", "SELECT legacy FROM customers", leftOut: 2),
+      ], coming: nil)
+    #expect(examination.verdicts.map(\.fit) == [.unknown, .compatible, .breaks], "\(examination.verdicts)")
+    #expect(examination.verdicts[0].why.contains("2 statements were left out"), "\(examination.verdicts[0].why)")
+    #expect(examination.migration == .compatible, "it says nothing against the migration: \(examination.why)")
+  }
+
   @Test("a version that needs the migration may not go before it")
   func order() async throws {
     let fixture = try await adopted()

@@ -215,7 +215,7 @@ final class GatedHarbor {
     case .schema(let state): try await serve(DatabaseSchema.effects(of: state))
     case .build(let state): for effect in Promotion.effects(of: state) { serve(effect, of: stream) }
     case .delivery(let state): for effect in Rollout.effects(of: state) { serve(effect, until) }
-    case .queue, .observation, .settings, nil: break
+    case .queue, .observation, .settings, .flag, .flagFolder, nil: break
     }
   }
 

@@ -133,6 +133,12 @@ struct MigrationIncidentTests {
     #expect(stall.message.contains("ShareRowExclusiveLock on chat") && stall.message.contains("writes"), "\(stall)")
     #expect(stall.instead?.contains("batches") == true, "\(stall)")
     #expect(report.findings.contains { $0.rule == "unbatched-backfill" }, "\(report.findings)")
+    // In whatever branch the rows are read.
+    let union = migration.replacing(
+      "SELECT c.id", with: "SELECT 'first', c.id, c.chat FROM chat c WHERE false UNION ALL SELECT c.id")
+    let both = try await check(
+      history, [union], sends: ["INSERT INTO chat (id, chat) VALUES ($1, $2)"], sizes: sizes)
+    #expect(both.findings.contains { $0.rule == "lock-stall" && $0.kind == .hazard }, "\(both.findings)")
     // Without the key nothing is held, and the one transaction is a note.
     let apart = try await check(
       history,

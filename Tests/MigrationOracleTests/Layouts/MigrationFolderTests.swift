@@ -103,6 +103,17 @@ struct MigrationFolderTests {
     #expect(folder.files[0].transaction == .one)
   }
 
+  @Test("sql-migrate: the part that goes up, with its transaction")
+  func sqlMigrate() throws {
+    let text =
+      "-- +migrate Up notransaction\nCREATE INDEX CONCURRENTLY i ON t (x);\n\n-- +migrate Down\nDROP INDEX i;\n"
+    let (folder, path) = try read(["1_a.sql": text, "2_b.sql": "-- +migrate Up\nSELECT 1;\n"])
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    #expect(folder.layout == .sqlMigrate)
+    #expect(folder.files[0].statements.map(\.spot.line) == [2])
+    #expect(folder.files.map(\.transaction) == [MigrationFile.Transaction.none, .one])
+  }
+
   @Test("diesel and Prisma keep each migration in a folder")
   func folders() throws {
     try check(

@@ -123,6 +123,55 @@ struct OracleInputTests {
     #expect(report.findings.contains { $0.rule == "low-coverage" })
   }
 
+  @Test("a recording that lacks statements is never complete") func leftOut() async throws {
+    var question = Scenario("", migration: "SELECT 1;", sends: "SELECT id FROM customers", .safe).question
+    #expect(try await #require(ShadowTrait.oracle).check(question).verdict == .compatible)
+    question.old[0].leftOut = 3
+    let report = try await #require(ShadowTrait.oracle).check(question)
+    #expect(report.verdict == .inconclusive)
+    let finding = try #require(report.findings.first { $0.rule == "statements-left-out" })
+    #expect(finding.message.contains("v1: 3 statements were left out of its recording"), "\(finding.message)")
+  }
+
+  @Test("what cannot be tried after the migration, and ran before, cannot be told") func untried() async throws {
+    let history = "CREATE TABLE seats (id int PRIMARY KEY, flight int NOT NULL, seat text);"
+    let fixed = """
+      CREATE FUNCTION fixed() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN IF NEW.flight <> OLD.flight THEN RAISE 'a flight is what it is'; END IF; RETURN NEW; END $$;
+      CREATE TRIGGER fixed BEFORE UPDATE ON seats FOR EACH ROW EXECUTE FUNCTION fixed();
+      CREATE UNIQUE INDEX seat ON seats (flight, seat);
+      """
+    // To meet the new index both rows need one flight, which the new trigger does not let them have.
+    let report = try await #require(ShadowTrait.oracle).check(
+      Scenario(
+        "", migration: fixed, sends: "UPDATE seats SET seat = $1 WHERE id = $2", .safe, role: nil, history: history
+      ).question)
+    #expect(report.verdict == .inconclusive, "\(report.findings)")
+    let finding = try #require(report.findings.first { $0.rule == "not-tried" }, "\(report.findings)")
+    #expect(finding.message.contains("a flight is what it is"), "\(finding.message)")
+    #expect(report.checked.map(\.undecided) == [1] && report.checked.map(\.broken) == [0])
+    let without = fixed.components(separatedBy: "CREATE UNIQUE")[1]
+    let found = try await #require(ShadowTrait.oracle).check(
+      Scenario(
+        "", migration: "CREATE UNIQUE" + without, sends: "UPDATE seats SET seat = $1 WHERE id = $2", .safe, role: nil,
+        history: history
+      ).question)
+    #expect(found.verdict == .breaks, "without the trigger it is tried, and it collides: \(found.findings)")
+  }
+
+  @Test("a break shows no row that was made up") func madeUp() async throws {
+    for (migration, statement, words) in [
+      ("ALTER TABLE customers ALTER legacy SET NOT NULL;", "INSERT INTO customers (email) VALUES ($1)", "null value"),
+      ("CREATE UNIQUE INDEX one ON customers (country);", "INSERT INTO customers (email) VALUES ($1)", "duplicate key"),
+    ] {
+      let report = try await #require(ShadowTrait.oracle).check(
+        Scenario("", migration: migration, sends: statement, .safe).question)
+      let finding = try #require(report.findings.first { $0.kind == .breaks }, "\(report.findings)")
+      #expect(finding.message.contains(words) && !finding.message.contains("Failing row"), "\(finding.message)")
+      #expect(!finding.message.contains(")=("), "\(finding.message)")
+    }
+  }
+
   @Test("a history that cannot be built is inconclusive")
   func brokenHistory() async throws {
     var question = Scenario("", migration: "SELECT 1;", sends: "SELECT 1", .safe).question

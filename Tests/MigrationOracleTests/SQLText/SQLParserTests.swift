@@ -50,6 +50,33 @@ struct SQLParserTests {
     #expect(SQLParser.normalise("selekt 1") == nil)
   }
 
+  @Test(
+    "a constant behind its type leaves a text that is still read, with the same fingerprint",
+    arguments: [
+      ("select now() - interval '1 day'", "select now() - $1::interval"),
+      ("select * from t where a > date '2026-01-01' limit 5", "select * from t where a > $1::date limit $2"),
+      ("select interval '1' day", "select $1::interval day"),
+      ("select timestamp with time zone '2026-01-01', 'interval $1'", "select $1::timestamp with time zone, $2"),
+      ("select INTERVAL(3) '1 s', a from t", "select $1::INTERVAL(3), a from t"),
+    ]) func typedConstants(_ sent: String, _ expected: String) throws
+  {
+    let normal = try #require(SQLParser.normalise(sent))
+    #expect(normal == expected)
+    #expect(try SQLParser.parse(normal).count == 1)
+    #expect(SQLParser.fingerprint(normal) == SQLParser.fingerprint(sent))
+  }
+
+  @Test("what pg_stat_statements shows of it is read, and nothing else is touched") func shownConstants() {
+    let shown = "SELECT id FROM orders WHERE at > now() - interval $1 AND state = $2"
+    #expect(SQLParser.normalise(shown) == "SELECT id FROM orders WHERE at > now() - $1::interval AND state = $2")
+    #expect(
+      SQLParser.fingerprint(SQLParser.readable(shown))
+        == SQLParser.fingerprint("SELECT id FROM orders WHERE at > now() - interval '7 days' AND state = 'new'"))
+    for text in ["SELECT 'interval $1', $1", "selekt date $1", "SELECT $1::interval"] {
+      #expect(SQLParser.readable(text) == text)
+    }
+  }
+
   /// Nested as deep as the grammar allows; the parser's own recursion must not meet a small stack.
   @Test func deepTreesDoNotOverflowTheStack() async throws {
     let sum = "select 1" + String(repeating: "+1", count: 20_000)

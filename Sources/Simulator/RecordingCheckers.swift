@@ -1,0 +1,121 @@
+import Kernel
+import Migrations
+
+/// What schemas owe to those who tell them what versions send: it counts, at the latest in the next examination, and
+/// nobody waits for ever because more keeps coming.
+final class RecordingCheckers {
+  unowned let world: World
+  private let report: (Promise, String) -> Void
+  /// Of which nothing was recorded when a person let them pass: what becomes of them is that person's.
+  private(set) var waived: [SchemaPlace: Set<SimulatedVersion>] = [:]
+  private(set) var uploads = 0
+  private(set) var postponed = 0
+
+  private struct Version: Hashable {
+    let service: ServiceName
+    let digest: Digest
+    init(_ client: SchemaClient) { (service, digest) = (client.service, client.digest) }
+    init(_ upload: DatabaseSchema.Upload) { (service, digest) = (upload.service, upload.digest) }
+  }
+  private struct Examination {
+    let errand: DatabaseSchema.Errand
+    var restarts = 0
+    /// It has to begin anew for another reason than news.
+    var isMoved = false
+    var isPostponed = false
+  }
+  private var told: [SchemaPlace: [Version: Digest]] = [:]
+  private var judged: [SchemaPlace: [Version: SchemaVerdict]] = [:]
+  private var running: [SchemaPlace: Examination] = [:]
+
+  init(_ world: World, report: @escaping (Promise, String) -> Void) {
+    self.world = world
+    self.report = report
+  }
+
+  func heard(_ event: DatabaseSchema.Event, _ place: SchemaPlace) {
+    switch event {
+    case .recorded(let upload):
+      uploads += 1
+      told[place, default: [:]][Version(upload)] = upload.statements
+    case .examinationBegan(let errand, _): began(errand, place)
+    case .versionsChanged, .drifted: running[place]?.isMoved = true
+    case .newsPostponed:
+      postponed += 1
+      running[place]?.isPostponed = true
+    case .examined(_, let examination): examined(examination, place)
+    case .overridden(let override):
+      for client in override.atRisk where client.statements == nil {
+        waived[place, default: []].insert(SimulatedVersion(service: client.service, commit: client.commit))
+      }
+    case .migrating(let ask, let examination, _, _):
+      for verdict in examination.all where verdict.isUnrecorded && !isWaived(verdict.client, place) {
+        report(
+          .recordingsCount,
+          "\(ask.commit.short) is applied to \(place), and nothing is known of \(verdict.client.commit.short)")
+      }
+    case .granted(let ask), .turnedAway(let ask, why: _), .abandoned(let ask): ended(.ask(ask), place)
+    case .refused(let refused): ended(.ask(refused.ask), place)
+    case .reviewed(let review, _), .reviewDropped(let review): ended(.review(review), place)
+    case .audited: ended(.audit, place)
+    case .configured, .closed, .surveyed, .queued, .migrated, .migrationFailed, .barred, .adoptionOrdered, .adopted,
+      .adoptionFailed, .troubled, .reconsidered:
+      break
+    }
+  }
+
+  private func isWaived(_ client: SchemaClient, _ place: SchemaPlace) -> Bool {
+    waived[place]?.contains(SimulatedVersion(service: client.service, commit: client.commit)) ?? false
+  }
+
+  private func began(_ errand: DatabaseSchema.Errand, _ place: SchemaPlace) {
+    var next = Examination(errand: errand)
+    if let last = running[place], last.errand == errand {
+      next.restarts = last.restarts + (last.isMoved ? 0 : 1)
+      if next.restarts > DatabaseSchema.restartLimit {
+        report(.recordingsCount, "an examination of \(place) has begun anew \(next.restarts) times for what was told")
+      }
+    }
+    running[place] = next
+  }
+
+  /// Another that only waited may have ended as well.
+  private func ended(_ errand: DatabaseSchema.Errand, _ place: SchemaPlace) {
+    if running[place]?.errand == errand { running[place] = nil }
+  }
+
+  private func examined(_ examination: SchemaExamination, _ place: SchemaPlace) {
+    guard let errand = running[place]?.errand else { return }
+    if case .review = errand { return }
+    for verdict in examination.all {
+      judged[place, default: [:]][Version(verdict.client)] = verdict
+      guard verdict.isUnrecorded, told[place]?[Version(verdict.client)] != nil, case .ask = errand,
+        running[place]?.isPostponed == false
+      else { continue }
+      report(.recordingsCount, "\(verdict.client.commit.short) was told of, and \(place) knows nothing of it")
+    }
+  }
+
+  /// At rest whoever is kept was judged by all that was told of it; what breaks with less breaks with more.
+  func settle(_ place: SchemaPlace, _ deployment: Deployment) {
+    let client = SchemaClient(
+      service: deployment.service, digest: deployment.digest, commit: deployment.commit, statements: nil)
+    guard let upload = told[place]?[Version(client)] else { return }
+    let version = SimulatedVersion(service: deployment.service, commit: deployment.commit)
+    let verdict = judged[place]?[Version(client)]
+    if verdict?.fit == .breaks || verdict?.client.statements == world.schemas.known(of: version, upload) { return }
+    report(
+      .recordingsCount,
+      "at rest \(deployment.id) in \(place) is judged \(verdict?.fit.rawValue ?? "not at all"), without what was told")
+  }
+}
+
+extension SchemaExamination {
+  fileprivate var all: [SchemaVerdict] { verdicts + (coming.map { [$0] } ?? []) }
+  /// Refused for want of a recording: that is right, whatever it sends.
+  var isDoubted: Bool { all.contains(where: \.isUnrecorded) }
+}
+
+extension SchemaVerdict {
+  fileprivate var isUnrecorded: Bool { fit == .unknown && client.statements == nil }
+}
