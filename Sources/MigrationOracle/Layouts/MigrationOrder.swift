@@ -28,7 +28,8 @@ extension MigrationLayout {
       return files.filter { $0.name == "up.sql" }.sorted { $0.number < $1.number }
         .map { file in
           let isAlone = Self.dieselSwitchesOff(beside: file.file.path)
-          return MigrationFile(path: file.file.path, text: file.text, transaction: isAlone ? .none : nil)
+          return MigrationFile(
+            path: file.file.path, text: file.text, transaction: isAlone ? MigrationFile.Transaction.none : nil)
         }
     case .prisma:
       return files.filter { $0.name == "migration.sql" }.sorted { $0.number < $1.number }

@@ -124,6 +124,15 @@ struct MigrationFolderTests {
       are: .prisma, inOrder: ["20240101_a/migration.sql", "20240102_b/migration.sql"])
   }
 
+  @Test("diesel's metadata switches the transaction off")
+  func diesel() throws {
+    let (folder, path) = try read([
+      "1_a/up.sql": create, "1_a/metadata.toml": "run_in_transaction = false\n", "2_b/up.sql": create,
+    ])
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    #expect(folder.files.map(\.transaction) == [MigrationFile.Transaction.none, .one])
+  }
+
   @Test("sqlx's comment switches the transaction off")
   func sqlx() throws {
     let (folder, path) = try read(["1_a.sql": "-- no-transaction\nCREATE INDEX CONCURRENTLY i ON t (id);"])
