@@ -7,11 +7,14 @@ import Testing
 
 @Suite("Handing the listening socket over")
 struct HandoverTests {
-  private func listener(on socket: ListeningSocket, version: Int) async throws -> (FlagListener, FlagEnvironment) {
+  private func listener(
+    on socket: ListeningSocket, version: Int, ready: () -> Void = {}
+  ) async throws -> (FlagListener, FlagEnvironment) {
     let environment = FlagEnvironment(store: FlagStore(environment: "production"))
     try environment.store.publish(definitions: testDefinitions, version: version, at: WallClock.seconds())
     let listener = try await FlagListener(
-      on: socket, environments: FlagEnvironments([environment]), configuration: .init(threads: 1))
+      on: socket, environments: FlagEnvironments([environment]), configuration: .init(threads: 1),
+      ready: ready)
     return (listener, environment)
   }
 
@@ -23,7 +26,8 @@ struct HandoverTests {
     let post = try Handover.Post(at: path)
     let left = Mutex<Bool?>(nil)
     Thread.detachNewThread {
-      let isReplaced = post.serveSuccessor(socket) { Handover.State(version: 7, entityTag: "tag") }
+      let isReplaced = post.serveSuccessor(
+        socket, state: { Handover.State(version: 7, entityTag: "tag") }, stopAccepting: { old.stopAccepting() })
       left.withLock { $0 = isReplaced }
     }
     let load = Load(port: old.port)
@@ -35,10 +39,10 @@ struct HandoverTests {
 
     let predecessor = try #require(try Handover.take(at: path))
     #expect(predecessor.state == Handover.State(version: 7, entityTag: "tag"))
-    let (new, environment) = try await listener(on: predecessor.socket, version: predecessor.state.version + 1)
-    #expect(new.port == old.port)
     let next = try Handover.Post(at: path)
-    predecessor.dismiss()
+    let (new, environment) = try await listener(
+      on: predecessor.socket, version: predecessor.state.version + 1, ready: { predecessor.dismiss() })
+    #expect(new.port == old.port)
     #expect(await eventually { left.withLock { $0 } == true })
     socket.close()
     await old.stop(within: .seconds(Int64(Connection.patience)))
@@ -65,7 +69,9 @@ struct HandoverTests {
     let post = try Handover.Post(at: path)
     let left = Mutex<Bool?>(nil)
     Thread.detachNewThread {
-      let isReplaced = post.serveSuccessor(socket) { Handover.State(version: 1, entityTag: "") }
+      let isReplaced = post.serveSuccessor(
+        socket, state: { Handover.State(version: 1, entityTag: "") },
+        stopAccepting: { Issue.record("nobody was ready") })
       left.withLock { $0 = isReplaced }
     }
     for _ in 0..<2 {

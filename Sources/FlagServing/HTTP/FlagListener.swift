@@ -49,11 +49,14 @@ package final class FlagListener: Sendable {
   /// Listens on a socket, and answers from then on. The socket stays its owner's, who can hand it over, and lets go of
   /// it when this listener stops: what waits in its queue would wait for ever.
   ///
-  /// - Parameter protocols: beside OFREP and the server's own pages, which are always spoken.
+  /// - Parameters:
+  ///   - protocols: beside OFREP and the server's own pages, which are always spoken.
+  ///   - ready: called when all that can fail but accepting itself is done. A process that takes over has the one
+  ///     before stop here: two that accept from one socket would race for each connection.
   /// - Throws: `Outage` when the socket cannot be used.
   package init(
     on socket: ListeningSocket, environments: FlagEnvironments, protocols: [any FlagProtocol] = [],
-    counts: ServingCounts = ServingCounts(), configuration: Configuration = Configuration()
+    counts: ServingCounts = ServingCounts(), configuration: Configuration = Configuration(), ready: () -> Void = {}
   ) async throws(Outage) {
     self.environments = environments
     self.counts = counts
@@ -92,6 +95,7 @@ package final class FlagListener: Sendable {
       .childChannelOption(.writeBufferWaterMark, value: Self.waterMarks)
       .childChannelOption(.allowRemoteHalfClosure, value: false)
       .childChannelOption(.maxMessagesPerRead, value: 1)
+    ready()
     do {
       server = try await bootstrap.withBoundSocket(socket.takeDescriptor()).get()
       // NIO listens once more, with a shorter queue.
@@ -106,6 +110,12 @@ package final class FlagListener: Sendable {
       }
       return (environment.store, id)
     }
+  }
+
+  /// Accepts no more, and answers on those connections that it has; who asks meanwhile waits in the socket's queue.
+  /// Blocks for as long as a loop takes to come round. Stopping again does nothing.
+  package func stopAccepting() {
+    try? server.close().wait()
   }
 
   /// Accepts no more, lets every request under way end, ends streams so that their clients come back (to the process

@@ -2,8 +2,9 @@ import Glibc
 import Kernel
 
 /// How a new process takes over from the one before: over a Unix socket it gets the listening socket itself and the
-/// version that is served, says when it serves, and only then the old one stops accepting. Connections wait in the one
-/// queue all the while, so none is refused.
+/// version that is served, says when it is ready, and accepts when the old one has stopped accepting. Connections wait
+/// in the one queue meanwhile, so none is refused; and never do two processes accept from it, which would wake both for
+/// a connection that only one gets.
 package enum Handover {
   /// What the new process has to know besides the socket.
   package struct State: Sendable, Equatable {
@@ -17,8 +18,8 @@ package enum Handover {
     }
   }
 
-  /// What the new process says when it serves.
-  private static let serves = UInt8(ascii: "S")
+  /// What the new process says when it is ready to accept. The old one answers by closing the connection.
+  private static let ready = UInt8(ascii: "R")
   /// Seconds that either side waits for the other; loading the largest definitions takes some five.
   static let patience = 30
   private static let messageLimit = 256
@@ -39,10 +40,13 @@ package enum Handover {
 
     deinit { systemClose(connection) }
 
-    /// Tells the old process that this one serves, so that it accepts no more.
+    /// Tells the old process that this one is ready, and blocks until that one accepts no more, or is gone.
+    ///
+    /// After 30 s without an answer this returns too: an old process that hangs does not keep the new one from serving.
     package func dismiss() {
-      var byte = Handover.serves
-      _ = systemSend(connection, &byte, 1, Handover.noSignal)
+      var byte = Handover.ready
+      guard systemSend(connection, &byte, 1, Handover.noSignal) == 1 else { return }
+      _ = recv(connection, &byte, 1, 0)
     }
   }
 
@@ -91,11 +95,15 @@ package enum Handover {
       self.path = path
     }
 
-    /// Blocks until a successor serves.
+    /// Blocks until a successor is ready and this process accepts no more.
     ///
-    /// - Parameter state: asked when a successor comes.
+    /// - Parameters:
+    ///   - state: asked when a successor comes.
+    ///   - stopAccepting: called when it is ready; it begins to accept when this has returned.
     /// - Returns: false when the post was closed.
-    package func serveSuccessor(_ socket: ListeningSocket, state: () -> State) -> Bool {
+    package func serveSuccessor(
+      _ socket: ListeningSocket, state: () -> State, stopAccepting: () -> Void
+    ) -> Bool {
       while true {
         let connection = accept(listening, nil, nil)
         if connection < 0 {
@@ -109,8 +117,11 @@ package enum Handover {
           continue
         }
         var answer: UInt8 = 0
-        // A successor that fails before it serves closes the connection, and this process goes on as if none had come.
-        if recv(connection, &answer, 1, 0) == 1, answer == Handover.serves { return true }
+        // A successor that fails before it is ready closes the connection, and this process goes on as if none had come.
+        if recv(connection, &answer, 1, 0) == 1, answer == Handover.ready {
+          stopAccepting()
+          return true
+        }
       }
     }
 

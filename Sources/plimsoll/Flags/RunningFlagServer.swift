@@ -42,10 +42,11 @@ struct RunningFlagServer {
     // Owned by the post alone, so that the socket is closed with it.
     let socket = try predecessor?.socket ?? ListeningSocket(host: host, port: port)
     let environments = FlagEnvironments([FlagEnvironment(store: store)])
-    let listener = try await FlagListener(
-      on: socket, environments: environments, protocols: [UnleashAPI()], configuration: configuration)
+    // Before the one before is dismissed, so that the path always leads to somebody.
     let post = try handover.map { try Handover.Post(at: $0) }
-    predecessor?.dismiss()
+    let listener = try await FlagListener(
+      on: socket, environments: environments, protocols: [UnleashAPI()], configuration: configuration,
+      ready: { predecessor?.dismiss() })
     // Behind that, since the process before lets go of these ports only then.
     let flagd = try await FlagdPorts.listening(
       host: host, ports: flagdPorts, environments: environments,
@@ -69,7 +70,7 @@ struct RunningFlagServer {
       }
     }
     defer { following.cancel() }
-    await Self.end(post: post, socket: socket, store: store)
+    await Self.end(listener, post: post, socket: socket, store: store)
     following.cancel()
     socket.close()
     await flagd.stop(within: drain)
@@ -77,17 +78,22 @@ struct RunningFlagServer {
   }
 
   /// Returns at a signal, or when a successor serves.
-  private static func end(post: Handover.Post?, socket: ListeningSocket, store: FlagStore) async {
+  private static func end(
+    _ listener: FlagListener, post: Handover.Post?, socket: ListeningSocket, store: FlagStore
+  ) async {
     let (endings, continuation) = AsyncStream.makeStream(of: Bool.self)
     let interruption = Interruption { _ in continuation.yield(true) }
     defer { interruption.end() }
     if let post {
       // A thread of its own: waiting for a successor blocks.
       Thread.detachNewThread {
-        let isReplaced = post.serveSuccessor(socket) {
-          let served = store.current
-          return Handover.State(version: served.version, entityTag: served.entityTag)
-        }
+        let isReplaced = post.serveSuccessor(
+          socket,
+          state: {
+            let served = store.current
+            return Handover.State(version: served.version, entityTag: served.entityTag)
+          },
+          stopAccepting: { listener.stopAccepting() })
         if isReplaced { continuation.yield(false) }
       }
     }
