@@ -166,14 +166,17 @@ extension FeatureFlag {
   ) -> [Event] {
     guard let placement = state.placement(in: environment), let proof = placement.proof, proof.epoch == epoch
     else { return [] }
-    // A restart forgets who was seen; the ledger does not.
-    let quiet = at - max(shownAt ?? proof.since, proof.shownAt ?? proof.since, proof.since)
-    if standing.isComplete, quiet >= proofQuiet { return [.proved(environment, epoch: epoch, standing, at: at)] }
+    // A restart forgets who was seen; the ledger does not. Who was cut off until it heard was seen by nobody.
+    if standing.isComplete, let heardAt = proof.heardAt {
+      let quiet = at - max(shownAt ?? proof.since, proof.shownAt ?? proof.since, heardAt)
+      if quiet >= proofQuiet { return [.proved(environment, epoch: epoch, standing, at: at)] }
+    }
     // Who lacks it is told when that changes, and who is still seen with it now and then.
     let isNews =
       proof.standing.map { $0.lackingCount != standing.lackingCount || ($0.all == 0) != (standing.all == 0) } ?? true
+    let isHeard = standing.isComplete && proof.heardAt == nil
     let isSeen = shownAt.map { $0 - (proof.shownAt ?? proof.since) >= noteInterval } ?? false
-    guard isNews || isSeen else { return [] }
+    guard isNews || isHeard || isSeen else { return [] }
     return [.proofNoted(environment, epoch: epoch, standing, shownAt: shownAt, at: at)]
   }
 

@@ -33,7 +33,7 @@ extension FeatureFlag {
     case killed(EnvironmentName, Kill, epoch: Int, announceTargets: Int)
     /// Who has not heard yet, or was still seen with it.
     case proofNoted(EnvironmentName, epoch: Int, FlagStanding, shownAt: Instant?, at: Instant)
-    /// Every client is known to have it, and nobody was seen with it for `proofQuiet`.
+    /// Every client has been known to have it for `proofQuiet`, and nobody was seen with it meanwhile.
     case proved(EnvironmentName, epoch: Int, FlagStanding, at: Instant)
     /// `Wiring` tells its prerequisites.
     case archived(Signed, releases: [FlagKey])

@@ -106,10 +106,13 @@ extension FeatureFlag {
         placement.proof = Proof(epoch: epoch, variant: nil, since: kill.by.at)
       }
       state.announce(kill, in: environment, targets)
-    case .proofNoted(let environment, epoch: _, let standing, let shownAt, at: _):
+    case .proofNoted(let environment, epoch: _, let standing, let shownAt, let at):
       state.change(environment) { placement in
-        placement.proof?.standing = standing
-        placement.proof?.shownAt = shownAt
+        guard var proof = placement.proof else { return }
+        proof.standing = standing
+        proof.shownAt = shownAt
+        proof.heardAt = standing.isComplete ? proof.heardAt ?? at : nil
+        placement.proof = proof
       }
     case .proved(let environment, epoch: _, _, let at):
       state.change(environment) { $0.finish(at: at) }

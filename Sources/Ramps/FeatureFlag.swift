@@ -227,6 +227,9 @@ package enum FeatureFlag: Machine {
     package var standing: FlagStanding?
     /// When somebody was last seen with it; nil when nobody was since then.
     package var shownAt: Instant?
+    /// When all clients were noted to have heard; nil while one has not. Who heard last says what it evaluated until
+    /// then only later.
+    package var heardAt: Instant?
     package init(epoch: Int, variant: String?, since: Instant) {
       self.epoch = epoch
       self.variant = variant
@@ -326,7 +329,8 @@ package enum FeatureFlag: Machine {
   /// Between two notes of an unchanged kind of verdict, and of who has not heard of a withdrawal: a restart loses at most
   /// so much of the test (design §2, "volume stays out of the log").
   package static let noteInterval = Span.seconds(30)
-  /// Nobody may be seen with what was withdrawn for so long before it counts as gone: five times what a browser's batch
+  /// Nobody may be seen with what was withdrawn for so long, from when the last client has heard, before it counts as
+  /// gone: five times what a browser's batch
   /// of exposures waits at most.
   package static let proofQuiet = Span.seconds(10)
   /// The longest reason in an event, in characters.

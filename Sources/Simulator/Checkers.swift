@@ -84,6 +84,8 @@ final class Checkers {
   private(set) lazy var schemas = SchemaCheckers(world) { [unowned self] in report($0, $1) }
   var hasSchemas: Bool { world.deliveries != SimulatedNames.deliveries }
 
+  private(set) lazy var flags = FlagCheckers(world) { [unowned self] in report($0, $1) }
+
   init(_ world: World) { self.world = world }
 
   func report(_ promise: Promise, _ sentence: String) {
@@ -199,7 +201,8 @@ final class Checkers {
     case .build(.renewed): renewals += 1
     case .build: break
     case .delivery(let inner): delivery(inner, event.stream, event.position)
-    case .observation, .schema, .flag, .flagFolder: break
+    case .flag: flags.recorded(event)
+    case .observation, .schema, .flagFolder: break
     }
     if hasSchemas { schemas.recorded(event) }
   }
@@ -379,6 +382,7 @@ final class Checkers {
   /// When everything is at rest.
   func settleAccounts(_ ledger: MemoryLedger) {
     if hasSchemas { schemas.settle() }
+    if !world.flagFolders.isEmpty { flags.settle(ledger) }
     for name in announced where !world.announcer.delivered.contains(name) {
       report(.peopleAreTold, "nobody was told of \(name)")
     }

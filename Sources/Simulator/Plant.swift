@@ -60,6 +60,22 @@ package enum Plant: String, CaseIterable, Sendable {
   case barsDenied
   /// The schema server reads what artifacts hold, and nothing that was told.
   case recordingsUnheard
+  /// Every client has everything, says the audience.
+  case audienceBelieves
+  /// A later stage is served to other subjects than the one before.
+  case bucketsMoved
+  /// A verdict that comes late is taken for one of the stage in force.
+  case verdictsRenumbered
+  /// A stage is passed by the process itself, in a person's place.
+  case rampAdvancesItself
+  /// Whoever switched a flag off is overruled by the process itself.
+  case killUndone
+  /// After a crash flags are served as they were at first.
+  case servedFromMemory
+  /// The errors of those who have the variant are not told apart from those of the others.
+  case cohortsMixed
+  /// The folder of a commit is read as it was long ago.
+  case folderReadsOld
   /// Traffic fails at the healthy: the judge is told of errors that did not happen.
   case errorsInvented
 }

@@ -68,8 +68,10 @@ final class SimulatedDispatcher: EffectDispatcher {
     case .queue(let effect): perform(effect, errand)
     case .build(let effect): perform(effect, errand)
     case .delivery(let effect): perform(effect, errand)
-    // No simulated world has an observed place, and flags have worlds of their own.
-    case .observation, .flag, .flagFolder: break
+    // No simulated world has an observed place.
+    case .observation: break
+    case .flag(let effect): perform(effect, errand)
+    case .flagFolder(let effect): perform(effect, errand)
     case .schema(let effect): perform(effect, errand)
     }
   }

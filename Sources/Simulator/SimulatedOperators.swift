@@ -78,7 +78,9 @@ final class SimulatedOperators {
 
   /// A file is read again at each start, so it is in force in the end.
   private func apply() {
-    let topology = SimulatedSettings.topology(variant: variant, plan: plan, without: absence)
+    var topology = SimulatedSettings.topology(variant: variant, plan: plan, without: absence)
+    // Who leaves the file takes the folder along.
+    if absence != .service { topology.flagFolders = world.flagFolders }
     if simulation.process?.engine.topology == topology { return }
     _ = simulation.request(.settings(.apply(topology)), to: .settings)
     world.agenda.after(.seconds(1)) { [self] in apply() }

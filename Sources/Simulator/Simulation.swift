@@ -2,6 +2,7 @@ import ControlPlane
 import Kernel
 import MergeQueues
 import Promotions
+import Ramps
 import Rollouts
 
 /// The real engine, machines and wiring against a simulated world, on one agenda, from one seed.
@@ -37,13 +38,17 @@ final class Simulation {
   var strikesAt: (Boundary) -> Strike? = { _ in nil }
   /// Told of the state of production's delivery after each turn that changed it.
   var onDelivery: ((Rollout.State) -> Void)?
+  /// Told whenever somebody looks for what waits for a person.
+  var onAttend: () -> Void = {}
   /// Nothing stays dead for ever; the exhaustive mode fixes the pause.
   var restartPause: Span?
 
   init(
-    seed: UInt64, faults: FaultPlan, plant: Plant?, deliveries: [StreamID] = SimulatedNames.deliveries
+    seed: UInt64, faults: FaultPlan, plant: Plant?, deliveries: [StreamID] = SimulatedNames.deliveries,
+    flagFolders: [FlagFolder.Policy] = []
   ) {
-    world = World(seed: seed, faults: faults, plant: plant, deliveries: deliveries)
+    world = World(
+      seed: seed, faults: faults, plant: plant, deliveries: deliveries, flagFolders: flagFolders)
     ledger = MemoryLedger(plant: plant)
     engineChance = Chance(seed: seed ^ 0xe9)
     world.checkers.upSince = { [unowned self] in zombie == nil ? process?.startedAt : nil }
@@ -87,6 +92,7 @@ final class Simulation {
     } catch {
       world.checkers.report(.machinesHold, "it cannot recover: \(error)")
     }
+    if hasFlags { world.flags.begin(flags(of: process)) }
     flush(process, [])
     scheduleTurn(process, after: .zero)
     if processes > 1 { lookBack(process) }
@@ -134,6 +140,7 @@ final class Simulation {
     // What a turn in flight had not kept yet is compared by the next life's end.
     ledger.crash()
     world.platform.supervisorsDied()
+    if hasFlags { world.flags.end() }
     let pause = restartPause ?? (isCalm ? .seconds(1) : world.chance.span(0, 20))
     let reach = world.faults.skew
     world.agenda.after(pause) { [self] in
@@ -189,6 +196,7 @@ final class Simulation {
       world.checkers.recorded(event)
       if world.plant == .landingsToldTwice, case .queue(.landed) = event.event { world.checkers.recorded(event) }
     }
+    if hasFlags { serve(process, appended) }
     if world.plant == .gateOpensItself { openGates(process, appended) }
     if world.plant == .barsDenied { denyBars(process, appended) }
     if let onDelivery, appended.contains(where: { $0.stream == SimulatedNames.productionDelivery }),
@@ -199,6 +207,48 @@ final class Simulation {
     if !appended.isEmpty || !process.effects.isEmpty {
       transcript.note(appended, effects: process.effects, at: elapsed)
       process.effects = []
+    }
+  }
+
+  private var hasFlags: Bool { !world.flagFolders.isEmpty }
+
+  /// Every flag, with the position of its last event.
+  private func flags(of process: SimulatedProcess) -> [(key: FlagKey, state: FeatureFlag.State, position: Int64)] {
+    process.engine.streams.compactMap { stream in
+      guard case .flag(let state)? = process.engine.state(of: stream), let key = state.key,
+        let last = ledger.events.last(where: { $0.stream == stream })
+      else { return nil }
+      return (key, state, last.position)
+    }
+  }
+
+  /// What was decided is served at once, by the process that has the lease.
+  private func serve(_ process: SimulatedProcess, _ appended: [RecordedEvent<StreamEvent>]) {
+    guard process.isAlive, !process.isZombie, let newest = appended.last?.position else { return }
+    var last: [StreamID: Int64] = [:]
+    for event in appended {
+      guard case .flag(let inner) = event.event else { continue }
+      last[event.stream] = event.position
+      if let planted = presumed(inner) {
+        world.agenda.after(.seconds(1)) {
+          process.dispatcher.post(.letter(Letter(to: event.stream, .flag(planted), cause: .request(id: "planted"))))
+        }
+      }
+    }
+    for (stream, position) in last.sorted(by: { $0.key < $1.key }) {
+      guard case .flag(let state)? = process.engine.state(of: stream), let key = state.key else { continue }
+      world.flags.publish(key, state, at: position, version: newest)
+    }
+  }
+
+  /// The plants: nobody was asked.
+  private func presumed(_ event: FeatureFlag.Event) -> FeatureFlag.Input? {
+    let by = FeatureFlag.Signature(actor: "plimsoll", reason: "why not")
+    switch (world.plant, event) {
+    case (.killUndone, .killed(let environment, _, _, _)):
+      return .place(FeatureFlag.PlaceRequest(environment: environment, isOn: true, by: by))
+    case (.rampAdvancesItself, .settled(let environment, _, _)): return .advance(environment, by)
+    default: return nil
     }
   }
 
@@ -285,6 +335,7 @@ final class Simulation {
 
   /// Somebody looks: what waits for a person does not wait for ever.
   func attend() {
+    onAttend()
     if case .queue(let state)? = process?.engine.state(of: SimulatedNames.queue) { attend(state) }
     for stream in world.deliveries {
       guard case .delivery(let state)? = process?.engine.state(of: stream) else { continue }
@@ -350,9 +401,12 @@ final class Simulation {
     case .delivery(let state): state.running == nil && state.pending == nil
     case .observation(let state): state.watch == nil
     case .schema(let state): state.phase == .idle && state.waiting.isEmpty
-    // No simulated world of changes has a flag; flags have stories of their own.
-    case .flag(let state): state.key == nil
-    case .flagFolder(let state): state.phase == .closed
+    case .flag(let state): state.placements.allSatisfy { $0.course == nil && $0.proof == nil }
+    case .flagFolder(let state):
+      switch state.phase {
+      case .closed, .settled, .faulty: true
+      case .waiting, .reading: false
+      }
     }
   }
 

@@ -8,6 +8,8 @@ package enum Promise: String, CaseIterable, Sendable {
   case trafficFirst, gatesHold, frozenHolds, drillsComeBack, eachLeavesOnce, changesAreTold, lostRunnerIsNamed
   case schemaServesAll, rollbackTargetsFit, contractsPass, migratedOnce, noRollbackToBarred, recordingsCount
   case modelHolds
+  case withdrawalsReach, sharesOnlyGrow, nothingStale, killsStand, servedSurvives, advancesWithVerdict
+  case harmNeverRollsOut, foldersFollow
 }
 
 package struct Violation: Equatable, Sendable, CustomStringConvertible {

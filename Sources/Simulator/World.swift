@@ -1,5 +1,6 @@
 import ControlPlane
 import Kernel
+import Ramps
 
 /// Everything outside of the simulated process: it goes on while the process is down.
 final class World {
@@ -20,14 +21,21 @@ final class World {
   private(set) lazy var environments = Set(deliveries.compactMap { Wiring.place(of: $0)?.1 }).sorted()
   /// The databases of a story of schemas, sorted.
   private(set) lazy var databases = environments.map(SimulatedNames.orders)
+  private(set) lazy var flags = SimulatedFlags(self)
+  /// What plimsoll.yaml names; empty but in a story of flags.
+  let flagFolders: [FlagFolder.Policy]
   let runner = SimulatedRunner()
   let announcer = SimulatedAnnouncer()
   private let rate: Int
   /// What the wall clock is ahead of the agenda; steps at a restart.
   var skew = Span.zero
 
-  init(seed: UInt64, faults: FaultPlan, plant: Plant?, deliveries: [StreamID] = SimulatedNames.deliveries) {
+  init(
+    seed: UInt64, faults: FaultPlan, plant: Plant?, deliveries: [StreamID] = SimulatedNames.deliveries,
+    flagFolders: [FlagFolder.Policy] = []
+  ) {
     self.deliveries = deliveries
+    self.flagFolders = flagFolders
     salt = Chance.mix(seed &+ 17)
     chance = Chance(seed: seed)
     self.faults = faults

@@ -77,7 +77,8 @@ import Testing
           let verdict = verdicts[below(below(3) == 0 ? 8 : 6)]
           mail.append(.judged(environment, epoch: order.epoch, verdict, RampRecord(), at: at(clock)))
         case .prove(let order):
-          let standing = below(2) == 0 ? everybody : nearly
+          // Who has not heard begins the wait anew, so most have.
+          let standing = below(6) != 0 ? everybody : nearly
           let shownAt = below(3) == 0 ? at(clock) : nil
           mail.append(.proofTold(order.environment, epoch: order.epoch, standing, shownAt: shownAt, at: at(clock)))
         case .wake(at: _, let key): mail.append(.woke(key))

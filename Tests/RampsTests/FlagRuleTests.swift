@@ -76,6 +76,23 @@ import Testing
     #expect(try flag.prove() == [])
   }
 
+  @Test("who hears last is given time to say what it evaluated until then")
+  func proofOfTheLast() throws {
+    var flag = try FlagBench()
+    try flag.ramp()
+    try flag.judge(bad)
+    #expect(try flag.prove(nearly) == ["proofNoted"])
+    #expect(try flag.prove(nearly, after: 60) == [])
+    // It was cut off, so nobody saw what it gave out.
+    #expect(try flag.prove(everybody) == ["proofNoted"])
+    #expect(try flag.prove(everybody, after: 9) == [])
+    // One that comes and has not heard begins the wait anew.
+    #expect(try flag.prove(nearly) == ["proofNoted"])
+    #expect(try flag.prove(everybody) == ["proofNoted"])
+    #expect(try flag.prove(everybody, after: 9) == [])
+    #expect(try flag.prove(everybody) == ["proved"])
+  }
+
   @Test("a stage that cannot see what is promised asks; a person goes on or stops, and evidence that comes goes on too")
   func asking() throws {
     for traffic in [UsualTraffic(trialsPerSecond: 1, rate: 0.001), nil] {
@@ -201,6 +218,7 @@ import Testing
     #expect(flag.placement.proof == FeatureFlag.Proof(epoch: 3, variant: nil, since: flag.now))
     #expect(flag.keys.first == "prove/production/3" && flag.state.announcements.first?.targets == [0, 1])
     #expect(try flag.take(.kill(kill)) == [])
+    try flag.prove()
     try flag.prove(after: 20)
     #expect(flag.phase == "stopped")
     #expect(flag.state.served(in: production)?.hasPrefix(#"{"state":"DISABLED""#) == true)

@@ -15,6 +15,14 @@ import Testing
     print("\(plot.rawValue): \(outcome.tellings) tellings, \(outcome.states) states of the delivery")
   }
 
+  @Test("a flag's story ends right wherever and however the process was struck")
+  func flags() {
+    let outcome = FlagCrashes().run(offset: 5, stride: 13)
+    #expect(outcome.ok, "\(outcome.failures.first ?? "")")
+    #expect(outcome.boundaries > 100 && outcome.tellings > 50, "\(outcome.boundaries), \(outcome.tellings) tellings")
+    print("flags: \(outcome.boundaries) boundaries, \(outcome.tellings) tellings")
+  }
+
   @Test("a ledger that forgets what was unrouted is found out at some boundary")
   func unrouted() {
     let outcome = ExhaustiveCrashes(.canary).run(offset: 37, stride: 271, plant: .routingCursorLost)

@@ -65,9 +65,32 @@ import Testing
     Issue.record("\(plant) was not seen as \(promise) in \(seeds) seeds, only as \(seen)")
   }
 
+  /// The same, in stories of flags.
+  static let flagExpectations: [(Plant, Promise, seeds: UInt64)] = [
+    (.audienceBelieves, .withdrawalsReach, 30),
+    (.bucketsMoved, .sharesOnlyGrow, 5),
+    (.verdictsRenumbered, .nothingStale, 5),
+    (.rampAdvancesItself, .advancesWithVerdict, 5),
+    (.killUndone, .killsStand, 5),
+    (.servedFromMemory, .servedSurvives, 10),
+    (.cohortsMixed, .harmNeverRollsOut, 10),
+    (.folderReadsOld, .foldersFollow, 10),
+  ]
+
+  @Test("a defect planted in a flag is seen by its checker", arguments: flagExpectations.indices)
+  func plantedInFlags(index: Int) {
+    let (plant, promise, seeds) = Self.flagExpectations[index]
+    var seen: [Promise] = []
+    for seed in 1...seeds {
+      seen += FlagRun(seed: seed, plant: plant).run().violations.map(\.promise)
+      if seen.contains(promise) { return }
+    }
+    Issue.record("\(plant) was not seen as \(promise) in \(seeds) seeds, only as \(seen)")
+  }
+
   @Test("every promise and every plant has its proof")
   func complete() {
-    let all = Self.expectations + Self.schemaExpectations
+    let all = Self.expectations + Self.schemaExpectations + Self.flagExpectations
     let promises = Set(all.map { $0.1 })
     // Proven at the boundaries of a story and on real databases: see `CrashTests` and `InterleavingTests`.
     #expect(Promise.allCases.filter { !promises.contains($0) } == [.landedIsBuilt, .modelHolds])

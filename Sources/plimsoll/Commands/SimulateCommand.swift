@@ -28,6 +28,8 @@ struct SimulateMachinesCommand: AsyncParsableCommand {
   var story: [String] = []
   @Flag(name: .long, help: "Instead: two services that share a database, its migrations, and people at its console.")
   var schemas = false
+  @Flag(name: .long, help: "Instead: flags that people ramp beside rollouts, and clients that hear of it late.")
+  var flags = false
   @Flag(name: .long, help: "Print JSON instead of words.")
   var json = false
 
@@ -42,26 +44,39 @@ struct SimulateMachinesCommand: AsyncParsableCommand {
     var simulatedMs: Int64
   }
 
-  private struct SchemaAnswer: Encodable {
+  private struct TalliedAnswer<Tally: Encodable & Sendable>: Encodable {
     var seed: UInt64
     var ok: Bool
     var violations: [String]
-    var met: SchemaTally
+    var met: Tally
     var simulatedMs: Int64
+    init(_ result: SimulationResult<Tally>) {
+      seed = result.seed
+      ok = result.ok
+      violations = result.violations.map(\.description)
+      met = result.tally
+      simulatedMs = result.simulated.milliseconds
+    }
   }
 
   func run() async throws {
-    if exhaustive { return try crashes() }
+    if exhaustive {
+      guard !schemas else { throw Refusal(.malformed, "--exhaustive has no story of schemas; leave --schemas out.") }
+      return flags ? try flagCrashes() : try crashes()
+    }
     guard seeds > 0 else { throw Refusal(.malformed, "--seeds wants 1 or more, not \(seeds).") }
+    guard !(schemas && flags) else {
+      throw Refusal(.malformed, "--schemas and --flags tell stories of their own: give one of them.")
+    }
     let planted = try planted()
     if schemas {
       try tell(
-        { SchemaRun(seed: $0, plant: planted).run() },
-        as: { result in
-          SchemaAnswer(
-            seed: result.seed, ok: result.ok, violations: result.violations.map(\.description), met: result.tally,
-            simulatedMs: result.simulated.milliseconds)
-        }, sum: { "\($0.reduce(SchemaTally()) { $0 + $1.met }) in" })
+        { SchemaRun(seed: $0, plant: planted).run() }, as: { TalliedAnswer($0) },
+        sum: { "\($0.reduce(SchemaTally()) { $0 + $1.met }) in" })
+    } else if flags {
+      try tell(
+        { FlagRun(seed: $0, plant: planted).run() }, as: { TalliedAnswer($0) },
+        sum: { "\($0.reduce(FlagTally()) { $0 + $1.met }) in" })
     } else {
       try tell(
         { SimulationRun(seed: $0, plant: planted).run() },
@@ -126,6 +141,39 @@ struct SimulateMachinesCommand: AsyncParsableCommand {
     var boundaries: Int
     var tellings: Int
     var states: Int
+    var turns: Int
+    var failures: [String]
+  }
+
+  private func flagCrashes() throws {
+    guard story.isEmpty else {
+      throw Refusal(.malformed, "--story names a rollout's story; leave it out, or --flags.")
+    }
+    let terminal = Terminal.standard
+    let began = ContinuousClock.now
+    let outcome = FlagCrashes().run { told, all in
+      if told.isMultiple(of: 50) { terminal.progress("flags: \(told) of \(all) tellings") }
+    }
+    terminal.clearProgress()
+    if json {
+      try printJSON(
+        FlagExploration(
+          boundaries: outcome.boundaries, tellings: outcome.tellings, turns: outcome.turns, failures: outcome.failures))
+    } else {
+      for failure in outcome.failures { terminal.line(failure) }
+      terminal.line(
+        "flags: \(outcome.boundaries) boundaries, \(outcome.tellings) tellings, \(outcome.turns) turns in "
+          + "\(ContinuousClock.now - began): "
+          + (outcome.ok
+            ? terminal.paint("every telling ended right", .good)
+            : terminal.paint("\(outcome.failures.count) ended wrong", .bad)))
+    }
+    if !outcome.ok { throw ExitCode(1) }
+  }
+
+  private struct FlagExploration: Encodable {
+    var boundaries: Int
+    var tellings: Int
     var turns: Int
     var failures: [String]
   }
