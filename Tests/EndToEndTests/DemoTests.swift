@@ -21,6 +21,9 @@ import Testing
     "nothing of a refused migration reaches the database",
     "the same change in steps is applied and serves production",
     "no request failed while the schema changed",
+    "a flag that hurts those who have it is convicted and switched off by itself",
+    "every client is known to have the withdrawal",
+    "the flag went without a deploy: the same digest serves and no rollout began",
     "no request failed through a switch of versions",
     "the demo ends within 4 minutes",
   ]

@@ -19,7 +19,7 @@ import time
 import traceback
 import urllib.parse
 
-from harbor import berths, bookings, tariff, tides
+from harbor import berths, bookings, flags, quick, tariff, tides
 
 DIGEST = re.compile(r"(?:sha256:)?([0-9a-f]{12})[0-9a-f]*")
 BACKLOG = 512
@@ -48,6 +48,8 @@ class Settings:
     digest: str = "unknown"
     environment: str = "unknown"
     errors_per_million: int = 0
+    flags: str = ""
+    evidence: str = ""
 
     @staticmethod
     def read(environment):
@@ -69,6 +71,8 @@ class Settings:
             digest=environment.get("PLIMSOLL_DIGEST", "unknown"),
             environment=environment.get("PLIMSOLL_ENVIRONMENT", "unknown"),
             errors_per_million=whole(environment, "HARBOR_ERRORS_PER_MILLION", 0, 0, MILLION),
+            flags=environment.get("HARBOR_FLAGS", ""),
+            evidence=environment.get("HARBOR_EVIDENCE", ""),
         )
 
 
@@ -89,6 +93,8 @@ class Refused(Exception):
 
 class Harbor:
     """What each path answers: (status, JSON value)."""
+
+    flags = flags.Nobody()
 
     def __init__(self, settings):
         self.settings = settings
@@ -111,7 +117,7 @@ class Harbor:
                 case ("GET", ["tides", day]):
                     return 200, {"day": day, "tides": tides.table(as_day("day", day))}
                 case ("GET", ["quote"]):
-                    return 200, self.quote(parameters)
+                    return 200, self.quote_for(parameters.get("customer", ""), parameters)
                 case ("POST", ["bookings"]):
                     booking, new = self.book.add(as_json(body))
                     return 201 if new else 200, booking
@@ -155,6 +161,15 @@ class Harbor:
         if booking is None:
             raise Refused(404, "no booking has the code %s" % code)
         return 200, booking
+
+    def quote_for(self, customer, parameters):
+        if not self.flags.is_on("quick-quote", customer):
+            return self.quote(parameters)
+        length, nights = as_number(parameters, "length"), as_number(parameters, "nights")
+        if nights != int(nights):
+            raise Refused(400, "nights is %g; it must be a whole number" % nights)
+        price = quick.quote(length, int(nights), self.settings.discount_percent)
+        return {"currency": self.settings.currency, **price}
 
     @property
     def version(self):
@@ -216,7 +231,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         return super().parse_request()
 
     def do_GET(self):
-        self.respond(b"")
+        self.respond_and_tell(b"")
 
     def do_POST(self):
         length = self.headers.get("Content-Length", "")
@@ -224,7 +239,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.close_connection = True  # the body stays unread
             self.send(411 if not length else 413, {"error": "the body must have a length of at most 64 KiB"})
             return
-        self.respond(self.rfile.read(int(length)))
+        self.respond_and_tell(self.rfile.read(int(length)))
+
+    def respond_and_tell(self, body):
+        began = time.monotonic()
+        self.respond(body)
+        query = urllib.parse.urlsplit(self.path).query
+        customer = dict(urllib.parse.parse_qsl(query)).get("customer", "")
+        self.server.harbor.flags.tell(customer, self.status >= 500, time.monotonic() - began)
 
     def respond(self, body):
         try:
@@ -241,6 +263,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def send(self, status, value):
         text = (json.dumps(value, separators=(",", ":")) + "\n").encode()
+        self.status = status
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(text)))
@@ -279,6 +302,7 @@ class Server(http.server.ThreadingHTTPServer):
         self.connections = {}  # socket -> "fresh" until its first request, then "busy" or "idle"
         super().__init__((settings.host, settings.port), Handler)
         self.harbor = Harbor(settings)
+        self.harbor.flags = flags.connect(settings.flags, settings.evidence)
 
     def server_bind(self):
         socketserver.TCPServer.server_bind(self)  # HTTPServer's own would look the host's name up

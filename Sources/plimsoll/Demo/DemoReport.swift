@@ -16,6 +16,18 @@ struct DemoReport: Codable {
     /// Everything else that failed, whenever it did: lost on the way, or refused by the router.
     var failedBySwitches: Int
   }
+  /// Of the ramp that was switched off.
+  struct Ramp: Codable {
+    /// What each stage would see, as stated before the first one.
+    var stated: [String]
+    var sharedAtMs: Int64?
+    var convictedAtMs: Int64?
+    var switchedOffAtMs: Int64
+    var provedAtMs: Int64?
+    /// Requests that failed from the first share to the proof, those by chance included.
+    var failedRequests: Int
+    var clients: Int
+  }
   var claims: [Claim] = []
   /// The digest that serves each environment at the end.
   var digests: [String: String] = [:]
@@ -28,6 +40,7 @@ struct DemoReport: Codable {
   var firstBadToRestoredMs: Int64?
   var requestsHurt: Int?
   var requests = Requests(served: 0, failed: 0, failedByTheBadVersion: 0, failedBySwitches: 0)
+  var ramp: Ramp?
   var announced = false
   var durationMs: Int64 = 0
 

@@ -53,6 +53,7 @@ final class DemoStory {
     try await badChange(knownGood: try await digests()["production"])
     try await measures()
     try await migrations()
+    try await ramp()
   }
 
   // MARK: Acts
@@ -158,6 +159,13 @@ final class DemoStory {
     traffic.change(perSecond: 0)
     let scene = MigrationScene(example: world.example, folder: "\(world.folder)-database", began: began)
     report.claims += try await scene.play()
+  }
+
+  private func ramp() async throws {
+    let scene = FlagScene(example: world.example, folder: "\(world.folder)-flags", began: began)
+    let told = try await scene.play()
+    report.claims += told.claims
+    report.ramp = told.ramp
   }
 
   // MARK: Parts

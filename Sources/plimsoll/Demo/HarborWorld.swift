@@ -1,5 +1,6 @@
 import API
 import Drivers
+import FlagTrials
 import Foundation
 import Kernel
 import Ledger
@@ -36,6 +37,8 @@ final class HarborWorld: Sendable {
     var versions: [String] = []
     /// Where production keeps its bookings; for a world whose only environment is production.
     var database: HarborDatabase?
+    /// Runs the harbor and has OpenFeature's client; with it the server serves flags and takes evidence.
+    var flagPython: PeerPython?
   }
 
   static let p99 = Span(milliseconds: 250)
@@ -51,7 +54,7 @@ final class HarborWorld: Sendable {
     }
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     var ports: [String: Int] = [:]
-    for name in ["integration", "staging", "production", "server"] {
+    for name in ["integration", "staging", "production", "server", "flags", "evidence"] {
       guard let port = freeLoopbackPort() else { throw Outage("network", "no free port on loopback") }
       ports[name] = port
     }
@@ -223,7 +226,7 @@ final class HarborWorld: Sendable {
             HARBOR_NAME: Tidemark
             HARBOR_CURRENCY: EUR
             HARBOR_KEY: file:\(folder)/harbor.key
-      \(database.service)
+      \(database.service)\(options.flagPython.map(flagVariables) ?? "")
           slo: { p99: \(Self.p99.milliseconds)ms, availability: \(options.availability) }
           environments:
       \(places.joined(separator: "\n"))
@@ -235,9 +238,25 @@ final class HarborWorld: Sendable {
       \(environments.joined(separator: "\n"))
       queue: { slots: 2, time-limit: 60s }
       server: { listen: "127.0.0.1:\(ports["server"] ?? 0)" }
-      \(announce)
+      \(announce)\(options.flagPython == nil ? "" : flagLines)
       \(database.place)
       """
+  }
+
+  private func flagVariables(_ python: PeerPython) -> String {
+    """
+
+          HARBOR_PYTHON: "\(python.path)"
+          HARBOR_FLAGS: "http://127.0.0.1:\(ports["flags"] ?? 0)"
+          HARBOR_EVIDENCE: "http://127.0.0.1:\(ports["evidence"] ?? 0)"
+    """
+  }
+
+  private var flagLines: String {
+    """
+    flags: { listen: "127.0.0.1:\(ports["flags"] ?? 0)", evidence: "127.0.0.1:\(ports["evidence"] ?? 0)" }
+
+    """
   }
 
   /// What a configuration says of the database; nothing where there is none.
