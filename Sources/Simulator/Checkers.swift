@@ -331,11 +331,14 @@ final class Checkers {
   private func completed(_ deployment: Deployment, _ stream: StreamID) {
     // A person may go on with what the judge has not passed, or back to it; from then on that is what is usual.
     let usual = knownGood[stream]?.last.map { world.forge.behaviour(of: $0.commit) }
+    let behaviour = world.forge.behaviour(of: deployment.commit)
     guard stream == SimulatedNames.productionDelivery, let since = exposed[stream], decidedByJudge.contains(stream),
-      world.forge.behaviour(of: deployment.commit).hurtsTraffic, usual?.hurtsTraffic != true,
-      world.traffic.disturbedAt < since
+      behaviour.hurtsTraffic, usual?.hurtsTraffic != true, world.traffic.disturbedAt < since
     else { return }
-    report(.badNeverCompletes, "\(deployment.id) hurts users and completed its rollout")
+    report(
+      .badNeverCompletes,
+      "\(deployment.id) is \(behaviour) and completed its rollout \((world.now - since).seconds) s after it got requests"
+    )
   }
 
   private func convicted(_ condemnation: Condemnation, _ stream: StreamID) {

@@ -12,6 +12,9 @@ package struct FlagCrashes: Sendable {
     package let tellings: Int
     /// Runs of the engine, of all tellings.
     package let turns: Int
+    /// Ramps of the harmless variant that the judge stopped; a person starts them again. The judge's own budget is one
+    /// in a hundred.
+    package let needless: Int
     /// Boundary number, kind, strike and what was broken; empty when all end right.
     package let failures: [String]
     package var ok: Bool { failures.isEmpty }
@@ -29,12 +32,14 @@ package struct FlagCrashes: Sendable {
     let (whole, met) = tell(nil, plant: nil)
     var failures = wrongs(whole).map { "untouched: \($0)\n\(whole.transcript.text)" }
     var turns = whole.turns
+    var needless = 0
     let all = failures.isEmpty ? met.count * Strike.all.count : 0
     var told = 0
     for choice in Swift.stride(from: offset, to: all, by: max(step, 1)) {
       let (number, strike) = (choice / Strike.all.count, Strike.all[choice % Strike.all.count])
       let (simulation, _) = tell((number, strike), plant: plant)
       turns += simulation.turns
+      needless += simulation.world.checkers.flags.tally.needless
       told += 1
       progress(told, (all - offset + step - 1) / max(step, 1))
       let wrongs = wrongs(simulation)
@@ -42,7 +47,7 @@ package struct FlagCrashes: Sendable {
       let place = "boundary \(number) (\(met[number].rawValue)), \(strike.ending), \(strike.seen)"
       failures.append("\(place): \(wrongs.joined(separator: "; "))\n\(simulation.transcript.text)")
     }
-    return Outcome(boundaries: met.count, tellings: told, turns: turns, failures: failures)
+    return Outcome(boundaries: met.count, tellings: told, turns: turns, needless: needless, failures: failures)
   }
 
   private func tell(_ struck: (number: Int, strike: Strike)?, plant: Plant?) -> (Simulation, met: [Boundary]) {
@@ -71,7 +76,10 @@ package struct FlagCrashes: Sendable {
     if placement.proof != nil { wrongs.append("nobody knows whether it is off everywhere") }
     if placement.allocation.size(of: "on") != FlagAllocation.buckets { wrongs.append("not everybody had 'on'") }
     if placement.allocation.size(of: "blue") != 0 { wrongs.append("'blue' has a share") }
-    if state.nextRamp != 3 { wrongs.append("there were \(state.nextRamp - 1) ramps") }
+    let wanted = 2 + simulation.world.checkers.flags.tally.needless
+    if state.nextRamp - 1 != wanted {
+      wrongs.append("there were \(state.nextRamp - 1) ramps, and \(wanted) were wanted")
+    }
     return wrongs
   }
 }
@@ -89,7 +97,7 @@ private final class FlagStory {
 
   init(_ simulation: Simulation) {
     self.simulation = simulation
-    simulation.world.flags.harmfulRamps = [2]
+    simulation.world.flags.harmfulRamps = []
   }
 
   var isTold: Bool { acts.isEmpty }
@@ -111,8 +119,7 @@ private final class FlagStory {
     guard let state, let placement = state.placement(in: Self.place) else { return false }
     switch act {
     case .create: return true
-    case .rampToEverybody:
-      if case .rolledOut = placement.phase { return true } else { return state.nextRamp > 2 }
+    case .rampToEverybody: if case .rolledOut = placement.phase { return true } else { return false }
     case .rampAndTakeBack: if case .stopped = placement.phase { return true } else { return false }
     case .kill: return !placement.isOn && placement.proof == nil
     }
@@ -129,8 +136,15 @@ private final class FlagStory {
         key: Self.key, definition: FlagSettings.definition(of: Self.key, text: 0),
         environments: [FeatureFlag.Switch(environment: Self.place, isOn: true)], by: by("a new flag"))
       send(.create(creation))
-    case .rampToEverybody: ramp("on", number: 1, by("try it"))
-    case .rampAndTakeBack: ramp("blue", number: 2, by("try the other"))
+    case .rampToEverybody:
+      switch state?.placement(in: Self.place)?.phase {
+      case .still, .stopped: ramp("on", by("try it"))
+      case .sighting, .placing, .watching, .asking, .holding, .stopping, .rolledOut, nil: break
+      }
+    case .rampAndTakeBack:
+      guard let state, case .rolledOut = state.placement(in: Self.place)?.phase else { return }
+      simulation.world.flags.harmfulRamps = [state.nextRamp]
+      ramp("blue", by("try the other"))
     case .kill:
       let request = FeatureFlag.KillRequest(
         environment: Self.place, announceTargets: SimulatedSettings.announceTargets, by: by("it fails"))
@@ -138,8 +152,7 @@ private final class FlagStory {
     }
   }
 
-  private func ramp(_ variant: String, number: Int, _ by: FeatureFlag.Signature) {
-    guard state?.nextRamp == number else { return }
+  private func ramp(_ variant: String, _ by: FeatureFlag.Signature) {
     send(.startRamp(FlagSettings.plan(variant, in: Self.place, isGuarded: true), by))
   }
 

@@ -158,12 +158,13 @@ struct SimulateMachinesCommand: AsyncParsableCommand {
     if json {
       try printJSON(
         FlagExploration(
-          boundaries: outcome.boundaries, tellings: outcome.tellings, turns: outcome.turns, failures: outcome.failures))
+          boundaries: outcome.boundaries, tellings: outcome.tellings, turns: outcome.turns, needless: outcome.needless,
+          failures: outcome.failures))
     } else {
       for failure in outcome.failures { terminal.line(failure) }
       terminal.line(
         "flags: \(outcome.boundaries) boundaries, \(outcome.tellings) tellings, \(outcome.turns) turns in "
-          + "\(ContinuousClock.now - began): "
+          + "\(ContinuousClock.now - began), harmless ramps stopped \(outcome.needless) times: "
           + (outcome.ok
             ? terminal.paint("every telling ended right", .good)
             : terminal.paint("\(outcome.failures.count) ended wrong", .bad)))
@@ -175,6 +176,7 @@ struct SimulateMachinesCommand: AsyncParsableCommand {
     var boundaries: Int
     var tellings: Int
     var turns: Int
+    var needless: Int
     var failures: [String]
   }
 
