@@ -89,14 +89,17 @@ public struct FlagView: Codable, Equatable, Sendable {
   public var scheduled: [FlagScheduledView]
   /// Newest first, at most 20; the ledger has them all.
   public var revisions: [FlagRevisionView]
+  /// What folders in git declare and the flag may not become now.
+  public var refused: [FlagRefusedView]
   /// What the world keeps failing at.
   public var trouble: String?
   public init(
     key: String, owner: String, type: String, expiresAtMs: Int64, expired: Bool, revision: Int, definition: String,
     variants: [String], prerequisites: [String], dependents: [String], unit: String?, service: String?,
     declaredIn: String?, archived: FlagSignedView?, environments: [FlagPlaceView], scheduled: [FlagScheduledView],
-    revisions: [FlagRevisionView], trouble: String?
+    revisions: [FlagRevisionView], refused: [FlagRefusedView], trouble: String?
   ) {
+    self.refused = refused
     self.key = key
     self.owner = owner
     self.type = type

@@ -284,12 +284,13 @@ package enum Wiring {
     // The queue may have seen its trunk long ago.
     case .configured(let policy): [RoutedInput(.queue(policy.repository, policy.trunk), .queue(.recall(services: [])))]
     case .declared(let declaration): [RoutedInput(.flag(declaration.key), .flag(.declare(declaration)))]
-    case .undeclared(let key, let commit): [RoutedInput(.flag(key), .flag(.undeclare(commit: commit)))]
-    case .closed, .readingBegan, .segmentsDeclared, .settled, .faulted: []
+    case .undeclared(let key, let commit):
+      [RoutedInput(.flag(key), .flag(.undeclare(commit: commit, folder: stream)))]
+    case .closed, .readingBegan, .segmentsDeclared, .settled, .faulted, .refusalNoted, .refusalEnded: []
     }
   }
 
-  // Who needs another flag asks it for a reservation.
+  // Who needs another flag asks it for a reservation; what a folder declares and may not have goes back to it.
   private static func route(_ event: FeatureFlag.Event, of stream: StreamID) -> [RoutedInput] {
     guard let key = FlagKey(rawValue: stream.name) else { return [] }
     func tell(_ flags: [FlagKey], _ input: FeatureFlag.Input) -> [RoutedInput] {
@@ -301,9 +302,16 @@ package enum Wiring {
     case .revised(_, let claims, let releases):
       return tell(claims, .claimed(by: key)) + tell(releases, .unclaimed(by: key))
     case .archived(_, let releases): return tell(releases, .unclaimed(by: key))
-    case .declared, .placed, .scheduled, .unscheduled, .fellDue, .dueRefused, .rampStarted, .sighted, .stageBegan,
-      .settled, .evidenceNoted, .asked, .held, .resumed, .rampStopped, .rolledOut, .killed, .proofNoted, .proved,
-      .claimed, .unclaimed, .announced, .announcementAbandoned, .troubled:
+    case .declarationRefused(let unmet):
+      guard let folder = unmet.declaration.folder else { return [] }
+      let told = FlagFolder.Unmet(
+        key: key, hash: unmet.declaration.definition.hash, place: unmet.declaration.place,
+        commit: unmet.declaration.commit, why: unmet.why, at: unmet.at)
+      return [RoutedInput(folder, .flagFolder(.refused(told)))]
+    case .declarationMet(let folder): return folder.map { [RoutedInput($0, .flagFolder(.met(key)))] } ?? []
+    case .declarationDropped, .declared, .placed, .scheduled, .unscheduled, .fellDue, .dueRefused, .rampStarted,
+      .sighted, .stageBegan, .settled, .evidenceNoted, .asked, .held, .resumed, .rampStopped, .rolledOut, .killed,
+      .proofNoted, .proved, .claimed, .unclaimed, .announced, .announcementAbandoned, .troubled:
       return []
     }
   }

@@ -7,8 +7,8 @@ extension FeatureFlag {
     case .create(let creation): events = try create(creation, in: state, turn)
     case .edit(let edit): events = try self.edit(edit, in: state, turn)
     case .restore(let revision, let by): events = try restore(revision, by, in: state, turn)
-    case .declare(let declaration): events = try declare(declaration, in: state, turn)
-    case .undeclare: events = state.declared == nil ? [] : [.declared(nil)]
+    case .declare(let declaration): events = declared(declaration, in: state, turn)
+    case .undeclare(commit: _, let folder): events = undeclared(by: folder, in: state)
     case .place(let request): events = try place(request, in: state, turn)
     case .schedule(let request): events = try schedule(request, in: state, turn)
     case .unschedule(let number, let by): events = try unschedule(number, by, in: state, turn)
@@ -37,7 +37,7 @@ extension FeatureFlag {
     case .exhausted(let key, let why): events = exhausted(key, why.onOneLine(upTo: reasonLimit), in: state, turn)
     }
     // Shortens a list.
-    return settled(events, in: state) { after in
+    return settled(reconsidered(events, in: state, turn), in: state) { after in
       guard after.announcements.count > announcementLimit, let oldest = after.announcements.first else { return [] }
       let why = "more than \(announcementLimit) announcements wait; this one was the oldest"
       return oldest.targets.map { .announcementAbandoned(id: oldest.id, target: $0, why: why) }

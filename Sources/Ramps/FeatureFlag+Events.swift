@@ -42,6 +42,12 @@ extension FeatureFlag {
     case announced(id: String, target: Int)
     case announcementAbandoned(id: String, target: Int, why: String)
     case troubled(EffectKey, why: String)
+    /// Recorded where nobody waits for an answer. `Wiring` tells the folder.
+    case declarationRefused(UnmetDeclaration)
+    /// What was refused is so by now. `Wiring` tells the folder.
+    case declarationMet(folder: StreamID?)
+    /// The folder does not ask for it any more.
+    case declarationDropped(folder: StreamID?)
 
     package var name: String {
       switch self {
@@ -72,6 +78,9 @@ extension FeatureFlag {
       case .announced: "announced"
       case .announcementAbandoned: "announcementAbandoned"
       case .troubled: "troubled"
+      case .declarationRefused: "declarationRefused"
+      case .declarationMet: "declarationMet"
+      case .declarationDropped: "declarationDropped"
       }
     }
   }

@@ -131,6 +131,12 @@ extension FeatureFlag {
       }
       state.announcements.removeAll { $0.targets.isEmpty }
     case .troubled(let key, let why): state.trouble = Trouble(key: key, why: why)
+    case .declarationRefused(let unmet):
+      state.unmet.removeAll { $0.declaration.folder == unmet.declaration.folder }
+      state.unmet.append(unmet)
+      state.unmet.sort { ($0.declaration.folder?.name ?? "") < ($1.declaration.folder?.name ?? "") }
+    case .declarationMet(let folder), .declarationDropped(let folder):
+      state.unmet.removeAll { $0.declaration.folder == folder }
     }
   }
 }

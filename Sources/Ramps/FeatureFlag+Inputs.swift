@@ -8,10 +8,11 @@ extension FeatureFlag {
     case edit(Edit)
     /// Makes the definition of an older revision the newest one.
     case restore(revision: Int, Signature)
-    /// Its definition is what a commit of the repository says; makes the flag if there is none. Repeating it is free.
+    /// Its definition is what a commit of the repository says; makes the flag if there is none. Repeating it is free. What
+    /// may not be so is recorded and tried again: nobody waits for the answer.
     case declare(Declaration)
-    /// The repository holds it no more; people may edit it again.
-    case undeclare(commit: CommitID)
+    /// The folder holds it no more; people may edit it again, or another folder's declaration is taken.
+    case undeclare(commit: CommitID, folder: StreamID? = nil)
     /// Switches it in an environment, or says what differs there.
     case place(PlaceRequest)
     case schedule(ScheduleRequest)
@@ -96,22 +97,30 @@ extension FeatureFlag {
     package let key: FlagKey
     package let definition: FlagDefinition
     package let file: String
+    /// In the file; nil when it is not known.
+    package let line: Int?
     package let commit: CommitID
+    /// The stream of the folder that says so.
+    package let folder: StreamID?
     /// The commit's author.
     package let author: String
     /// Where it is placed if it is new.
     package let environments: [Switch]
     package init(
-      key: FlagKey, definition: FlagDefinition, file: String, commit: CommitID, author: String,
-      environments: [Switch] = []
+      key: FlagKey, definition: FlagDefinition, file: String, line: Int? = nil, commit: CommitID,
+      folder: StreamID? = nil, author: String, environments: [Switch] = []
     ) {
       self.key = key
       self.definition = definition
       self.file = file
+      self.line = line
       self.commit = commit
+      self.folder = folder
       self.author = author
       self.environments = environments
     }
+    /// "flags/checkout.json:12".
+    package var place: String { line.map { "\(file):\($0)" } ?? file }
   }
 
   package struct PlaceRequest: Codable, Equatable, Sendable {

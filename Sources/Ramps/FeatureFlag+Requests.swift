@@ -1,6 +1,6 @@
 import Kernel
 
-/// What people ask, and what a repository declares.
+/// What people ask.
 extension FeatureFlag {
   // MARK: What it is
 
@@ -19,7 +19,7 @@ extension FeatureFlag {
     ]
   }
 
-  private static func birth(
+  static func birth(
     of key: FlagKey, _ definition: FlagDefinition, _ environments: [Switch], _ by: Signed, declared: DeclaredIn?,
     _ turn: TurnContext
   ) throws(Refusal) -> Event {
@@ -61,27 +61,8 @@ extension FeatureFlag {
     return try revision(old.definition, by, restored: number, in: state, turn)
   }
 
-  static func declare(_ declaration: Declaration, in state: State, _ turn: TurnContext) throws(Refusal) -> [Event] {
-    let place = DeclaredIn(file: declaration.file, commit: declaration.commit)
-    let reason = "\(declaration.file) at \(declaration.commit.short)"
-    let by = Signed(actor: declaration.author, reason: reason.onOneLine(upTo: reasonLimit), at: turn.now)
-    guard let key = state.key else {
-      return [
-        try birth(
-          of: declaration.key, declaration.definition, declaration.environments, by, declared: place, turn)
-      ]
-    }
-    guard state.archived == nil else {
-      throw Refusal(
-        .notNow, "Flag \(key) is archived, and \(declaration.file) declares it: take it out there, or use another key.")
-    }
-    let isMoved = state.declared?.file != place.file
-    let changed = try revision(declaration.definition, by, restored: nil, in: state, turn)
-    return changed + (isMoved || !changed.isEmpty ? [.declared(place)] : [])
-  }
-
   /// Nothing when it is what it was.
-  private static func revision(
+  static func revision(
     _ definition: FlagDefinition, _ by: Signed, restored: Int?, in state: State, _ turn: TurnContext
   ) throws(Refusal) -> [Event] {
     let key = try liveKey(in: state)

@@ -39,6 +39,8 @@ package enum FeatureFlag: Machine {
     package var dependents: [FlagKey] = []
     /// Where its definition is kept in git; nil when people edit it here.
     package var declared: DeclaredIn?
+    /// What folders declare and may not have, one a folder, sorted by it: taken as soon as it may be.
+    package var unmet: [UnmetDeclaration] = []
     /// Nil while it lives.
     package var archived: Signed?
     /// Counts ramps, of all environments: the next one's number.
@@ -288,9 +290,25 @@ package enum FeatureFlag: Machine {
     /// The path in the repository.
     package let file: String
     package let commit: CommitID
-    package init(file: String, commit: CommitID) {
+    /// The folder's stream: of two folders that declare one key the first keeps it. Nil where no folder said so.
+    package let folder: StreamID?
+    package init(file: String, commit: CommitID, folder: StreamID? = nil) {
       self.file = file
       self.commit = commit
+      self.folder = folder
+    }
+  }
+
+  /// What a folder declares and the flag may not become now.
+  package struct UnmetDeclaration: Codable, Equatable, Sendable {
+    package let declaration: Declaration
+    /// What stands against it, and what to do.
+    package let why: String
+    package let at: Instant
+    package init(declaration: Declaration, why: String, at: Instant) {
+      self.declaration = declaration
+      self.why = why
+      self.at = at
     }
   }
 

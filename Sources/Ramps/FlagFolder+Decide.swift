@@ -20,6 +20,13 @@ extension FlagFolder {
     case .faulty(let commit, let sentences):
       guard case .reading(commit) = state.phase else { return [] }
       return [.faulted(Fault(commit: commit, sentences: Array(sentences.prefix(faultLimit)), at: turn.now))]
+    case .refused(let unmet):
+      // Of what is declared now; what was said of an older text is no news.
+      guard state.declared.contains(where: { $0.key == unmet.key && $0.hash == unmet.hash }),
+        !state.unmet.contains(unmet)
+      else { return [] }
+      return [.refusalNoted(unmet)]
+    case .met(let key): return state.unmet.contains { $0.key == key } ? [.refusalEnded(key)] : []
     // Reading is persistent, so it is never given up.
     case .exhausted: return []
     }
@@ -32,13 +39,14 @@ extension FlagFolder {
     let gone = state.declared.filter { !held.contains($0.key) }
     let changed = found.definitions.filter { known[$0.key] != $0.entry }
     // Who goes first gives up what the others may need: a key that moved is never in two files at once.
-    return (found.segments == state.segments ? [] : [.segmentsDeclared(found.segments, commit: found.commit)])
+    let hasOthers = found.segments != state.segments || !state.kept.isEmpty
+    return (!hasOthers ? [] : [.segmentsDeclared(found.segments, commit: found.commit)])
       + gone.map { .undeclared($0.key, commit: found.commit) }
       + changed.map { entry in
         .declared(
           FeatureFlag.Declaration(
-            key: entry.key, definition: entry.definition, file: entry.file, commit: found.commit,
-            author: found.author,
+            key: entry.key, definition: entry.definition, file: entry.file, line: entry.line, commit: found.commit,
+            folder: StreamID.flagFolder(policy.repository, policy.trunk), author: found.author,
             environments: policy.environments.map { FeatureFlag.Switch(environment: $0, isOn: false) }))
       } + [.settled(found.commit, flags: found.definitions.count, at: turn.now)]
   }
@@ -48,7 +56,10 @@ extension FlagFolder {
     case .configured(let policy):
       state.policy = policy
       if state.phase == .closed { state.phase = .waiting }
-    case .closed: state = State()
+    case .closed:
+      let kept = state.kept + state.segments
+      state = State()
+      state.kept = kept
     case .readingBegan(let commit, at: _): state.phase = .reading(commit)
     case .declared(let declaration):
       let entry = Entry(key: declaration.key, hash: declaration.definition.hash, file: declaration.file)
@@ -61,11 +72,19 @@ extension FlagFolder {
     case .undeclared(let key, commit: _):
       let place = state.place(of: key)
       if place < state.declared.count, state.declared[place].key == key { state.declared.remove(at: place) }
-    case .segmentsDeclared(let segments, commit: _): state.segments = segments
+      state.unmet.removeAll { $0.key == key }
+    case .segmentsDeclared(let segments, commit: _):
+      state.segments = segments
+      state.kept = []
     case .settled(let commit, flags: _, at: _):
       state.commit = commit
       state.phase = .settled
     case .faulted(let fault): state.phase = .faulty(fault)
+    case .refusalNoted(let unmet):
+      state.unmet.removeAll { $0.key == unmet.key }
+      state.unmet.append(unmet)
+      state.unmet.sort { $0.key < $1.key }
+    case .refusalEnded(let key): state.unmet.removeAll { $0.key == key }
     }
   }
 
@@ -76,6 +95,9 @@ extension FlagFolder {
       found.append("\(left.key) does not stand before \(right.key)")
     }
     if !state.declared.isEmpty, state.policy == nil { found.append("nobody's folder declares flags") }
+    for unmet in state.unmet where !state.declared.contains(where: { $0.key == unmet.key }) {
+      found.append("\(unmet.key) is refused and not declared")
+    }
     return found
   }
 }

@@ -24,6 +24,11 @@ package enum FlagFolder: Machine {
     package var declared: [Entry] = []
     /// Sets of subjects that rules name, of the same commit: served beside all flags. Sorted by name.
     package var segments: [FlagDefinition.Member] = []
+    /// Segments of before it was closed: flags may name them, so they stay until a folder has others of their names, or
+    /// this one is read again.
+    package var kept: [FlagDefinition.Member] = []
+    /// Of `declared`, what flags have refused so far, sorted by key.
+    package var unmet: [Unmet] = []
     package init() {}
   }
 
@@ -78,6 +83,26 @@ package enum FlagFolder: Machine {
     }
   }
 
+  /// A declaration that its flag has refused.
+  package struct Unmet: Codable, Equatable, Sendable {
+    package let key: FlagKey
+    package let hash: Digest
+    /// "flags/checkout.json:12".
+    package let place: String
+    package let commit: CommitID
+    /// What stands against it, and what to do.
+    package let why: String
+    package let at: Instant
+    package init(key: FlagKey, hash: Digest, place: String, commit: CommitID, why: String, at: Instant) {
+      self.key = key
+      self.hash = hash
+      self.place = place
+      self.commit = commit
+      self.why = why
+      self.at = at
+    }
+  }
+
   /// What a commit's folder defines.
   package struct Found: Codable, Equatable, Sendable {
     package let commit: CommitID
@@ -100,10 +125,13 @@ package enum FlagFolder: Machine {
   package struct Definition: Codable, Equatable, Sendable {
     package let key: FlagKey
     package let file: String
+    /// In the file; nil when it is not known.
+    package let line: Int?
     package let definition: FlagDefinition
-    package init(key: FlagKey, file: String, definition: FlagDefinition) {
+    package init(key: FlagKey, file: String, line: Int? = nil, definition: FlagDefinition) {
       self.key = key
       self.file = file
+      self.line = line
       self.definition = definition
     }
     var entry: Entry { Entry(key: key, hash: definition.hash, file: file) }
@@ -123,6 +151,10 @@ package enum FlagFolder: Machine {
     case trunkAt(CommitID)
     case found(Found)
     case faulty(commit: CommitID, sentences: [String])
+    /// A flag may not become what was declared of it; it goes on trying.
+    case refused(Unmet)
+    /// It has become so by now.
+    case met(FlagKey)
     case exhausted(EffectKey, why: String)
   }
 
@@ -142,6 +174,8 @@ package enum FlagFolder: Machine {
     case segmentsDeclared([FlagDefinition.Member], commit: CommitID)
     case settled(CommitID, flags: Int, at: Instant)
     case faulted(Fault)
+    case refusalNoted(Unmet)
+    case refusalEnded(FlagKey)
 
     package var name: String {
       switch self {
@@ -153,6 +187,8 @@ package enum FlagFolder: Machine {
       case .segmentsDeclared: "segmentsDeclared"
       case .settled: "settled"
       case .faulted: "faulted"
+      case .refusalNoted: "refusalNoted"
+      case .refusalEnded: "refusalEnded"
       }
     }
   }
@@ -171,6 +207,15 @@ package enum FlagFolder: Machine {
     package var lane: Lane { .progress }
     /// Whoever cannot be reached is asked again; what cannot be used is an observation.
     package var retry: RetryBudget { .persistent }
+  }
+
+  /// Every segment that is served, sorted by name: of two folders that have one name the first by stream counts, and what
+  /// a closed one left stands behind all that are named.
+  package static func segments(of folders: [StreamID: State]) -> [FlagDefinition.Member] {
+    let sorted = folders.sorted { $0.key < $1.key }.map(\.value)
+    var seen: Set<String> = []
+    return (sorted.flatMap(\.segments) + sorted.flatMap(\.kept)).filter { seen.insert($0.name).inserted }
+      .sorted { $0.name < $1.name }
   }
 
   static func readKey(_ commit: CommitID) -> EffectKey { EffectKey("read \(commit.rawValue)") }

@@ -51,6 +51,15 @@ extension FlagDraft {
     return FlagLint.findings(in: document(of: [flag], segments: segments)).first
   }
 
+  /// What is said of a segment that a flag's rules name and that there is not; nil when all are there.
+  package static func missingSegment(
+    _ override: [FlagDefinition.Member], over definition: FlagDefinition, of key: FlagKey,
+    among segments: [FlagDefinition.Member]
+  ) -> String? {
+    let fault = finding(in: override, over: definition, of: key, segments: segments)
+    return fault.flatMap { $0.cause.contains("segment") ? words($0) : nil }
+  }
+
   /// Flags that rest on this one, directly or not, sorted. Archived ones count while others still need them, because
   /// then they are served.
   static func dependents(of key: FlagKey, _ flags: [FlagKey: FeatureFlag.State]) -> [FlagKey] {

@@ -82,6 +82,16 @@ struct FlagReader: Sendable {
     }
   }
 
+  // MARK: Folders
+
+  /// Folders in git that define flags, sorted.
+  func folders() async -> FlagFoldersView {
+    let flags = await lookup.flags().filter { !$0.state.unmet.isEmpty }
+    return FlagFoldersView(
+      folders: await lookup.flagFolders().sorted { $0.key < $1.key }
+        .map { Views.folder($0.key, $0.value, among: flags) })
+  }
+
   // MARK: One flag
 
   func flag(_ text: String) async throws -> FlagView {
@@ -246,7 +256,8 @@ extension FeatureFlag.Event {
       .held(let environment, ramp: _, _), .rampStopped(let environment, _),
       .proofNoted(let environment, epoch: _, _, shownAt: _, at: _), .proved(let environment, epoch: _, _, at: _):
       (nil, environment)
-    case .declared, .fellDue, .dueRefused, .claimed, .unclaimed, .announced, .announcementAbandoned, .troubled:
+    case .declared, .fellDue, .dueRefused, .claimed, .unclaimed, .announced, .announcementAbandoned, .troubled,
+      .declarationRefused, .declarationMet, .declarationDropped:
       (nil, nil)
     }
   }

@@ -37,6 +37,11 @@ extension Sentences {
     case .announcementAbandoned(let id, let target, let why):
       "Receiver \(target + 1) was not told of \(id): \(Words.closed(why))"
     case .troubled(let effect, let why): "The world keeps failing at \(effect): \(Words.closed(why))"
+    case .declarationRefused(let unmet):
+      "\(unmet.declaration.place) at \(unmet.declaration.commit.short) declares \(key), which it may not become now: "
+        + Words.closed(unmet.why)
+    case .declarationMet(let folder): "\(key) is what \(folder?.name ?? "its folder") declares by now."
+    case .declarationDropped(let folder): "\(folder?.name ?? "Its folder") declares \(key) no more."
     case .rampStarted, .sighted, .stageBegan, .settled, .evidenceNoted, .asked, .held, .resumed, .rampStopped,
       .rolledOut, .killed, .proofNoted, .proved:
       ramp(event, of: key)
@@ -79,7 +84,8 @@ extension Sentences {
     case .proved(let environment, epoch: _, let standing, at: _):
       "Nobody is left with what was switched off of \(key) in \(environment): \(Words.closed(standing.sentence))"
     case .created, .revised, .declared, .placed, .scheduled, .unscheduled, .fellDue, .dueRefused, .claimed, .unclaimed,
-      .archived, .announced, .announcementAbandoned, .troubled:
+      .archived, .announced, .announcementAbandoned, .troubled, .declarationRefused, .declarationMet,
+      .declarationDropped:
       ""
     }
   }

@@ -11,20 +11,31 @@ extension Lookup {
     }.sorted { $0.key < $1.key }
   }
 
-  /// Sets of subjects that rules may name: those of all folders. Of two of one name the first folder's is served.
-  func segments() async -> [FlagDefinition.Member] {
-    var seen: Set<String> = []
-    return await backend.states(.flagFolder).sorted { $0.stream < $1.stream }
-      .flatMap { standing -> [FlagDefinition.Member] in
-        if case .flagFolder(let state) = standing.state { state.segments } else { [] }
-      }
-      .filter { seen.insert($0.name).inserted }
+  /// Sets of subjects that rules may name.
+  func segments() async -> [FlagDefinition.Member] { FlagFolder.segments(of: await flagFolders()) }
+
+  /// Every folder that was named once.
+  func flagFolders() async -> [StreamID: FlagFolder.State] {
+    var found: [StreamID: FlagFolder.State] = [:]
+    for standing in await backend.states(.flagFolder) {
+      if case .flagFolder(let state) = standing.state { found[standing.stream] = state }
+    }
+    return found
   }
 
   /// - Throws: `Refusal.unknown` with the nearest key.
   func flag(_ text: String) async throws -> (key: FlagKey, state: FeatureFlag.State) {
     let key = try Self.flagKey(text)
-    if case .flag(let state)? = await backend.state(of: .flag(key)), state.key != nil { return (key, state) }
+    if case .flag(let state)? = await backend.state(of: .flag(key)) {
+      if state.key != nil { return (key, state) }
+      // Declared, and never made: whoever looks for it is told why.
+      if let unmet = state.unmet.first {
+        throw Refusal(
+          .unknown,
+          "There is no flag '\(key)' yet: \(unmet.declaration.place) at \(unmet.declaration.commit.short) declares it, "
+            + "and it may not be: \(unmet.why)")
+      }
+    }
     // Keys of another length cannot be near, and there may be ten thousand of them.
     let near = await flags().map(\.key.rawValue).filter { abs($0.utf8.count - text.utf8.count) <= 3 }
     throw Refusal(

@@ -139,7 +139,7 @@ final class FlagCheckers {
         killed.remove(place)
       }
     case .sighted, .unscheduled, .resumed, .proofNoted, .claimed, .unclaimed, .announced, .announcementAbandoned,
-      .troubled:
+      .troubled, .declarationRefused, .declarationMet, .declarationDropped:
       break
     }
   }

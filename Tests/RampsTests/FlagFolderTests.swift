@@ -45,6 +45,8 @@ import Testing
     case .settled(let commit, flags: let flags, at: _): "settled \(commit.rawValue.prefix(1)) with \(flags)"
     case .readingBegan(let commit, at: _): "reading \(commit.rawValue.prefix(1))"
     case .faulted(let fault): "faulted \(fault.commit.rawValue.prefix(1))"
+    case .refusalNoted(let unmet): "refused \(unmet.key)"
+    case .refusalEnded(let key): "met \(key)"
     case .configured, .closed: event.name
     }
   }
@@ -81,6 +83,49 @@ import Testing
     try check(open + [.found(found), .trunkAt(Self.commit("b"))], .found(again), ["settled b with 0"])
     let none = Self.found("b", [:])
     try check(open + [.found(found), .trunkAt(Self.commit("b"))], .found(none), ["segments ", "settled b with 0"])
+  }
+
+  @Test("what a flag refuses is kept while it is declared so, and forgotten when it is met or the folder changes")
+  func refusals() throws {
+    func refused(_ key: String, _ text: Character) -> FlagFolder.Input {
+      .refused(
+        .init(
+          key: FlagKey(rawValue: key)!, hash: Digest(rawValue: "sha256:" + String(repeating: text, count: 64))!,
+          place: "flags/\(key).json:1", commit: Self.commit("a"), why: "its ramp is under way",
+          at: Instant(milliseconds: 9)))
+    }
+    let met = FlagFolder.Input.met(FlagKey(rawValue: "basket")!)
+    try check(read, refused("basket", "1"), ["refused basket"])
+    try check(read + [refused("basket", "1")], refused("basket", "1"), [])
+    // Of an older text, and of what is not declared.
+    try check(read, refused("basket", "2"), [])
+    try check(read, refused("zebra", "1"), [])
+    try check(read + [refused("basket", "1")], met, ["met basket"])
+    try check(read, met, [])
+    let gone = read + [refused("basket", "1"), .trunkAt(Self.commit("b")), .found(Self.found("b", ["checkout": "1"]))]
+    try check(gone, met, [])
+  }
+
+  @Test("segments of a folder that is closed stay behind those that folders have, until it is read again")
+  func keptSegments() throws {
+    let staff = FlagDefinition.Member(name: "staff", json: #"{"items":["ada"]}"#)
+    let crew = FlagDefinition.Member(name: "staff", json: #"{"items":["bob"]}"#)
+    let found = FlagFolder.Found(commit: Self.commit("a"), author: "ada", definitions: [], segments: [staff])
+    var closed = FlagFolder.initial
+    for input in open + [.found(found), .unconfigure] {
+      for event in try FlagFolder.decide(input, in: closed, TurnContext(now: Instant(milliseconds: 0), chance: 0)) {
+        FlagFolder.evolve(&closed, event)
+      }
+    }
+    #expect(FlagFolder.violations(in: closed) == [])
+    let here = StreamID(.flagFolder, "a/main")
+    let there = StreamID(.flagFolder, "b/main")
+    #expect(FlagFolder.segments(of: [here: closed]) == [staff])
+    var other = FlagFolder.initial
+    other.segments = [crew]
+    #expect(FlagFolder.segments(of: [here: closed, there: other]) == [crew])
+    let again = open + [.found(found), .unconfigure] + open
+    try check(again, .found(Self.found("a", [:])), ["segments ", "settled a with 0"])
   }
 
   @Test("what was read of an older commit says nothing")

@@ -16,6 +16,7 @@ private let ramp = RampPlan(
       Guardrail("errors", .errors), Guardrail("slow", .latency(slowerThan: .seconds(0.3)), counting: .requests),
       Guardrail("orders", .conversion(within: .minutes(5))),
     ]), service: harbor, announceTargets: 1)
+private let folder = StreamID(.flagFolder, "harbor/main")
 private let allocation = FlagAllocation.none.growing("on", toPercent: 1)
 
 /// One of every case, in the order of the enumeration.
@@ -60,6 +61,13 @@ private let goldenEvents: [FeatureFlag.Event] = [
   .announced(id: "flag/new-checkout/production/ramp-1", target: 0),
   .announcementAbandoned(id: "flag/new-checkout/production/ramp-1", target: 0, why: "no answer"),
   .troubled(EffectKey("sight/production/1"), why: "no route"),
+  .declarationRefused(
+    .init(
+      declaration: .init(
+        key: checkout, definition: definition("b"), file: "flags/checkout.json", line: 3, commit: commit("c"),
+        folder: folder, author: "Grace"), why: "it is archived", at: at(90))),
+  .declarationMet(folder: folder),
+  .declarationDropped(folder: folder),
 ]
 
 @Suite("A flag on the wire") struct FlagGoldenTests {

@@ -14,6 +14,8 @@ struct FlagPage: Sendable {
   let unit: String?
   let service: String?
   let declaredIn: String?
+  let refused: [FlagFoldersPage.Line]
+  let hasRefused: Bool
   let prerequisites: [Link]
   let hasPrerequisites: Bool
   let dependents: [Link]
@@ -136,6 +138,8 @@ struct FlagPage: Sendable {
     unit = view.unit
     service = view.service
     declaredIn = view.declaredIn
+    refused = view.refused.map { FlagFoldersPage.Line(words: $0.sentence) }
+    hasRefused = !refused.isEmpty
     prerequisites = view.prerequisites.map { Link(address: Self.address($0), words: $0) }
     hasPrerequisites = !view.prerequisites.isEmpty
     dependents = view.dependents.map { Link(address: Self.address($0), words: $0) }

@@ -122,6 +122,11 @@ extension Pages {
         "Flags", "flags", FlagsPage(view, expired: late, filter, environments: environments, now: reader.now()),
         here: "/flags")
     }
+    router.get("flag-folders") { _, _ in
+      try page(
+        "Flags in git", "flagfolders", FlagFoldersPage(await reader.flags.folders(), now: reader.now()),
+        here: "/flags")
+    }
     router.get("flags/:key") { request, context in
       let query = Query(request, context)
       let key = query.path("key")

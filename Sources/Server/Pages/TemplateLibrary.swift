@@ -25,7 +25,7 @@ enum TemplateLibrary {
       ("service", PackageResources.service_mustache), ("ledger", PackageResources.ledger_mustache),
       ("measures", PackageResources.measures_mustache), ("log", PackageResources.log_mustache),
       ("failure", PackageResources.failure_mustache), ("ask", PackageResources.ask_mustache),
-      ("frozen", PackageResources.frozen_mustache),
+      ("frozen", PackageResources.frozen_mustache), ("flagfolders", PackageResources.flagfolders_mustache),
       ("observations", PackageResources.observations_mustache),
       ("observation", PackageResources.observation_mustache),
       ("schemas", PackageResources.schemas_mustache), ("schema", PackageResources.schema_mustache),

@@ -15,6 +15,8 @@ struct FlagRoutes: Sendable {
       return try Answer.json(
         try await flags.list(try Self.filter(query), after: query.text("after"), limit: Int(limit)))
     }
+    // Beside `flags`, because a flag may have any word as its key.
+    router.get("flag-folders") { _, _ in try Answer.json(await flags.folders()) }
     router.get("flags/:key") { request, context in
       let view = try await flags.flag(Query(request, context).path("key"))
       var response = try Answer.json(view)

@@ -41,11 +41,18 @@ extension Views {
         return FlagRevisionView(
           number: revision.number, by: signed(revision.by), restored: revision.restored,
           changes: older.map { changes(from: $0, to: revision.definition) } ?? [])
-      }, trouble: state.trouble.map { "The world keeps failing at \($0.key): \(Words.closed($0.why))" })
+      }, refused: state.unmet.map { refused(key, $0) },
+      trouble: state.trouble.map { "The world keeps failing at \($0.key): \(Words.closed($0.why))" })
   }
 
   static func signed(_ by: FeatureFlag.Signed) -> FlagSignedView {
     FlagSignedView(actor: by.actor, reason: by.reason, atMs: by.at.milliseconds)
+  }
+
+  static func refused(_ key: FlagKey, _ unmet: FeatureFlag.UnmetDeclaration) -> FlagRefusedView {
+    FlagRefusedView(
+      key: key.rawValue, folder: unmet.declaration.folder?.name, place: unmet.declaration.place,
+      commit: unmet.declaration.commit.rawValue, why: Words.closed(unmet.why), atMs: unmet.at.milliseconds)
   }
 
   /// Members that differ, in the order of the newer definition, then those that are gone.

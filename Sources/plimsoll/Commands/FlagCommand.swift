@@ -8,6 +8,6 @@ struct FlagCommand: AsyncParsableCommand {
       FlagEditCommand.self, FlagShowCommand.self, FlagListCommand.self, FlagHistoryCommand.self,
       FlagRestoreCommand.self, FlagOnCommand.self, FlagOffCommand.self, FlagSetCommand.self, FlagScheduleCommand.self,
       FlagRampCommand.self, FlagAdvanceCommand.self, FlagHoldCommand.self, FlagResumeCommand.self,
-      FlagStopCommand.self, FlagKillCommand.self, FlagArchiveCommand.self,
+      FlagStopCommand.self, FlagKillCommand.self, FlagArchiveCommand.self, FlagFoldersCommand.self,
     ])
 }

@@ -12,6 +12,8 @@ struct FlagFolderReader: FlagFolders {
   let forge: any Forge
   /// Flags that there are, those that people edit among them: prerequisites may name them.
   let flags: @Sendable () async -> [FlagKey: FeatureFlag.State]
+  /// Every folder, this one and closed ones included.
+  let folders: @Sendable () async -> [StreamID: FlagFolder.State]
 
   /// Bytes of all files of one folder: ten thousand flags and their segments have some two million.
   static let sizeLimit = 16 << 20
@@ -25,10 +27,11 @@ struct FlagFolderReader: FlagFolders {
     defer { try? FileManager.default.removeItem(atPath: folder) }
     try await forge.checkOut(commit, of: policy.repository, into: folder)
     let known = await flags()
+    let others = await folders().filter { $0.key != StreamID.flagFolder(policy.repository, policy.trunk) }
     let work: @Sendable () throws -> FlagFolderReading = {
       Self.read(
         try Self.files(in: folder, below: policy.path), commit, author: author ?? "unknown", among: known,
-        environments: policy.environments)
+        beside: others, environments: policy.environments)
     }
     do {
       return try await BlockingThread.run(work)
@@ -78,10 +81,13 @@ struct FlagFolderReader: FlagFolders {
     var place: String { "\(file):\(line)" }
   }
 
-  /// - Parameter known: every flag that there is.
+  /// - Parameters:
+  ///   - known: every flag that there is.
+  ///   - elsewhere: other folders, which keep the names of their segments.
   static func read(
     _ files: [(path: String, text: String)], _ commit: CommitID, author: String,
-    among known: [FlagKey: FeatureFlag.State], environments: [EnvironmentName]
+    among known: [FlagKey: FeatureFlag.State], beside elsewhere: [StreamID: FlagFolder.State] = [:],
+    environments: [EnvironmentName]
   ) -> FlagFolderReading {
     var faults: [String] = []
     var drafts: [FlagKey: Draft] = [:]
@@ -117,6 +123,11 @@ struct FlagFolderReader: FlagFolders {
                 "\(path):\(named.line + text.line - 1): the segment '\(text.name)' stands in \(other.file) too; drop one"
               )
             }
+            if let other = elsewhere.first(where: { $0.value.segments.contains { $0.name == text.name } })?.key {
+              faults.append(
+                "\(path):\(named.line + text.line - 1): the segment '\(text.name)' is that of the folder on "
+                  + "\(other.name), which was first and keeps it; take another name, or drop it there")
+            }
             segments[text.name] = (path, text.json)
           }
         }
@@ -126,14 +137,17 @@ struct FlagFolderReader: FlagFolders {
     }
     guard faults.isEmpty else { return .faulty(faults) }
     let named = segments.sorted { $0.key < $1.key }.map { FlagDefinition.Member(name: $0.key, json: $0.value.json) }
-    return define(drafts, commit, author: author, segments: named, among: known, environments: environments)
+    return define(
+      drafts, commit, author: author, segments: named, beside: elsewhere, among: known, environments: environments)
   }
 
   /// Definitions are read after those that they rest on, so that each is judged among flags as they will be.
   private static func define(
     _ drafts: [FlagKey: Draft], _ commit: CommitID, author: String, segments: [FlagDefinition.Member],
-    among known: [FlagKey: FeatureFlag.State], environments: [EnvironmentName]
+    beside elsewhere: [StreamID: FlagFolder.State], among known: [FlagKey: FeatureFlag.State],
+    environments: [EnvironmentName]
   ) -> FlagFolderReading {
+    let all = FlagFolder.segments(of: elsewhere.merging([StreamID(.flagFolder, "here"): Self.holding(segments)]) { $1 })
     var others = known
     for key in drafts.keys { others[key] = nil }
     var waiting = drafts.values.sorted { $0.key < $1.key }
@@ -145,7 +159,7 @@ struct FlagFolderReader: FlagFolders {
       for draft in waiting {
         do {
           let read = try FlagDraft(
-            draft.text, of: draft.key, among: others, segments: segments, owner: author, now: Kernel.Instant.now)
+            draft.text, of: draft.key, among: others, segments: all, owner: author, now: Kernel.Instant.now)
           if read.isExpiryNamed {
             var state = FeatureFlag.State()
             state.key = draft.key
@@ -155,7 +169,9 @@ struct FlagFolderReader: FlagFolders {
                 by: FeatureFlag.Signed(actor: author, reason: commit.short, at: Kernel.Instant.now))
             ]
             others[draft.key] = state
-            found.append(FlagFolder.Definition(key: draft.key, file: draft.file, definition: read.definition))
+            found.append(
+              FlagFolder.Definition(
+                key: draft.key, file: draft.file, line: draft.line, definition: read.definition))
           } else {
             // A default would move with every commit that is read.
             faults.append("\(draft.place): flag \(draft.key) has no `expiry`; write the day when it must be gone")
@@ -170,9 +186,12 @@ struct FlagFolderReader: FlagFolders {
       if left.count == waiting.count { return .faulty(faults) }
       waiting = left
     }
-    // What people edit may name a segment that is gone, or rest on a flag that changed.
-    let whole = ServedDocument(flags: others, segments: [.settings: segments])
+    if let fault = unnamed(all, in: others.filter { drafts[$0.key] == nil }) {
+      return .faulty(["\(commit.short): with flags that are not in the folder: \(fault)"])
+    }
+    // What people edit may rest on a flag that changed.
     do throws(FlagRefusal) {
+      let whole = ServedDocument(flags: others, segments: all)
       for environment in environments { _ = try FlagSet(json: whole.text(in: environment)) }
     } catch {
       return .faulty(["\(commit.short): with flags that are not in the folder: \(error.sentence)"])
@@ -180,5 +199,25 @@ struct FlagFolderReader: FlagFolders {
     return .found(
       FlagFolder.Found(
         commit: commit, author: author, definitions: found, segments: segments))
+  }
+
+  private static func holding(_ segments: [FlagDefinition.Member]) -> FlagFolder.State {
+    var state = FlagFolder.State()
+    state.segments = segments
+    return state
+  }
+
+  /// A segment that is gone and that a flag still names, on or off: switched on later, it could not be served.
+  private static func unnamed(
+    _ segments: [FlagDefinition.Member], in flags: [FlagKey: FeatureFlag.State]
+  ) -> String? {
+    for (key, state) in flags.sorted(by: { $0.key < $1.key }) where state.isLive {
+      guard let definition = state.definition else { continue }
+      for override in [[]] + state.placements.map(\.override) {
+        guard (definition.members + override).contains(where: { $0.json.contains("\"segment\"") }) else { continue }
+        if let fault = FlagDraft.missingSegment(override, over: definition, of: key, among: segments) { return fault }
+      }
+    }
+    return nil
   }
 }

@@ -115,9 +115,11 @@ actor FlagPublisher {
     for (stream, state) in await host.states(.flag) {
       if case .flag(let state) = state, let key = FlagKey(rawValue: stream.name) { document.flags[key] = state }
     }
+    var folders: [StreamID: FlagFolder.State] = [:]
     for (stream, state) in await host.states(.flagFolder) {
-      if case .flagFolder(let state) = state { document.segments[stream] = state.segments }
+      if case .flagFolder(let state) = state { folders[stream] = state }
     }
+    document.segments = FlagFolder.segments(of: folders)
     self.document = document
     through = known
     for (environment, store) in stores.sorted(by: { $0.key < $1.key }) {

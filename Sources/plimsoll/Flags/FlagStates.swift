@@ -20,4 +20,14 @@ final class FlagStates: Sendable {
     }
     return flags
   }
+
+  /// Every folder, closed ones too; none before the engine runs.
+  func folders() async -> [StreamID: FlagFolder.State] {
+    guard let host = host.withLock({ $0 }) else { return [:] }
+    var folders: [StreamID: FlagFolder.State] = [:]
+    for (stream, state) in await host.states(.flagFolder) {
+      if case .flagFolder(let state) = state { folders[stream] = state }
+    }
+    return folders
+  }
 }

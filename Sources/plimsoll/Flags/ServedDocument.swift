@@ -9,15 +9,8 @@ import Runtime
 /// states, so that a restart serves what was decided, whatever was lost on the way.
 struct ServedDocument {
   var flags: [FlagKey: FeatureFlag.State] = [:]
-  /// By the stream of their folder.
-  var segments: [StreamID: [FlagDefinition.Member]] = [:]
-
-  /// Folders of several repositories may have segments of one name; the first folder's is served.
-  var allSegments: [FlagDefinition.Member] {
-    var seen: Set<String> = []
-    return segments.sorted { $0.key < $1.key }.flatMap(\.value).filter { seen.insert($0.name).inserted }
-      .sorted { $0.name < $1.name }
-  }
+  /// `FlagFolder.segments`: each name once.
+  var segments: [FlagDefinition.Member] = []
 
   func text(in environment: EnvironmentName) -> String { text(of: definitions(in: environment), in: environment) }
 
@@ -28,7 +21,7 @@ struct ServedDocument {
 
   private func text(of definitions: [FlagKey: String], in environment: EnvironmentName) -> String {
     let flags = definitions.sorted { $0.key < $1.key }.map { "\(Self.quoted($0.key.rawValue)):\($0.value)" }
-    let segments = allSegments.map { "\(Self.quoted($0.name)):\($0.json)" }
+    let segments = segments.map { "\(Self.quoted($0.name)):\($0.json)" }
     return """
       {"plimsoll":1,"metadata":{"environment":\(Self.quoted(environment.rawValue))},\
       "segments":{\(segments.joined(separator: ","))},"flags":{\(flags.joined(separator: ","))}}

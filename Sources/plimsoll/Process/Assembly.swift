@@ -98,7 +98,8 @@ struct Assembly {
         observed: observed, announcer: announcer, blobs: blobs, sealer: sealer, catalog: catalog,
         queries: queries, history: history, schemas: schemas ?? NoSchemaServer(),
         audience: flags?.board ?? NoFlagAudience(), ramps: flags?.hub ?? NoRampEvidence(),
-        folders: FlagFolderReader(forge: forge) { await followed.all() }),
+        folders: FlagFolderReader(
+          forge: forge, flags: { await followed.all() }, folders: { await followed.folders() })),
       evidence: evidence)
     ready.follow(performer)
     host = EngineHost(store: ledger, performer: performer, checksInvariants: true) { notice in

@@ -16,6 +16,7 @@ enum FlagTelling {
     if let file = view.declaredIn { terminal.line("Kept in \(file).") }
     if !view.prerequisites.isEmpty { terminal.line("Needs \(view.prerequisites.joined(separator: ", ")).") }
     if !view.dependents.isEmpty { terminal.line("Is needed by \(view.dependents.joined(separator: ", ")).") }
+    for refused in view.refused { terminal.line(terminal.paint(refused.sentence, .warning)) }
     if let trouble = view.trouble { terminal.line(terminal.paint(trouble, .warning)) }
     for place in view.environments { show(place) }
     for change in view.scheduled {
@@ -23,6 +24,17 @@ enum FlagTelling {
         "\(change.number): \(change.words) in \(change.environment) \(ago(change.atMs)), \(change.by.actor)")
     }
     terminal.line(terminal.paint(view.definition, .quiet))
+  }
+
+  static func show(_ folder: FlagFolderView) {
+    let terminal = Terminal.standard
+    terminal.line(
+      terminal.paint(folder.folder, .strong) + (folder.path.map { "  \($0)/" } ?? "") + "  \(folder.sentence)")
+    if !folder.segments.isEmpty { terminal.line("  segments: \(folder.segments.joined(separator: ", "))") }
+    for fault in folder.faults { terminal.line(terminal.paint("  \(fault)", .warning)) }
+    for refused in folder.refused + folder.contested {
+      terminal.line(terminal.paint("  \(refused.sentence)", .warning))
+    }
   }
 
   static func show(_ place: FlagPlaceView) {
