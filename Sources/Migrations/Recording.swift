@@ -54,12 +54,15 @@ package struct Recording: Equatable, Sendable {
     package var surplusSettings: Int = 0
     /// Transaction shapes beyond the most that a recording holds.
     package var surplusTransactions: Int = 0
-    /// Calls by the function-call message, which names a function by number and no statement.
+    /// Calls by the function-call message, which names a function by number and no statement; those of functions that
+    /// the server brought along are not counted.
     package var functionCalls: Int = 0
     /// Connections whose conversation the recorder could not follow to the end.
     package var unfollowedConnections: Int = 0
     /// Replication connections, whose commands are no SQL.
     package var replicationConnections: Int = 0
+    /// Statements of a file whose constants cannot be told from the rest, so that they stay where they are.
+    package var unreadableTexts: Int = 0
 
     package init() {}
 
@@ -67,7 +70,9 @@ package struct Recording: Equatable, Sendable {
 
     /// Statements that are missing, at least: of a connection that was not followed nobody knows how many. Settings,
     /// shapes of transactions and replication are no statements.
-    package var statements: Int { oversizedTexts + surplusStatements + functionCalls + unfollowedConnections }
+    package var statements: Int {
+      oversizedTexts + surplusStatements + functionCalls + unfollowedConnections + unreadableTexts
+    }
   }
 
   /// What the oracle checks: statements that ran, or were prepared without fault, at least once. One that only ever
@@ -75,6 +80,22 @@ package struct Recording: Equatable, Sendable {
   package var statementSet: StatementSet {
     StatementSet(
       version: heading.version, statements: statements.compactMap(\.captured), leftOut: heading.leftOut.statements)
+  }
+}
+
+extension Recording.LeftOut {
+  /// A count that is not written is zero: recordings are read by newer versions too.
+  package init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: CodingKeys.self)
+    func count(_ key: CodingKeys) throws -> Int { try container.decodeIfPresent(Int.self, forKey: key) ?? 0 }
+    oversizedTexts = try count(.oversizedTexts)
+    surplusStatements = try count(.surplusStatements)
+    surplusSettings = try count(.surplusSettings)
+    surplusTransactions = try count(.surplusTransactions)
+    functionCalls = try count(.functionCalls)
+    unfollowedConnections = try count(.unfollowedConnections)
+    replicationConnections = try count(.replicationConnections)
+    unreadableTexts = try count(.unreadableTexts)
   }
 }
 
@@ -132,13 +153,21 @@ package struct RecordedStatement: Equatable, Sendable {
     (fingerprint, text, parameterTypes.map(String.init).joined(separator: ","))
   }
 
-  /// Nil for a statement that never succeeded: one that was prepared and then failed whenever it was run is none.
+  /// Nil for a statement that never succeeded, unless it failed for its data or for others' doings: the version sends it,
+  /// and the schema was there.
   package var captured: CapturedStatement? {
-    guard count > 0 || (prepared > 0 && failures == 0) else { return nil }
+    guard count > 0 || (prepared > 0 && failures == 0) || hasMetItsSchema else { return nil }
     return CapturedStatement(
       fingerprint: fingerprint, text: text, parameterTypes: parameterTypes, samples: samples, count: max(count, 1),
       source: .proxy, role: role, searchPath: searchPath)
   }
+
+  /// Its last failure came after the statement had found everything that it names.
+  private var hasMetItsSchema: Bool { lastFailure.map { Self.otherCauses.contains(String($0.prefix(2))) } ?? false }
+
+  /// Classes of SQLSTATE (PostgreSQL's appendix A): data exceptions, violated constraints, transactions rolled back,
+  /// lacking resources, objects in use, an operator's intervention, errors that a function raises.
+  private static let otherCauses: Set<String> = ["22", "23", "40", "53", "55", "57", "P0"]
 }
 
 /// Statements that ran one after the other in one transaction, by their fingerprints, and how often they did.

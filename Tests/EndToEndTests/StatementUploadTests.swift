@@ -2,10 +2,10 @@ import Foundation
 import Kernel
 import MigrationOracle
 import Migrations
-import StatementProxy
 import Synchronization
 import Testing
 
+@testable import StatementProxy
 @testable import plimsoll
 
 /// Keeps what is posted, a file each, and takes nothing while there is a file `away`.
@@ -117,6 +117,28 @@ private let server = """
       let imported = try Recording(importing: "\(folder)/q.sql")
       #expect(imported.statementSet.statements.map(\.text) == ["SELECT note FROM orders WHERE id = $1"])
       #expect(try arrived(in: folder).isEmpty)
+    }
+  }
+
+  @Test("what an imported file has and cannot be sent is counted") func unreadable() async throws {
+    try await withServer { _, folder in
+      try "SELECT note FROM orders;\nSELEC nothing;\n".write(
+        toFile: "\(folder)/q.sql", atomically: true, encoding: .utf8)
+      let imported = try Recording(importing: "\(folder)/q.sql")
+      #expect(imported.statements.map(\.text) == ["SELECT note FROM orders"])
+      #expect(imported.statementSet.leftOut == 1)
+    }
+  }
+
+  @Test("that everything was left out is told too") func nothingButLosses() async throws {
+    try await withServer { address, folder in
+      let recorder = StatementRecorder(version: "abcdef", policy: .types, reading: .parser)
+      recorder.count(\.unfollowedConnections)
+      let rounds = UploadRounds(recorder, upload(address), refresh: .seconds(600), notice: { _ in })
+      rounds.start(every: .seconds(600))
+      #expect(await rounds.stop() == nil)
+      let told = try arrived(in: folder)
+      #expect(told.map { $0.recording.statementSet.leftOut } == [1])
     }
   }
 

@@ -32,17 +32,27 @@ struct RecordingFileTests {
 
   @Test("a statement that only failed is no evidence")
   func evidence() {
-    func captured(_ count: Int, _ prepared: Int, _ failures: Int) -> Int? {
+    func captured(_ count: Int, _ prepared: Int, _ failures: Int, last: String? = nil) -> Int? {
       RecordedStatement(
-        fingerprint: "a", text: "b", transport: .simple, count: count, prepared: prepared, failures: failures
+        fingerprint: "a", text: "b", transport: .simple, count: count, prepared: prepared, failures: failures,
+        lastFailure: last
       ).captured?.count
     }
     #expect(captured(0, 0, 2) == nil)
     #expect(captured(0, 1, 2) == nil)
     #expect(captured(0, 1, 0) == 1)
     #expect(captured(5, 1, 2) == 5)
+    #expect(captured(0, 0, 1, last: "42703") == nil, "a column that is not there")
+    #expect(captured(0, 0, 1, last: "23505") == 1, "a value that is there already")
+    #expect(captured(0, 1, 3, last: "P0001") == 1, "a function says no")
     #expect(Self.recording.statementSet.statements.map(\.fingerprint) == ["b"])
     #expect(Self.recording.statementSet.version == "v41")
+  }
+
+  @Test("a count of losses that an older recorder did not know is zero")
+  func olderLosses() throws {
+    let older = try JSONDecoder().decode(Recording.LeftOut.self, from: Data(#"{"functionCalls":2}"#.utf8))
+    #expect(older.functionCalls == 2 && older.unreadableTexts == 0 && older.statements == 2)
   }
 
   private func refused(_ text: String, _ words: String, _ at: SourceLocation = #_sourceLocation) {

@@ -28,7 +28,7 @@ extension Recording.LeftOut {
       (oversizedTexts, "texts too long to keep"), (surplusStatements, "statements beyond the limit"),
       (surplusTransactions, "transaction shapes beyond the limit"), (functionCalls, "calls by number"),
       (unfollowedConnections, "connections that could not be followed"),
-      (replicationConnections, "replication connections"),
+      (replicationConnections, "replication connections"), (unreadableTexts, "texts that could not be read"),
     ]
     return parts.filter { $0.0 > 0 }.map { "\($0.0) \($0.1)" }.joined(separator: ", ")
   }

@@ -6,7 +6,7 @@ import Migrations
 package struct StatementImport: Equatable, Sendable {
   package let form: Form
   package let statements: [CapturedStatement]
-  /// Statements that a recorder saw and did not keep, at least.
+  /// Statements that a recorder saw and did not keep, and entries that hold one and cannot be read, at least.
   package let leftOut: Int
   /// What was passed over and why, a sentence each.
   package let notes: [String]

@@ -63,14 +63,14 @@ extension MigrationLayout {
 
   /// `V1__x.sql.conf` may say `executeInTransaction=false`.
   private static func flywaySwitchesOff(beside path: String) -> Bool {
-    says(path + ".conf", /executeInTransaction\s*=\s*false/)
+    says(path + ".conf", /^\s*executeInTransaction\s*=\s*false/.anchorsMatchLineEndings())
   }
 
   /// `metadata.toml` may say `run_in_transaction = false`.
   private static func dieselSwitchesOff(beside path: String) -> Bool {
     says(
       URL(filePath: path).deletingLastPathComponent().appending(path: "metadata.toml").path,
-      /run_in_transaction\s*=\s*false/)
+      /^\s*run_in_transaction\s*=\s*false/.anchorsMatchLineEndings())
   }
 
   private static func says(_ path: String, _ words: Regex<Substring>) -> Bool {

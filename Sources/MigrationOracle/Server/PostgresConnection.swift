@@ -256,10 +256,12 @@ package final class PostgresConnection {
       letter.asciiValue.flatMap { PQresultErrorField(result, Int32($0)) }.map { String(cString: $0) }
     }
     guard let state = field("C") else { return nil }
-    var error = PostgresError(sqlState: state, message: field("M") ?? "")
-    error.detail = field("D")
+    let position = field("P").flatMap { Int($0) }
+    let message = PostgresError.withoutValues(field("M") ?? "", sqlState: state, hasPosition: position != nil)
+    var error = PostgresError(sqlState: state, message: message)
+    error.detail = field("D").map { PostgresError.withoutValues($0, sqlState: state, hasPosition: position != nil) }
     error.hint = field("H")
-    error.position = field("P").flatMap { Int($0) }
+    error.position = position
     error.schema = field("s")
     error.table = field("t")
     error.column = field("c")

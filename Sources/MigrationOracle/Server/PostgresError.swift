@@ -3,7 +3,8 @@
 package struct PostgresError: Error, Equatable, Sendable, CustomStringConvertible {
   /// Five characters, such as `42703`.
   package var sqlState: String
-  /// The primary message, without severity, such as `column "email" does not exist`.
+  /// The primary message, without severity, such as `column "email" does not exist`. Without the values of rows: see
+  /// `withoutValues`.
   package var message: String
   package var detail: String?
   package var hint: String?
@@ -29,6 +30,13 @@ package struct PostgresError: Error, Equatable, Sendable, CustomStringConvertibl
     guard let detail, !detail.hasPrefix("Failing row contains") else { return nil }
     return detail.replacing(/\)=\(.*\)(?= (?:already|is|conflicts) )/.dotMatchesNewlines(), with: ")")
       .replacing(/\)=\(.*\)\.$/.dotMatchesNewlines(), with: ").")
+  }
+
+  /// A primary message as it may be kept. Data exceptions (class 22) quote the value that they met: of a row, where they
+  /// name no position in the statement's text. `invalid input syntax for type integer: "x"` comes out with `"…"`.
+  package static func withoutValues(_ message: String, sqlState: String, hasPosition: Bool) -> String {
+    guard sqlState.hasPrefix("22"), !hasPosition else { return message }
+    return message.replacing(/"(?:[^"]|"")*"/.dotMatchesNewlines(), with: "\"…\"")
   }
 
   /// The first two characters: the class of the condition (PostgreSQL manual, appendix A).

@@ -46,7 +46,8 @@ final class ConversationFollower {
     case UInt8(ascii: "Q"), UInt8(ascii: "P"): StatementRecorder.maximalTextBytes
     case UInt8(ascii: "B"): maximalBind
     case UInt8(ascii: "D"), UInt8(ascii: "E"), UInt8(ascii: "C"): 4096
-    case UInt8(ascii: "S"), UInt8(ascii: "F"), UInt8(ascii: "c"), UInt8(ascii: "f"): 0
+    case UInt8(ascii: "F"): 4
+    case UInt8(ascii: "S"), UInt8(ascii: "c"), UInt8(ascii: "f"): 0
     default: -1
     }
   }
@@ -87,6 +88,9 @@ final class ConversationFollower {
     lost(cause)
   }
 
+  /// `FirstNormalObjectId` of PostgreSQL's access/transam.h: below it is what initdb made.
+  private static let firstOwnOID: UInt32 = 16384
+
   // MARK: - The client's messages
 
   private func clientMessage(_ tag: UInt8, _ length: Int, _ body: UnsafeRawBufferPointer) {
@@ -111,7 +115,9 @@ final class ConversationFollower {
       }
       pending.append(.close)
     case UInt8(ascii: "F"):
-      recorder.count(\.functionCalls)
+      var reader = WireReader(body)
+      // Functions of the server itself, such as those of large objects, depend on no migration.
+      if reader.oid().map({ $0 >= Self.firstOwnOID }) ?? true { recorder.count(\.functionCalls) }
       pending.append(.call)
     case UInt8(ascii: "c"), UInt8(ascii: "f"):
       if awaitsCopyEnd { awaitsCopyEnd = false } else { pending.append(.copyEnd) }

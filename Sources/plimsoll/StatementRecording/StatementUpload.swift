@@ -51,15 +51,16 @@ extension Recording {
           + "'plimsoll db record'.")
     case .sqlx, .sqlc, .statistics, .sql: break
     }
-    self.init(
-      heading: Heading(version: path, policy: .types),
-      statements: imported.statements.compactMap { captured in
-        // Constants are values; a text whose constants cannot be told from the rest stays here.
-        guard let text = SQLParser.normalise(captured.text) else { return nil }
-        return RecordedStatement(
-          fingerprint: captured.fingerprint, text: text, transport: .extended,
-          parameterTypes: captured.parameterTypes, count: captured.count, role: captured.role,
-          searchPath: captured.searchPath)
-      })
+    // Constants are values; a text whose constants cannot be told from the rest stays here, and is counted.
+    let statements = imported.statements.compactMap { captured -> RecordedStatement? in
+      guard let text = SQLParser.normalise(captured.text) else { return nil }
+      return RecordedStatement(
+        fingerprint: captured.fingerprint, text: text, transport: .extended,
+        parameterTypes: captured.parameterTypes, count: captured.count, role: captured.role,
+        searchPath: captured.searchPath)
+    }
+    var leftOut = LeftOut()
+    leftOut.unreadableTexts = imported.leftOut + imported.statements.count - statements.count
+    self.init(heading: Heading(version: path, policy: .types, leftOut: leftOut), statements: statements)
   }
 }

@@ -102,7 +102,8 @@ final class UploadRounds: Sendable {
     // Counts alone are no news to the server.
     let isNews = sent.map { set.news(over: $0) != nil } ?? true
     let isOld = sentAt.map { ContinuousClock.now - $0 >= refresh } ?? true
-    guard !set.statements.isEmpty, isNews || isOld else { return nil }
+    // That everything was left out is news too: without it the version would pass for one that sends nothing.
+    guard !set.statements.isEmpty || set.leftOut > 0, isNews || isOld else { return nil }
     do {
       let receipt = try await upload.send(recording)
       let wasFailing = state.withLock { state in

@@ -32,8 +32,18 @@ struct StatementImportTests {
     let imported = try read("query-0a1b.json", one)
     #expect(imported.form == .sqlx)
     #expect(imported.statements.map(\.parameterTypes) == [[20, 0]])
+    #expect(imported.leftOut == 0)
     let older = #"{"db": "PostgreSQL", "ff00": {"query": "SELECT 1"}, "aa00": {"query": "SELECT a FROM t"}}"#
     #expect(try read("sqlx-data.json", older).statements.map(\.text) == ["SELECT a FROM t", "SELECT 1"])
+  }
+
+  @Test("sqlx: a query that cannot be read counts as missing, and the others stand")
+  func unreadableSqlx() throws {
+    let half = #"{"db": "PostgreSQL", "ff00": {"query": "SELECT 1"}, "aa00": {"quer": "SELECT a FROM t"}}"#
+    let imported = try read("sqlx-data.json", half)
+    #expect(imported.statements.map(\.text) == ["SELECT 1"])
+    #expect(imported.leftOut == 1)
+    #expect(imported.notes.contains { $0.contains("aa00") })
   }
 
   @Test("sqlc: the queries in the code that it made, by name")
