@@ -45,6 +45,14 @@ package enum StatementSource: String, Codable, Equatable, Sendable, CaseIterable
   case statistics = "pg_stat_statements"
   case log
   case sql
+
+  /// A source says what it will send, constants too; what passed by is only what was sent.
+  var isProgram: Bool {
+    switch self {
+    case .sqlx, .sqlc, .sql: true
+    case .proxy, .statistics, .log: false
+    }
+  }
 }
 
 /// A value bound to a parameter. Whether the value itself is kept is the recorder's policy; by default it is not.

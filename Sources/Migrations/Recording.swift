@@ -3,7 +3,7 @@ import Kernel
 /// What the proxy saw of one version: statements, how they follow each other in transactions, and what it left out.
 package struct Recording: Equatable, Sendable {
   package var heading: Heading
-  /// Sorted by fingerprint, then text, then parameter types.
+  /// Sorted by fingerprint, text, parameter types, transport, role and search path.
   package var statements: [RecordedStatement]
   /// Sorted by their statements.
   package var transactions: [TransactionShape]
@@ -149,8 +149,11 @@ package struct RecordedStatement: Equatable, Sendable {
     case extended
   }
 
-  fileprivate var order: (String, String, String) {
-    (fingerprint, text, parameterTypes.map(String.init).joined(separator: ","))
+  fileprivate var order: (String, String, String, String, String, String) {
+    (
+      fingerprint, text, parameterTypes.map(String.init).joined(separator: ","), transport.rawValue, role ?? "",
+      searchPath ?? ""
+    )
   }
 
   /// Nil for a statement that never succeeded, unless it failed for its data or for others' doings: the version sends it,

@@ -2,12 +2,16 @@
 package struct StatementSet: Codable, Equatable, Sendable {
   /// A digest, or a label such as `v41` where no digest is known.
   package var version: String
-  /// Sorted by fingerprint, then by text, then by parameter types; no two alike in fingerprint and types.
+  /// Sorted by fingerprint, text, parameter types, role and search path. Texts of one form are one statement; of texts
+  /// that differ in constants alone `maximalTexts` are told apart.
   package var statements: [CapturedStatement]
   /// How many statements passed the recorder and are not in it, at least: a set that lacks some is never all that the
   /// version sends. Not written when it is 0.
   package var leftOut: Int
 
+  /// Texts that differ only in constants. More than these, and the constants are data, not part of the program; unless
+  /// the texts are of a program's source.
+  package static let maximalTexts = 8
   /// The most that is kept of one version: what a recorder keeps at most. A large Rails application has about 3,000.
   package static let maximalStatements = 20_000
   /// Of texts and samples together, about: what a recorder keeps at most.
@@ -16,32 +20,58 @@ package struct StatementSet: Codable, Equatable, Sendable {
   package init(version: String, statements: [CapturedStatement], leftOut: Int = 0) {
     self.version = version
     self.leftOut = leftOut
-    var merged: [Key: CapturedStatement] = [:]
+    var merged: [CapturedStatement] = []
+    var places = Places()
     for statement in statements {
-      let key = Key(statement)
-      if var known = merged[key] {
-        known.absorb(statement)
-        merged[key] = known
+      if let place = places.place(of: statement) {
+        merged[place].absorb(statement)
       } else {
-        merged[key] = statement
+        places.add(statement, at: merged.count)
+        merged.append(statement)
       }
     }
-    self.statements = merged.values.sorted(by: Self.areInOrder)
+    self.statements = merged.sorted { $0.order < $1.order }
   }
 
-  /// Statements alike but for constants and of the same parameter types are one.
-  private struct Key: Hashable {
-    var fingerprint: String
-    var types: [UInt32]
-    init(_ statement: CapturedStatement) {
-      fingerprint = statement.fingerprint
-      types = statement.parameterTypes
+  /// Which of a set's statements another one is.
+  private struct Places {
+    private struct Key: Hashable {
+      var form: StatementForm
+      var types: [UInt32]
+      var role: String?
+      var searchPath: String?
+
+      init(_ statement: CapturedStatement, _ constants: StatementForm.Constants) {
+        form = StatementForm(statement.text, constants: constants)
+        types = statement.parameterTypes
+        role = statement.role
+        searchPath = statement.searchPath
+      }
     }
-  }
 
-  private static func areInOrder(_ left: CapturedStatement, _ right: CapturedStatement) -> Bool {
-    let (one, other) = ((left.fingerprint, left.text), (right.fingerprint, right.text))
-    return one == other ? left.parameterTypes.lexicographicallyPrecedes(right.parameterTypes) : one < other
+    private var same: [Key: Int] = [:]
+    /// Those that differ only in constants: the place of the first, and how many.
+    private var alike: [Key: (first: Int, count: Int)] = [:]
+
+    init() {}
+
+    init(_ statements: [CapturedStatement]) {
+      for (place, statement) in statements.enumerated() { add(statement, at: place) }
+    }
+
+    /// nil where it is none of them.
+    func place(of statement: CapturedStatement) -> Int? {
+      if let place = same[Key(statement, .told)] { return place }
+      guard !statement.source.isProgram, let alike = alike[Key(statement, .open)],
+        alike.count >= StatementSet.maximalTexts
+      else { return nil }
+      return alike.first
+    }
+
+    mutating func add(_ statement: CapturedStatement, at place: Int) {
+      same[Key(statement, .told)] = place
+      alike[Key(statement, .open), default: (place, 0)].count += 1
+    }
   }
 
   /// With what another recording of the same version knows. Of two counts the larger stays, for a recording is sent
@@ -52,25 +82,26 @@ package struct StatementSet: Codable, Equatable, Sendable {
     guard other.news(over: self) != nil else { return nil }
     var joined = self
     joined.leftOut = max(leftOut, other.leftOut)
-    let places = places
+    var places = Places(statements)
     for statement in other.statements {
-      guard let place = places[Key(statement)] else {
+      guard let place = places.place(of: statement) else {
+        places.add(statement, at: joined.statements.count)
         joined.statements.append(statement)
         continue
       }
       joined.statements[place].count = max(joined.statements[place].count, statement.count)
       joined.statements[place].learn(from: statement)
     }
-    joined.statements.sort(by: Self.areInOrder)
+    joined.statements.sort { $0.order < $1.order }
     return joined
   }
 
   /// What this set knows that another does not: statements that it lacks, and those of which more is known here than
   /// counts and samples. That something was left out is news; how much is not, for it grows with every recording.
   package func news(over held: StatementSet) -> StatementSet? {
-    let places = held.places
+    let places = Places(held.statements)
     let news = statements.filter { statement in
-      guard let place = places[Key(statement)] else { return true }
+      guard let place = places.place(of: statement) else { return true }
       let known = held.statements[place]
       // Every other call has values of other lengths: they ride along.
       var learnt = known
@@ -81,12 +112,6 @@ package struct StatementSet: Codable, Equatable, Sendable {
     let isLess = leftOut > 0 && held.leftOut == 0
     if news.isEmpty, !isLess { return nil }
     return StatementSet(version: version, statements: news, leftOut: leftOut)
-  }
-
-  private var places: [Key: Int] {
-    var places: [Key: Int] = [:]
-    for (place, statement) in statements.enumerated() { places[Key(statement)] = place }
-    return places
   }
 
   /// Of texts and samples, about.
@@ -156,8 +181,10 @@ extension CapturedStatement {
       samples.append(sample)
     }
     name = name ?? other.name
-    role = role ?? other.role
-    searchPath = searchPath ?? other.searchPath
+  }
+
+  fileprivate var order: (String, String, String, String, String) {
+    (fingerprint, text, parameterTypes.map(String.init).joined(separator: ","), role ?? "", searchPath ?? "")
   }
 }
 

@@ -130,6 +130,20 @@ private let server = """
     }
   }
 
+  @Test("statements that PostgreSQL's fingerprint takes for one are all recorded") func alike() {
+    let recorder = StatementRecorder(version: "abcdef", policy: .types, reading: .parser)
+    let session = recorder.session(SessionSettings.Values(role: "ann", searchPath: nil))
+    let texts = (1...12).map { count in "SELECT f(\((1...count).map { "$\($0)" }.joined(separator: ", ")))" }
+    for text in texts {
+      let found = Array(text.utf8).withUnsafeBytes { recorder.statements($0, .extended, types: [], session: session) }
+      for slot in found.compactMap(\.slot) { recorder.executed(slot, sample: nil) }
+    }
+    let recording = recorder.recording()
+    #expect(Set(recording.statements.map(\.text)) == Set(texts))
+    #expect(Set(recording.statements.map(\.fingerprint)).count < texts.count)
+    #expect(recording.statementSet.statements.count == texts.count)
+  }
+
   @Test("that everything was left out is told too") func nothingButLosses() async throws {
     try await withServer { address, folder in
       let recorder = StatementRecorder(version: "abcdef", policy: .types, reading: .parser)

@@ -27,7 +27,7 @@ import Testing
       version: "v41",
       statements: numbers.map {
         CapturedStatement(
-          fingerprint: "f\($0)", text: "SELECT \($0)", count: 1, source: .proxy, role: role)
+          fingerprint: "f\($0)", text: "SELECT f\($0)", count: 1, source: .proxy, role: role)
       }, leftOut: leftOut)
   }
 

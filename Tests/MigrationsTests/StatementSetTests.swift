@@ -25,6 +25,39 @@ struct StatementSetTests {
     #expect(set.statements[1].name == "q")
   }
 
+  private func of(
+    _ text: String, role: String? = nil, path: String? = nil, count: Int = 1, source: StatementSource = .proxy
+  ) -> CapturedStatement {
+    CapturedStatement(fingerprint: "a", text: text, count: count, source: source, role: role, searchPath: path)
+  }
+
+  @Test("of one fingerprint every text, role and search path is kept that a schema may tell apart")
+  func apart() {
+    let all = [
+      of("SELECT f($1)"), of("SELECT f($1, $2)"), of("SELECT f($1)", role: "ann"), of("SELECT f($1)", path: "depot"),
+    ]
+    let set = StatementSet(version: "v1", statements: all + [of("select F($7) -- again")])
+    #expect(set.statements.count == 4)
+    #expect(set.statements.map(\.count).reduce(0, +) == 5)
+    #expect(set.joined(by: StatementSet(version: "v1", statements: [of("SELECT f($1)", role: "bob")])) != nil)
+    #expect(set.joined(by: StatementSet(version: "v1", statements: all.reversed())) == nil)
+  }
+
+  @Test("constants are the program's until they vary; those of its source always")
+  func constants() throws {
+    func many(_ source: StatementSource, _ numbers: Range<Int>) -> StatementSet {
+      StatementSet(version: "v1", statements: numbers.map { of("SELECT \($0)", source: source) })
+    }
+    let most = StatementSet.maximalTexts
+    #expect(many(.proxy, 0..<most).statements.count == most)
+    let more = many(.proxy, 0..<most + 5)
+    #expect(more.statements.map(\.count).sorted() == Array(repeating: 1, count: most - 1) + [6])
+    #expect(more.joined(by: many(.proxy, 50..<60)) == nil)
+    let half = try #require(many(.proxy, 0..<5).joined(by: many(.proxy, 50..<60)))
+    #expect(half.statements.count == most && half.joined(by: many(.proxy, 50..<60)) == nil)
+    #expect(many(.sql, 0..<most + 5).statements.count == most + 5)
+  }
+
   @Test("the same text with other parameter types is another statement")
   func types() {
     #expect(

@@ -223,9 +223,23 @@ struct FollowerTests {
         ]
       }
     }
-    let most = StatementRecorder.maximalTexts
+    let most = StatementSet.maximalTexts
     check(steps(most), (0..<most).map { "SELECT \($0) ×1" })
     check(steps(most + 5), ["SELECT 0 ×\(most + 5)"])
+  }
+
+  @Test("lists of any length and comments make no other statement")
+  func forms() {
+    let lists = (1...20).map { count in
+      "SELECT a FROM t WHERE b IN (\((1...count).map { "$\($0)" }.joined(separator: ", "))) -- request \(count)"
+    }
+    let steps = lists.flatMap { text -> [Step] in
+      [
+        .client([Wire.parse("", text), Wire.bind(""), Wire.execute(), Wire.sync]),
+        .server([Wire.parsed, Wire.bound, Wire.complete(), Wire.ready()]),
+      ]
+    }
+    check(steps, ["SELECT a FROM t WHERE b IN ($1)   ×20"])
   }
 
   @Test("what is too long is counted and not kept")

@@ -23,8 +23,8 @@ struct RecorderState: Sendable {
   }
 
   var slots: [Slot] = []
-  var byText: [StatementKey: Int] = [:]
-  /// By fingerprint.
+  var slotOf: [StatementKey: Int] = [:]
+  /// Those that differ only in constants.
   var groups: [StatementKey: [Int]] = [:]
   /// Groups whose constants turned out to vary.
   var normalised: Set<StatementKey> = []
@@ -60,7 +60,9 @@ struct RecorderState: Sendable {
   func recording(version: String, policy: RecordingPolicy) -> Recording {
     var statements: [StatementKey: RecordedStatement] = [:]
     for slot in slots where slot.count + slot.prepared + slot.failures > 0 {
-      let key = StatementKey(text: slot.text, types: slot.types, transport: slot.transport, session: slot.session)
+      let key = StatementKey(
+        form: StatementForm(slot.text, constants: .told), types: slot.types, transport: slot.transport,
+        session: slot.session)
       if statements[key] == nil {
         statements[key] = RecordedStatement(
           fingerprint: slot.fingerprint, text: slot.text, transport: slot.transport, parameterTypes: slot.types,

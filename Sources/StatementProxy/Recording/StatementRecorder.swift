@@ -14,12 +14,13 @@ package final class StatementRecorder: Sendable {
   /// Distinct statements; a large Rails application has about 3,000.
   package static let maximalStatements = 20_000
   package static let maximalTransactions = 5_000
-  /// All kept texts together, and all samples.
-  package static let maximalKeptBytes = 64 << 20
+  /// All kept texts together, and all samples: as JSON, where each byte of a text may be two and a value that was left out
+  /// is longer than in memory, both are below the 64 MiB that a server takes.
+  package static let maximalKeptBytes = 16 << 20
   /// Roles and search paths told apart. A schema for each tenant makes thousands, all with the same statements.
   package static let maximalSettings = 64
-  /// Texts that differ only in constants. More than these, and the constants are data, not part of the program.
-  package static let maximalTexts = 8
+  /// Names of databases kept; a client may ask for any.
+  static let maximalDatabases = 64
   /// Binds looked at for a new sample before the search for one ends.
   static let maximalSampleTries = 64
   /// Raw texts remembered so that a repeated one costs one lookup.
@@ -46,7 +47,7 @@ package final class StatementRecorder: Sendable {
   func connected(to database: String) {
     state.withLock {
       $0.connections += 1
-      $0.databases.insert(database)
+      if $0.databases.count < Self.maximalDatabases { $0.databases.insert(database) }
       $0.changes += 1
     }
   }
@@ -90,12 +91,15 @@ package final class StatementRecorder: Sendable {
     in state: inout RecorderState
   ) -> Int? {
     let kept = kept(text, transport)
-    let key = StatementKey(text: kept, types: types, transport: transport, session: session)
-    if let slot = state.byText[key] { return slot }
-    let group = StatementKey(
-      text: reading.fingerprint(text), types: types, transport: transport, session: session)
+    func key(_ constants: StatementForm.Constants) -> StatementKey {
+      StatementKey(
+        form: StatementForm(kept, constants: constants), types: types, transport: transport, session: session)
+    }
+    let same = key(.told)
+    if let slot = state.slotOf[same] { return slot }
+    let group = key(.open)
     let alike = state.groups[group] ?? []
-    if let first = alike.first, alike.count >= Self.maximalTexts {
+    if let first = alike.first, alike.count >= StatementSet.maximalTexts {
       if policy == .types, !state.normalised.contains(group) {
         for slot in alike { state.slots[slot].text = withoutConstants(state.slots[slot].text) }
         state.normalised.insert(group)
@@ -111,9 +115,10 @@ package final class StatementRecorder: Sendable {
     }
     let slot = state.slots.count
     state.slots.append(
-      RecorderState.Slot(fingerprint: group.text, text: kept, transport: transport, types: types, session: session))
+      RecorderState.Slot(
+        fingerprint: reading.fingerprint(text), text: kept, transport: transport, types: types, session: session))
     state.textBytes += kept.utf8.count
-    state.byText[key] = slot
+    state.slotOf[same] = slot
     state.groups[group] = alike + [slot]
     return slot
   }
@@ -208,9 +213,9 @@ struct RawText: Hashable, Sendable {
   var session: Int
 }
 
-/// A kept text, or a fingerprint, together with what else tells statements apart.
+/// A kept text's form, with or without its constants, together with what else tells statements apart.
 struct StatementKey: Hashable, Sendable {
-  var text: String
+  var form: StatementForm
   var types: [UInt32]
   var transport: RecordedStatement.Transport
   var session: Int

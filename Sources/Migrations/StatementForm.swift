@@ -1,0 +1,129 @@
+/// What tells one text of SQL from another for a schema: not comments, blanks, the case of words, the numbers of
+/// parameters, how many values stand in a list behind IN or in ARRAY[…], nor how often one row of VALUES is repeated.
+///
+/// A fingerprint tells less: it takes `f($1)` for `f($1, $2)`, one order of columns for the other and each constant for
+/// the next, so that a migration may break one text of a fingerprint and not the other.
+package struct StatementForm: Hashable, Sendable {
+  private let text: String
+
+  package enum Constants: Equatable, Sendable {
+    /// Part of the form.
+    case told
+    /// As good as parameters.
+    case open
+  }
+
+  /// O(length).
+  package init(_ statement: String, constants: Constants) {
+    var writer = Writer()
+    let bytes = Array(statement.utf8)
+    for token in SQLTokens(bytes) {
+      switch token.kind {
+      case .blank, .comment: continue
+      case .parameter: writer.other(Writer.parameter)
+      case .string, .number: writer.other(constants == .open ? Writer.parameter : bytes[token.range])
+      case .word: writer.word(bytes[token.range].map { (65...90).contains($0) ? $0 | 0x20 : $0 })
+      case .name: writer.other(bytes[token.range])
+      case .symbol: writer.symbol(bytes[token.range])
+      }
+    }
+    text = String(decoding: writer.out, as: UTF8.self)
+  }
+
+  /// Writes tokens with blanks between, and takes back what only repeats its neighbour.
+  private struct Writer {
+    static let parameter: ArraySlice<UInt8> = [UInt8(ascii: "$")]
+
+    var out: [UInt8] = []
+    private var frames: [Frame] = [Frame(kind: .other, start: 0)]
+    private var last: Last = .other
+
+    /// What stands between two parentheses or brackets.
+    private struct Frame {
+      enum Kind { case list, row, other }
+      var kind: Kind
+      /// Of the opening bracket, in `out`.
+      var start: Int
+      /// Of a list: where its current value begins, and the value before.
+      var item = 0
+      var previous: Range<Int>?
+      /// The row of VALUES that ended last in here, as long as nothing but a comma follows.
+      var row: Range<Int>?
+    }
+
+    private enum Last { case `in`, array, values, comma, open, other }
+
+    private mutating func append(_ bytes: some Sequence<UInt8>) {
+      out += bytes
+      out.append(UInt8(ascii: " "))
+    }
+
+    mutating func word(_ word: [UInt8]) {
+      // A list of values has none before its first value: what begins with a word is a subquery or an expression.
+      if last == .open { frames[frames.count - 1].kind = .other }
+      append(word)
+      frames[frames.count - 1].row = nil
+      last =
+        switch String(decoding: word, as: UTF8.self) {
+        case "in": .in
+        case "array": .array
+        case "values": .values
+        default: .other
+        }
+    }
+
+    mutating func other(_ bytes: some Sequence<UInt8>) {
+      append(bytes)
+      frames[frames.count - 1].row = nil
+      last = .other
+    }
+
+    mutating func symbol(_ bytes: ArraySlice<UInt8>) {
+      switch bytes.first {
+      case UInt8(ascii: "("), UInt8(ascii: "["): open(bytes)
+      case UInt8(ascii: ")"), UInt8(ascii: "]"): close(bytes)
+      case UInt8(ascii: ","):
+        endItem()
+        append(bytes)
+        frames[frames.count - 1].item = out.count
+        last = .comma
+      default: other(bytes)
+      }
+    }
+
+    private mutating func open(_ bytes: ArraySlice<UInt8>) {
+      let isNextRow = last == .comma && frames[frames.count - 1].row != nil
+      let kind: Frame.Kind = last == .in || last == .array ? .list : last == .values || isNextRow ? .row : .other
+      if kind != .row { frames[frames.count - 1].row = nil }
+      frames.append(Frame(kind: kind, start: out.count))
+      append(bytes)
+      frames[frames.count - 1].item = out.count
+      last = kind == .list ? .open : .other
+    }
+
+    private mutating func close(_ bytes: ArraySlice<UInt8>) {
+      endItem()
+      append(bytes)
+      last = .other
+      // One that closes nothing is no SQL; it is written as it stands.
+      guard frames.count > 1, let closed = frames.popLast() else { return }
+      guard closed.kind == .row else { return }
+      let row = closed.start..<out.count
+      if let before = frames[frames.count - 1].row, out[before] == out[row] {
+        out.removeSubrange(before.upperBound...)
+      } else {
+        frames[frames.count - 1].row = row
+      }
+    }
+
+    private mutating func endItem() {
+      guard let frame = frames.last, frame.kind == .list else { return }
+      let item = frame.item..<out.count
+      if let before = frame.previous, out[before] == out[item] {
+        out.removeSubrange(before.upperBound...)
+      } else {
+        frames[frames.count - 1].previous = item
+      }
+    }
+  }
+}
