@@ -5,7 +5,8 @@ import Migrations
 /// What a database itself counts of the statements that its applications send: `pg_stat_statements`.
 enum CountedStatements: Sendable {
   /// Without values: the server leaves those of some commands in place (until version 16), and they go here.
-  case counted(StatementSet)
+  /// - Parameter seconds: since when; nil where the extension does not tell (before 1.9).
+  case counted(StatementSet, seconds: Double?)
   /// Nobody counts there, or we may not see it, and what would help.
   case unseen(why: String)
 
@@ -51,13 +52,38 @@ enum CountedStatements: Sendable {
       return .counted(
         StatementSet(
           version: role,
-          statements: rows.compactMap { row in row[0].flatMap { captured($0, calls: row[1], role: role) } }))
+          statements: rows.compactMap { row in row[0].flatMap { captured($0, calls: row[1], role: role) } }),
+        seconds: knowsTop == nil ? nil : try seconds(in: schema, connection))
     } catch let error as PostgresError where error.sqlState == "55000" {
       return .unseen(why: "pg_stat_statements is not in its shared_preload_libraries")
     } catch let error as PostgresError where error.sqlState.hasPrefix("42") {
       return .unseen(why: "its pg_stat_statements cannot be read: \(error.message)")
     }
   }
+
+  private static func seconds(in schema: String, _ connection: PostgresConnection) throws -> Double? {
+    try connection.query(
+      "SELECT extract(epoch FROM clock_timestamp() - stats_reset) FROM \(quoted(schema)).pg_stat_statements_info"
+    ).first.flatMap(Double.init)
+  }
+
+  /// Statements a second on each table that they name, by schema and name: on average since they are counted.
+  func rates(on schema: Schema, searchPath: [String]) -> [String: Double] {
+    guard case .counted(let set, let seconds?) = self, seconds >= Self.leastSeconds else { return [:] }
+    var rates: [String: Double] = [:]
+    for statement in set.statements {
+      let reading = StatementReading.of(statement.text)
+      let names = Set(reading.tables + reading.written + (reading.copied.map { [$0] } ?? []))
+      let tables = Set(
+        names.compactMap { schema.relation($0.name, schema: $0.schema, searchPath: searchPath) }
+          .map { TableSize.key(schema: $0.schema, table: $0.name) })
+      for table in tables { rates[table, default: 0] += Double(statement.count) / seconds }
+    }
+    return rates
+  }
+
+  /// Counted for less than a minute, a rate is chance.
+  private static let leastSeconds = 60.0
 
   private static let hidden = "<insufficient privilege>"
 
@@ -92,7 +118,7 @@ struct RecordedShare {
     case .unseen(let why):
       coverage = nil
       objection = Self.objection("nobody can tell how much of what \(place) is sent was recorded: \(why)")
-    case .counted(let production):
+    case .counted(let production, seconds: _):
       let all = StatementSet(version: place.description, statements: recorded.flatMap(\.statements))
       // Nothing that depends on a schema of ours.
       guard let share = all.coverage(of: production) else {

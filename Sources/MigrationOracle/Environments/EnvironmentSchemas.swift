@@ -113,10 +113,12 @@ package final class EnvironmentSchemas: SchemaServer {
         "the role \(role), as which the applications of \(question.place) connect, does not exist there; correct 'role' in"
           + " plimsoll.yaml")
     }
+    let counted = try await counted(question, live, reached)
     for _ in 1..<Self.looks {
       let examination = PlaceExamination(
         question: question, live: live, reached: reached, chain: chain, base: base,
-        statements: statements.mapValues { $0.inPath(live.applicationPath) })
+        statements: statements.mapValues { $0.inPath(live.applicationPath) },
+        rates: try await rates(counted, live))
       let answer = try await examination.run(shadows)
       // It moved between the look and the dump: what was judged is neither.
       let later = answer.report.findings.contains { $0.rule == "shadow-differs" } ? try await look(at: reached) : live
@@ -124,22 +126,36 @@ package final class EnvironmentSchemas: SchemaServer {
         live = later
         continue
       }
-      return try examined(answer, live, try await recordedShare(question, statements, live, reached))
+      return try examined(answer, live, recordedShare(question, statements, counted))
     }
     throw Outage("postgres", "\(question.place) changes while it is looked at; wait for whoever migrates it")
   }
 
+  /// What the place is sent, for who asks for a share of it, and for whom a migration's locks would hold up; nil where
+  /// nobody wants to know.
+  private func counted(
+    _ question: SchemaQuestion, _ live: LiveDatabase, _ reached: ReachedDatabase
+  ) async throws -> CountedStatements? {
+    guard question.leastCoverage != nil || question.migrations != nil else { return nil }
+    let role = reached.database.role ?? live.migrator
+    return try await reached.run(seconds: Self.lookSeconds) { try CountedStatements.read(of: role, $0) }
+  }
+
+  private func rates(_ counted: CountedStatements?, _ live: LiveDatabase) async throws -> [String: Double] {
+    guard let counted else { return [:] }
+    // Reading thousands of statements takes a second.
+    return try await BlockingThread.run { counted.rates(on: live.schema, searchPath: live.searchPath) }
+  }
+
   /// Nil where it is not asked.
   private func recordedShare(
-    _ question: SchemaQuestion, _ statements: [String: StatementSet], _ live: LiveDatabase, _ reached: ReachedDatabase
-  ) async throws -> RecordedShare? {
-    guard let least = question.leastCoverage else { return nil }
+    _ question: SchemaQuestion, _ statements: [String: StatementSet], _ counted: CountedStatements?
+  ) -> RecordedShare? {
+    guard let least = question.leastCoverage, let counted else { return nil }
     let clients = PlaceExamination.clients(of: question)
     let recorded = question.versions.compactMap { statements[PlaceExamination.label(of: $0, among: clients)] }
     // Where nothing lives, nothing is sent that counts; and who is not recorded cannot be told anyway.
     guard !recorded.isEmpty else { return nil }
-    let role = reached.database.role ?? live.migrator
-    let counted = try await reached.run(seconds: Self.lookSeconds) { try CountedStatements.read(of: role, $0) }
     return RecordedShare(counted, least: least, recorded: recorded, at: question.place)
   }
 

@@ -13,6 +13,8 @@ struct PlaceExamination: Sendable {
   let base: [MigrationText]?
   /// What each version sends, by label; versions without a recording are absent.
   let statements: [String: StatementSet]
+  /// Statements a second on the live database's tables, by `TableSize.key`; those of which nothing was counted are absent.
+  let rates: [String: Double]
 
   struct Answer: Sendable {
     var pending: [MigrationMark]
@@ -145,11 +147,18 @@ struct PlaceExamination: Sendable {
 
   /// The live database's own, unless another's were named.
   private var sizes: [TableSize] {
-    reached.database.sizes
+    let known =
+      reached.database.sizes
       ?? live.schema.relations.compactMap { relation in
         guard relation.isTable, let rows = relation.rows else { return nil }
         return TableSize(schema: relation.schema, table: relation.name, rows: rows, bytes: relation.bytes ?? 0)
       }
+    return known.map { size in
+      var weighed = size
+      weighed.executionsPerSecond =
+        size.executionsPerSecond ?? rates[TableSize.key(schema: size.schema, table: size.table)]
+      return weighed
+    }
   }
 
   // MARK: What else is to be said

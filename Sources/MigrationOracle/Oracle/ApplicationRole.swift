@@ -1,7 +1,9 @@
 import Kernel
 
-/// Whose rights the statements run with: never the owner's, who may do all and is bound by no policy.
+/// Whose rights the statements run with: never a superuser's, who may do all and is bound by no policy.
 ///
+/// - A statement that was recorded with a role runs as that one, where the server knows it by then; what it may not do
+///   before the migration is asked of the others, in this order.
 /// - A role that was named is used as it is. It must be known by then: a history that grants to it, or a server that was
 ///   given, knows it.
 /// - Else, where tables carry grants, a role of our own inherits from every role that was granted to, so that a REVOKE
@@ -17,11 +19,18 @@ struct ApplicationRole: Sendable {
   let fallback: String?
   /// Whether rights were assumed and not granted.
   let assumed: Bool
+  /// Roles that a recording may name: those of the server's that are no superusers.
+  let recordable: Set<String>
+
+  /// Those that are tried one after the other as long as a role may not do what is asked.
+  var tried: [String] { [primary] + (fallback.map { [$0] } ?? []) }
 
   /// Prepares rights in a database that is to be a template.
   static func prepare(
     named: String?, in connection: PostgresConnection, schema: Schema, mark: String
   ) throws -> ApplicationRole {
+    let roles = try connection.query("SELECT rolname FROM pg_roles WHERE NOT rolsuper AND pg_has_role(oid, 'MEMBER')")
+    let recordable = Set(roles.rows.compactMap { $0[0] })
     if let named {
       let known = try connection.query("SELECT 1 FROM pg_roles WHERE rolname = \(literal(named))").first
       guard known != nil else {
@@ -30,7 +39,7 @@ struct ApplicationRole: Sendable {
           "the role \(named) does not exist: no migration of the history names it; leave it out, or name the role that"
             + " the migrations grant to")
       }
-      return ApplicationRole(primary: named, fallback: nil, assumed: false)
+      return ApplicationRole(primary: named, fallback: nil, assumed: false, recordable: recordable)
     }
     let all = "plimsoll_all_\(mark)"
     try make(all, connection)
@@ -52,11 +61,13 @@ struct ApplicationRole: Sendable {
         AND NOT g.rolsuper AND g.rolname <> \(literal(all)) ORDER BY 1
       """
     ).rows.compactMap { $0.first ?? nil }
-    guard !granted.isEmpty else { return ApplicationRole(primary: all, fallback: nil, assumed: true) }
+    guard !granted.isEmpty else {
+      return ApplicationRole(primary: all, fallback: nil, assumed: true, recordable: recordable)
+    }
     let heir = "plimsoll_heir_\(mark)"
     try make(heir, connection)
     for role in granted { try connection.query("GRANT \(quoted(role)) TO \(heir)") }
-    return ApplicationRole(primary: heir, fallback: all, assumed: false)
+    return ApplicationRole(primary: heir, fallback: all, assumed: false, recordable: recordable)
   }
 
   private static func make(_ role: String, _ connection: PostgresConnection) throws {

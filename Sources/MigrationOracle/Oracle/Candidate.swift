@@ -8,6 +8,8 @@ struct Candidate: Sendable {
   var reading: StatementReading
   /// The text that is prepared.
   var text: String
+  /// The role that it was recorded with, where statements may run as that one.
+  var role: String?
 
   /// Parameters that stand for strings which a recording does not show: the program's own, so they are always the same.
   var constants: Set<Int> = []
@@ -43,19 +45,25 @@ struct Candidate: Sendable {
 
   /// The same statement of several versions is tried once.
   ///
-  /// - Parameter schema: before the migration: it says which columns a COPY means that names none.
-  static func all(of sets: [StatementSet], on schema: Schema) -> [Candidate] {
+  /// - Parameters:
+  ///   - schema: before the migration: it says which columns a COPY means that names none.
+  ///   - roles: that statements may run as.
+  static func all(of sets: [StatementSet], on schema: Schema, roles: Set<String>) -> [Candidate] {
     var places: [Key: Int] = [:]
     var all: [Candidate] = []
     for set in sets {
       for statement in set.statements {
-        let key = Key(statement)
+        let role = statement.role.flatMap { roles.contains($0) ? $0 : nil }
+        let key = Key(statement, role: role)
         if let place = places[key] {
-          all[place].references.append(StatementReference(statement, of: set.version))
+          // One version may send it as several roles of which the server knows none.
+          let reference = StatementReference(statement, of: set.version)
+          if !all[place].references.contains(reference) { all[place].references.append(reference) }
           all[place].statement.samples += statement.samples
         } else {
           places[key] = all.count
           var candidate = Candidate(statement, of: set.version)
+          candidate.role = role
           candidate.completeCopy(on: schema)
           all.append(candidate)
         }
@@ -64,18 +72,20 @@ struct Candidate: Sendable {
     return all
   }
 
-  var key: Key { Key(statement) }
+  var key: Key { Key(statement, role: role) }
 
   /// Equal for statements that one trial tells of.
   struct Key: Hashable {
     private var text: String
     private var types: [UInt32]
     private var path: String?
+    private var role: String?
 
-    init(_ statement: CapturedStatement) {
+    init(_ statement: CapturedStatement, role: String?) {
       text = statement.text
       types = statement.parameterTypes
       path = statement.searchPath
+      self.role = role
     }
   }
 }

@@ -45,7 +45,7 @@ final class LockTrace {
     existing = Dictionary(before.relations.filter { $0.isTable || $0.kind == "m" }.map { ($0.oid, $0) }) { first, _ in
       first
     }
-    self.sizes = Dictionary(sizes.map { ("\($0.schema).\($0.table)", $0) }) { first, _ in first }
+    self.sizes = Dictionary(sizes.map { (TableSize.key(schema: $0.schema, table: $0.table), $0) }) { first, _ in first }
     self.lockTimeout = lockTimeout
     files = existing.mapValues(\.file)
   }
@@ -154,7 +154,9 @@ final class LockTrace {
         migration: statement.spot))
   }
 
-  private func size(_ relation: Schema.Relation) -> TableSize? { sizes["\(relation.schema).\(relation.name)"] }
+  private func size(_ relation: Schema.Relation) -> TableSize? {
+    sizes[TableSize.key(schema: relation.schema, table: relation.name)]
+  }
 
   // MARK: Predicted stall
 

@@ -20,8 +20,9 @@ struct OracleCheck: Sendable {
     _ stopwatch: inout Stopwatch, _ progress: @Sendable (String) -> Void
   ) async throws -> (report: MigrationReport, keepsBefore: Bool) {
     progress("applying the migration")
-    let old = Candidate.all(of: question.old, on: prepared.schema)
-    let new = Candidate.all(of: question.new.map { [$0] } ?? [], on: prepared.schema)
+    let old = Candidate.all(of: question.old, on: prepared.schema, roles: role.recordable)
+    let new = Candidate.all(
+      of: question.new.map { [$0] } ?? [], on: prepared.schema, roles: role.recordable)
     // The control and the migration work on different databases: both cores are used.
     async let controlling = BlockingThread.run { try control(old, new) }
     let applied = try await BlockingThread.run { try applyMigration() }
@@ -95,24 +96,33 @@ struct OracleCheck: Sendable {
 
   private func control(_ old: [Candidate], _ new: [Candidate]) throws -> Control {
     let trial = try Trial(PostgresConnection(before, statementSeconds: Self.trialSeconds))
-    var outcomes = try trial.prepare(old, Array(old.indices), roles: old.map { _ in role.primary })
-    if let fallback = role.fallback {
-      let denied = outcomes.indices.filter { outcomes[$0].error?.sqlState == "42501" }
-      let again = try trial.prepare(old, denied, roles: old.map { _ in fallback })
-      for (index, outcome) in zip(denied, again) { outcomes[index] = outcome }
-    }
+    let outcomes = try prepare(old, Array(old.indices), in: trial, as: role.tried)
     let places = Dictionary(old.indices.map { (old[$0].key, $0) }) { first, _ in first }
     var shared: [Int: Int] = [:]
     for index in new.indices {
       if let place = places[new[index].key], outcomes[place].error == nil { shared[index] = place }
     }
     let rest = new.indices.filter { shared[$0] == nil }
-    let tried = try Trial(beside: trial).prepare(new, rest, roles: new.map { _ in role.fallback ?? role.primary })
+    let tried = try prepare(new, rest, in: Trial(beside: trial), as: [role.fallback ?? role.primary])
     var coming = new.indices.map { index in
       shared[index].map { outcomes[$0] } ?? Trial.Outcome(role: role.primary)
     }
     for (index, outcome) in zip(rest, tried) { coming[index] = outcome }
     return Control(old: outcomes, new: coming, shared: shared, trial: Handed(trial))
+  }
+
+  /// As the role of the recording, and as the next of `roles` what the one before may not do.
+  private func prepare(
+    _ candidates: [Candidate], _ indices: [Int], in trial: Trial, as roles: [String]
+  ) throws -> [Trial.Outcome] {
+    let first = candidates.map { $0.role ?? roles[0] }
+    var outcomes = try trial.prepare(candidates, indices, roles: first)
+    for next in roles {
+      let denied = outcomes.indices.filter { outcomes[$0].error?.sqlState == "42501" && outcomes[$0].role != next }
+      let again = try trial.prepare(candidates, denied.map { indices[$0] }, roles: candidates.map { _ in next })
+      for (place, outcome) in zip(denied, again) { outcomes[place] = outcome }
+    }
+    return outcomes
   }
 
   // MARK: The migration

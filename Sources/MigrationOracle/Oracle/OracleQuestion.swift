@@ -57,6 +57,8 @@ package struct TableSize: Codable, Equatable, Sendable {
   /// Statements on it each second; nil where nobody counted.
   package var executionsPerSecond: Double?
 
+  static func key(schema: String, table: String) -> String { "\(schema).\(table)" }
+
   package init(schema: String = "public", table: String, rows: Int, bytes: Int, executionsPerSecond: Double? = nil) {
     self.schema = schema
     self.table = table

@@ -110,6 +110,31 @@ struct CoverageTests {
     }
   }
 
+  @Test("a lock is weighed by what the place is really sent")
+  func weighed() async throws {
+    try await onServer { fixture in
+      try await fixture.run("CREATE EXTENSION pg_stat_statements")
+      try await traffic(fixture)
+      let database = try #require(EnvironmentTrait.places?[fixture.place])
+      let role = try #require(database.role)
+      let reached = try ReachedDatabase(fixture.place, database)
+      let counted = try await reached.run(seconds: 10) { try CountedStatements.read(of: role, $0) }
+      guard case .counted(let sent, let seconds?) = counted else {
+        Issue.record("\(counted)")
+        return
+      }
+      #expect(sent.statements.map(\.count).reduce(0, +) == 10 && seconds > 0)
+      let live = try await reached.run(seconds: 10) { connection in
+        try LiveDatabase.read(fixture.place, role: role, at: Instant(milliseconds: 0), connection)
+      }
+      func rates(_ seconds: Double?) -> [String: Double] {
+        CountedStatements.counted(sent, seconds: seconds).rates(on: live.schema, searchPath: ["public"])
+      }
+      #expect(rates(100) == ["public.orders": 0.1])
+      #expect(rates(59).isEmpty && rates(nil).isEmpty, "after less than a minute a rate is chance")
+    }
+  }
+
   @Test("who may not see what others send is told so")
   func hidden() async throws {
     try await onServer { fixture in

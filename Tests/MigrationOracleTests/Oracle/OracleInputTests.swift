@@ -56,6 +56,61 @@ struct OracleInputTests {
     await #expect(throws: Refusal.self) { try await oracle.check(question) }
   }
 
+  @Test("of two statements with one fingerprint the one that breaks is found, whichever comes first")
+  func alikeStatements() async throws {
+    let oracle = try #require(ShadowTrait.oracle)
+    let texts = ["SELECT id FROM orders WHERE state = 'paid'", "SELECT id FROM orders WHERE state = 'sent'"]
+    #expect(Set(texts.map(SQLParser.fingerprint)).count == 1)
+    for texts in [texts, texts.reversed()] {
+      var question = Scenario(
+        "",
+        migration: """
+          ALTER TYPE state RENAME TO former_state;
+          CREATE TYPE state AS ENUM ('new', 'paid');
+          ALTER TABLE orders ALTER COLUMN state DROP DEFAULT, ALTER COLUMN state TYPE state USING state::text::state;
+          """, sends: "", .breaks("22P02")
+      ).question
+      question.old = [
+        StatementSet(
+          version: "v1",
+          statements: texts.map {
+            CapturedStatement(fingerprint: SQLParser.fingerprint($0), text: $0, source: .sql)
+          })
+      ]
+      let report = try await oracle.check(question)
+      let said = report.findings.map { "\($0.kind) \($0.rule): \($0.message)" }.joined(separator: "\n")
+      #expect(report.checked.first?.statements == 2 && report.checked.first?.broken == 1, "\(said)")
+      #expect(report.findings.contains { $0.kind == .breaks && $0.statement?.text.contains("sent") == true }, "\(said)")
+    }
+  }
+
+  @Test("a statement runs as the role that it was recorded with, where the server knows it")
+  func recordedRole() async throws {
+    let oracle = try #require(ShadowTrait.oracle)
+    let text = "UPDATE orders SET note = $1 WHERE id = $2"
+    func report(_ roles: [String?]) async throws -> MigrationReport {
+      var question = Scenario(
+        "", migration: "REVOKE UPDATE ON orders FROM app;", sends: "", .safe, role: nil,
+        history: Scenario.shop + "\nGRANT UPDATE ON orders TO plimsoll_test_clerk;"
+      ).question
+      question.old = [
+        StatementSet(
+          version: "v1",
+          statements: roles.map {
+            CapturedStatement(fingerprint: SQLParser.fingerprint(text), text: text, source: .proxy, role: $0)
+          })
+      ]
+      return try await oracle.check(question)
+    }
+    #expect(try await report([nil]).verdict == .compatible, "somebody may still")
+    #expect(try await report(["plimsoll_test_clerk"]).verdict == .compatible)
+    #expect(try await report(["nobody_knows", "nor_this"]).checked.first?.statements == 1)
+    let lost = try await report(["plimsoll_test_clerk", "app"])
+    #expect(lost.verdict == .breaks)
+    #expect(lost.checked.first?.held == 1 && lost.checked.first?.broken == 1)
+    #expect(lost.findings.first?.sqlState == "42501")
+  }
+
   @Test("a role that the migration names is created in the shadow, and told")
   func createdRole() async throws {
     let report = try await check("GRANT SELECT ON customers TO plimsoll_test_reporting;")
