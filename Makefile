@@ -5,7 +5,7 @@ SWIFT ?= swift
 RELEASE = $(SWIFT) build -c release --scratch-path .build-release --product plimsoll
 BINARY = .build-release/release/plimsoll
 
-.PHONY: help setup demo test bench bench-judge bench-deploys bench-rollouts bench-rollback bench-queue bench-ramps bench-migrations bench-flags accept lint format clean
+.PHONY: help setup demo test bench bench-judge bench-deploys bench-rollouts bench-rollback bench-queue bench-ramps bench-migrations bench-proxy bench-flags accept lint format clean
 
 help: ## List what can be made.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -58,6 +58,10 @@ bench-ramps: ## The judge of guarded ramps and its rivals on the same simulated 
 bench-migrations: ## The check of a migration: 600 statements on 200 tables, 40 on 50. A minute.
 	$(RELEASE)
 	$(BINARY) bench migrations $(BENCH)
+
+bench-proxy: setup ## What the recording proxy adds to a round trip, beside the same without it. A minute.
+	$(RELEASE)
+	scripts/bench-proxy $(BINARY) $(BENCH)
 
 bench-flags: setup ## Evaluating flags beside Unleash's and Flipt's engines, side by side in one run.
 	$(RELEASE)
