@@ -19,7 +19,7 @@ package indirect enum StreamState: Codable, Equatable, Sendable {
   case flagFolder(FlagFolder.State)
 
   /// Names the shape of all states together. Change it with any `State` or `evolve`: older snapshots are then refolded.
-  package static let format = "9"
+  package static let format = "10"
 
   package static func initial(_ kind: StreamKind) -> StreamState {
     switch kind {

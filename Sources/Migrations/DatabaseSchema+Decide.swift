@@ -174,6 +174,7 @@ extension DatabaseSchema {
     _ number: Int, _ examination: SchemaExamination, _ migrations: Digest?, in state: State, _ turn: TurnContext
   ) -> [Event] {
     guard case .examining(let errand, number) = state.phase, let policy = state.policy else { return [] }
+    var examination = examination
     var seen = [Event.examined(number: number, examination)]
     // A version that came meanwhile was not asked, one that left need not be; and a schema that moved was not judged.
     let again = Event.examinationBegan(errand, number: state.number)
@@ -187,7 +188,9 @@ extension DatabaseSchema {
       case .audit: break
       case .review, .ask:
         if state.restarts?.errand == errand, state.restarts?.count ?? 0 >= restartLimit {
-          seen.insert(.newsPostponed(number: number, state.heard), at: 0)
+          // A review is not the last word: its promotion is judged again.
+          if errand.isAsk { examination = examination.leavingOpen(state.heard) }
+          seen = [.newsPostponed(number: number, state.heard), .examined(number: number, examination)]
         } else {
           // Nobody who waits to go out stands behind a change that is judged again.
           return errand.isAsk || !state.waiting.contains(where: \.isAsk) ? [again] : [.queued(errand)]
@@ -230,8 +233,8 @@ extension DatabaseSchema {
     }
     let risks = state.risks(of: examination, policy)
     guard !risks.isEmpty || !policy.accepts(examination.migration) else { return nil }
-    if let override = state.override, override.pending == examination.pending,
-      risks.allSatisfy(override.takes)
+    if let override = state.override, override.answers(examination), risks.allSatisfy({ override.takes($0) }),
+      policy.accepts(examination.migration) || override.takes(examination.migration)
     {
       return nil
     }
@@ -291,7 +294,7 @@ extension DatabaseSchema {
       let change = Change(
         commit: ask.commit, title: ask.title, marks: examination.pending, before: examination.survey.schema,
         after: survey.schema, report: examination.report,
-        override: state.override.flatMap { $0.pending == examination.pending ? $0 : nil }, at: turn.now)
+        override: state.override.flatMap { $0.answers(examination) ? $0 : nil }, at: turn.now)
       let applied = Event.migrated(change, survey)
       if state.abandoned == ask { return [applied] }
       // Another schema than was judged: what lives here is judged again before anyone joins it.
@@ -323,10 +326,14 @@ extension DatabaseSchema {
       throw Refusal(
         .notNow, "\(request.commit.short) cannot work in \(place) whatever the risk: \(refused.why). Land a fix.")
     }
-    let atRisk = state.risks(of: examination, policy).map(\.client)
+    let risks = state.risks(of: examination, policy)
+    let atRisk = risks.map(\.client)
     let unrecorded = atRisk.filter { $0.statements == nil }
+    let read = Override.Reading(
+      schema: examination.survey.schema, migration: examination.migration,
+      breaks: risks.filter { $0.fit == .breaks }.map(\.client))
     let override = Override(
-      pending: examination.pending, atRisk: atRisk, waives: unrecorded.isEmpty ? nil : unrecorded,
+      pending: examination.pending, atRisk: atRisk, waives: unrecorded.isEmpty ? nil : unrecorded, read: read,
       actor: request.actor, reason: request.reason, at: turn.now)
     return state.override?.isLike(override) == true ? [] : [.overridden(override)]
   }
@@ -438,6 +445,26 @@ extension DatabaseSchema.Errand {
   }
 }
 
+extension SchemaExamination {
+  /// Whether who sent more meanwhile bears the migrations cannot be told; that it does not, can. Where nothing is pending
+  /// nothing happens to anybody.
+  fileprivate func leavingOpen(_ news: [DatabaseSchema.Upload]) -> SchemaExamination {
+    guard !pending.isEmpty else { return self }
+    func limited(_ verdict: SchemaVerdict) -> SchemaVerdict {
+      guard verdict.fit != .breaks, news.contains(where: { $0.isOf(verdict.client.service, verdict.client.digest) })
+      else { return verdict }
+      return SchemaVerdict(
+        verdict.client, .unknown,
+        why: "it keeps sending statements that were never recorded before, and the last were not judged: promote it "
+          + "again when that has ended")
+    }
+    return SchemaExamination(
+      survey: survey, pending: pending, after: after, migration: migration, why: why,
+      verdicts: verdicts.map(limited), coming: coming.map(limited), comingBefore: comingBefore, report: report,
+      coverage: coverage)
+  }
+}
+
 extension SchemaClient {
   /// Whatever is known of its statements.
   func isSame(as other: SchemaClient) -> Bool { (service, digest) == (other.service, other.digest) }
@@ -454,7 +481,7 @@ extension DatabaseSchema.LiveVersion: Comparable {
 
 extension DatabaseSchema.Override {
   func isLike(_ other: Self) -> Bool {
-    (pending, atRisk, actor, reason) == (other.pending, other.atRisk, other.actor, other.reason)
+    (pending, atRisk, read, actor, reason) == (other.pending, other.atRisk, other.read, other.actor, other.reason)
   }
 }
 

@@ -39,7 +39,8 @@ extension DatabaseSchema {
     /// What was refused because nothing was recorded of somebody may be asked again: something is. `Wiring` tells the
     /// promotion.
     case reconsidered(Ask)
-    /// New statements keep coming: it is judged with those that were there when it began, and these are judged next.
+    /// New statements keep coming: it is judged with those that were there when it began, and whether their senders bear
+    /// a migration is left open. These are judged next.
     case newsPostponed(number: Int, [Upload])
 
     package var name: String {

@@ -34,6 +34,8 @@ extension DatabaseSchema {
       let isOurs = state.survey?.applied != survey.applied || state.history.first?.after == survey.schema
       state.survey = survey
       state.drift = isOurs ? nil : drift
+      // Nobody read what is at risk on this schema.
+      if !state.isApplying, state.override?.read?.schema != survey.schema { state.override = nil }
       state.trouble = nil
       state.movedMeanwhile = true
     case .queued(let errand):

@@ -34,7 +34,7 @@ extension DatabaseSchema {
   ///   risk by name.
   private static func endangered(by examination: SchemaExamination, _ ask: Ask, in state: State) -> [String] {
     guard let policy = state.policy else { return [] }
-    let override = state.override.flatMap { $0.pending == examination.pending ? $0 : nil }
+    let override = state.override.flatMap { $0.answers(examination) ? $0 : nil }
     return examination.verdicts.filter { verdict in
       verdict.fit == .breaks && override?.takes(verdict) != true
     }.map { "\($0.client.service) \($0.client.commit.short) does not bear what is applied to \(policy.place)" }

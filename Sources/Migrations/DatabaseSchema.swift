@@ -162,24 +162,50 @@ package enum DatabaseSchema: Machine {
     /// Versions at risk of which nothing is recorded: they need not be taken again at each migration. Nil when there are
     /// none.
     package let waives: [SchemaClient]?
+    /// Nil for one from before this was kept: then nobody knows what was read, and it takes nothing.
+    package let read: Reading?
     package init(
-      pending: [MigrationMark], atRisk: [SchemaClient], waives: [SchemaClient]? = nil, actor: String, reason: String,
-      at: Instant
+      pending: [MigrationMark], atRisk: [SchemaClient], waives: [SchemaClient]? = nil, read: Reading?, actor: String,
+      reason: String, at: Instant
     ) {
       self.pending = pending
       self.atRisk = atRisk
       self.waives = waives
+      self.read = read
       self.actor = actor
       self.reason = reason
       self.at = at
     }
 
-    /// Whether somebody took the risk of this. A break is taken as it was read: what recordings told since was not.
-    func takes(_ risk: SchemaVerdict) -> Bool {
-      atRisk.contains {
-        $0.isSame(as: risk.client) && (risk.fit != .breaks || $0.statements == risk.client.statements)
+    /// What the person read, beside who is at risk.
+    package struct Reading: Codable, Equatable, Sendable {
+      /// What was judged.
+      package let schema: Digest
+      /// How dangerous the migration itself is.
+      package let migration: SchemaFit
+      /// Those at risk that break.
+      package let breaks: [SchemaClient]
+      package init(schema: Digest, migration: SchemaFit, breaks: [SchemaClient]) {
+        self.schema = schema
+        self.migration = migration
+        self.breaks = breaks
       }
     }
+
+    /// Whether it is about these migrations, on the schema that they were judged on then.
+    func answers(_ examination: SchemaExamination) -> Bool {
+      pending == examination.pending && read?.schema == examination.survey.schema
+    }
+
+    /// Whether somebody took the risk of this. A break is taken as it was read: neither for who was at risk of less, nor
+    /// with what recordings told since.
+    func takes(_ risk: SchemaVerdict) -> Bool {
+      guard risk.fit == .breaks else { return atRisk.contains { $0.isSame(as: risk.client) } }
+      return read?.breaks.contains { $0.isSame(as: risk.client) && $0.statements == risk.client.statements } ?? false
+    }
+
+    /// Whether somebody took what is dangerous about the migration itself: no more than was read.
+    func takes(_ migration: SchemaFit) -> Bool { read.map { migration.weight <= $0.migration.weight } ?? false }
   }
 
   /// Migrations that were applied, or adopted.
@@ -226,7 +252,8 @@ package enum DatabaseSchema: Machine {
   /// Versions of which what was sent is kept: those that live here, and so many builds that have not come yet.
   package static let uploadLimit = 200
   /// An examination is begun anew for new statements so often; then it is judged with those that were there when it
-  /// began last. A sidecar tells each minute, an examination takes seconds: three in a row say that it will not end soon.
+  /// began last, and whether who sends more bears a migration cannot be told. A sidecar tells each minute, an examination
+  /// takes seconds: three in a row say that it will not end soon.
   package static let restartLimit = 3
   /// A share that was measured longer ago says nothing of what is sent today: traffic has its day.
   package static let coverageAge = Span.seconds(86_400)

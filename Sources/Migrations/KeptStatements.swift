@@ -78,7 +78,7 @@ package enum KeptStatements: Equatable, Sendable {
     .notNow,
     "More than \(StatementSet.maximalStatements) different statements of one version, or more than "
       + "\(StatementSet.maximalBytes >> 20) MiB of them, are no program's: record with constants replaced "
-      + "(--policy types), and look what makes them differ.")
+      + "(--policy types), and look what makes them differ. Until then nobody can tell what the version bears.")
 }
 
 extension KeptStatements: Codable {

@@ -27,6 +27,8 @@ final class RecordingCheckers {
   private var told: [SchemaPlace: [Version: Digest]] = [:]
   private var judged: [SchemaPlace: [Version: SchemaVerdict]] = [:]
   private var running: [SchemaPlace: Examination] = [:]
+  /// Who sent more than the last examination has judged.
+  private var open: [SchemaPlace: Set<Version>] = [:]
 
   init(_ world: World, report: @escaping (Promise, String) -> Void) {
     self.world = world
@@ -38,17 +40,25 @@ final class RecordingCheckers {
     case .recorded(let upload):
       uploads += 1
       told[place, default: [:]][Version(upload)] = upload.statements
-    case .examinationBegan(let errand, _): began(errand, place)
+    case .examinationBegan(let errand, _):
+      open[place] = nil
+      began(errand, place)
     case .versionsChanged, .drifted: running[place]?.isMoved = true
-    case .newsPostponed:
+    case .newsPostponed(_, let news):
       postponed += 1
       running[place]?.isPostponed = true
+      open[place] = Set(news.map(Version.init))
     case .examined(_, let examination): examined(examination, place)
     case .overridden(let override):
       for client in override.atRisk where client.statements == nil {
         waived[place, default: []].insert(SimulatedVersion(service: client.service, commit: client.commit))
       }
     case .migrating(let ask, let examination, _, _):
+      for verdict in examination.all where isOpen(verdict, place) && verdict.fit != .breaks && verdict.fit != .unknown {
+        report(
+          .recordingsCount,
+          "\(ask.commit.short) is applied to \(place), and not judged by what \(verdict.client.commit.short) sent last")
+      }
       for verdict in examination.all where verdict.isUnrecorded && !isWaived(verdict.client, place) {
         report(
           .recordingsCount,
@@ -62,6 +72,15 @@ final class RecordingCheckers {
       .adoptionFailed, .troubled, .reconsidered:
       break
     }
+  }
+
+  private func isOpen(_ verdict: SchemaVerdict, _ place: SchemaPlace) -> Bool {
+    open[place]?.contains(Version(verdict.client)) ?? false
+  }
+
+  /// Refused because less is known than was sent: that is right, whatever it sends.
+  func isDoubted(_ examination: SchemaExamination, _ place: SchemaPlace) -> Bool {
+    examination.all.contains { $0.isUnrecorded || ($0.fit == .unknown && isOpen($0, place)) }
   }
 
   private func isWaived(_ client: SchemaClient, _ place: SchemaPlace) -> Bool {
@@ -112,8 +131,6 @@ final class RecordingCheckers {
 
 extension SchemaExamination {
   fileprivate var all: [SchemaVerdict] { verdicts + (coming.map { [$0] } ?? []) }
-  /// Refused for want of a recording: that is right, whatever it sends.
-  var isDoubted: Bool { all.contains(where: \.isUnrecorded) }
 }
 
 extension SchemaVerdict {

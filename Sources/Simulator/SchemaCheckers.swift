@@ -37,7 +37,9 @@ final class SchemaCheckers {
   /// What the schema said last, and what of that the place has heard.
   private var said: [StreamID: [Digest]] = [:]
   private var heard: [StreamID: [Digest]] = [:]
-  private var overrides: [SchemaPlace: DatabaseSchema.Override] = [:]
+  /// The schema that was judged when a person took a risk, and whom that refusal said to break or could not tell of.
+  private var overrides: [SchemaPlace: (schema: Digest, atRisk: Set<SimulatedVersion>)] = [:]
+  private var refusals: [SchemaPlace: SchemaExamination] = [:]
   /// Whom a person put at risk, by name or with their own hands, until the schema fits them again.
   private var risked: [SchemaPlace: Set<SimulatedVersion>] = [:]
   /// The last time at which a version was there, and at which the schema fitted it.
@@ -148,8 +150,7 @@ final class SchemaCheckers {
       tally.drifts += 1
       risked[place, default: []].formUnion(broken)
     } else if let override = overrides[place] {
-      let named = override.atRisk.map { SimulatedVersion(service: $0.service, commit: $0.commit) }
-      risked[place, default: []].formUnion(broken.intersection(named))
+      risked[place, default: []].formUnion(broken.intersection(override.atRisk))
     }
     look(at: place)
   }
@@ -298,6 +299,7 @@ final class SchemaCheckers {
       overrides[place] = nil
     case .refused(let refused):
       tally.refused += 1
+      refusals[place] = refused.examination
       refuses(refused, place)
     case .turnedAway(let ask, let why):
       tally.turnedAway += 1
@@ -323,10 +325,21 @@ final class SchemaCheckers {
       let stream = StreamID.delivery(service, place.environment)
       said[stream] = bars.map(\.digest)
       if !bars.isEmpty { tally.bars += 1 }
-    case .overridden(let override):
+    case .overridden:
       tally.overrides += 1
-      overrides[place] = override
-    case .configured, .closed, .versionsChanged, .queued, .examinationBegan, .abandoned, .migrating,
+      overrides[place] = refusals[place].map { read in
+        let verdicts = (read.verdicts + (read.coming.map { [$0] } ?? [])).filter {
+          $0.fit == .breaks || $0.fit == .unknown
+        }
+        return (
+          read.survey.schema,
+          Set(verdicts.map { SimulatedVersion(service: $0.client.service, commit: $0.client.commit) })
+        )
+      }
+    case .migrating(_, let examination, _, _):
+      // A risk is taken on the schema on which it was read.
+      if overrides[place]?.schema != examination.survey.schema { overrides[place] = nil }
+    case .configured, .closed, .versionsChanged, .queued, .examinationBegan, .abandoned,
       .reviewDropped, .audited, .adoptionOrdered, .adoptionFailed, .troubled, .recorded, .newsPostponed:
       break
     }
@@ -422,7 +435,7 @@ final class SchemaCheckers {
   }
 
   private func refuses(_ refused: DatabaseSchema.RefusedAsk, _ place: SchemaPlace) {
-    if refused.examination.isDoubted { return }
+    if recordings.isDoubted(refused.examination, place) { return }
     // What was judged is gone: nothing can be said of it.
     guard refused.examination.survey.schema == world.schemas.digest(place) else { return }
     let chain = world.forge.migrations(of: refused.ask.commit)

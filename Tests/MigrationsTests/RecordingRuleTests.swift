@@ -65,11 +65,36 @@ import Testing
     let asked = busy([.ask(ask("c"))], last: .ask(ask("c")))
     #expect(try play(asked).restarts?.count == DatabaseSchema.restartLimit)
     let answer = found(5, coming: bears("c"), bears("a"), bears("b"))
+    let told =
+      "refused c: whether harbor bbbbbbbbbb, which serves bears its migration cannot be told: it keeps sending "
+      + "statements that were never recorded before, and the last were not judged: promote it again when that has ended"
     check(
-      "what was there when it began last has to do, and that is said", given: asked, when: answer,
+      "nobody migrates on less than is known", given: asked, when: answer,
+      then: ["postponed 5 b", "examined 5", told, "examine 6 all"])
+    check(
+      "but who trusts what nobody can tell", given: asked + [.configure(policy(trusting: true))], when: answer,
       then: ["postponed 5 b", "examined 5", "migrating c 0002.sql"])
-    let applied = asked + [answer, .migrated(number: 5, .applied(survey("2", at: 20, applied: 2)))]
-    let state = try play(applied)
+    check(
+      "and where nothing is pending nothing happens to anybody", given: asked,
+      when: found(5, pending: [], coming: bears("c"), bears("a"), bears("b")),
+      then: ["postponed 5 b", "examined 5", "granted c", "examine 6 all"])
+    let refused = asked + [answer, found(6, pending: [], bears("a"), bears("b"))]
+    #expect(try play(refused).restarts == nil)
+    check(
+      "in peace it is judged as ever", given: refused + [.ask(ask("c"))],
+      when: found(7, coming: bears("c"), bears("a"), bears("b")), then: ["examined 7", "migrating c 0002.sql"])
+    var stubborn = refused + [.override(.init(commit: commit("c"), actor: "Ada", reason: "it logs")), .ask(ask("c"))]
+    for (number, blob) in ["4", "5", "6", "7"].enumerated() {
+      stubborn.append(record("b", Character(blob), over: Character("\(number + 3)")))
+      if number < DatabaseSchema.restartLimit {
+        stubborn.append(found(7 + number, coming: bears("c"), bears("a"), bears("b")))
+      }
+    }
+    let taken = found(10, coming: bears("c"), bears("a"), bears("b"))
+    check(
+      "a person may take that risk", given: stubborn, when: taken,
+      then: ["postponed 10 b", "examined 10", "migrating c 0002.sql"])
+    let state = try play(stubborn + [taken, .migrated(number: 10, .applied(survey("2", at: 20, applied: 2)))])
     #expect(orders(state) == ["b"] && state.restarts == nil, "and what came since is judged next")
     #expect(state.verdict(on: client("a"))?.fit == .compatible && state.verdict(on: client("b")) == nil)
     check(
@@ -83,10 +108,8 @@ import Testing
       "what was told too late to be counted is asked about anew", given: asked + [record("a", "6")],
       when: found(5, coming: bears("c"), unrecorded("a"), bears("b")),
       then: [
-        "postponed 5 b a", "examined 5",
-        "refused c: whether harbor aaaaaaaaaa, a rollback target (raise the floor "
-          + "above it if it may go) bears its migration cannot be told: Nothing was recorded.", "reconsidered c",
-        "examine 6 all",
+        "postponed 5 b a", "examined 5", told.replacing("serves bears", with: "serves (and 1 more) bears"),
+        "reconsidered c", "examine 6 all",
       ])
     check(
       "a review likewise", given: busy([.review(review(7))], last: .review(review(7))),

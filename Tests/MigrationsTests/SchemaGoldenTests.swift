@@ -13,7 +13,7 @@ private let measured = SchemaExamination(
   coming: nil, comingBefore: nil, report: digest("7"),
   coverage: SchemaCoverage(share: 0.5, least: 0.75, counted: 4, unrecorded: 2, examples: ["DELETE FROM bookings"]))
 private let override = DatabaseSchema.Override(
-  pending: [mark(2)], atRisk: [client("b")], actor: "Ada", reason: "v42 is gone", at: at(12))
+  pending: [mark(2)], atRisk: [client("b")], read: nil, actor: "Ada", reason: "v42 is gone", at: at(12))
 private let change = DatabaseSchema.Change(
   commit: commit("c"), title: "Add a column", marks: [mark(2)], before: digest("1"), after: digest("2"),
   report: digest("7"), override: override, at: at(13))
@@ -55,6 +55,11 @@ let goldenEvents: [DatabaseSchema.Event] = [
   .configured(policy(coverage: 0.9)),
   .reconsidered(ask("c")),
   .newsPostponed(number: 6, [.init(service: harbor, digest: digest("c"), statements: digest("5"))]),
+  .overridden(
+    .init(
+      pending: [mark(2)], atRisk: [client("b")],
+      read: .init(schema: digest("1"), migration: .hazard, breaks: [client("b")]), actor: "Ada", reason: "v42 is gone",
+      at: at(12))),
 ]
 
 @Suite("A schema on the wire") struct SchemaGoldenTests {

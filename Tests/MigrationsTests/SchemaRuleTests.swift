@@ -174,6 +174,45 @@ private let refused = settled + [.ask(ask("c")), found(2, coming: bears("c"), fa
       then: [
         "examined 3", "refused c: its migration breaks harbor aaaaaaaaaa, which serves: its INSERT fails with 23502.",
       ])
+    func endangered(_ version: Character, _ fit: SchemaFit) -> SchemaVerdict {
+      SchemaVerdict(client(version), fit, why: "Nobody can tell.")
+    }
+    let doubted = settled + [.ask(ask("c")), found(2, coming: bears("c"), endangered("a", .unknown), bears("b"))]
+    check(
+      "what could not be told breaks",
+      given: doubted + [override(), .ask(ask("c"))], when: found(3, coming: bears("c"), fails("a"), bears("b")),
+      then: [
+        "examined 3",
+        "refused c: its migration breaks harbor aaaaaaaaaa, a rollback target (raise the floor above it if it may go): "
+          + "its INSERT fails with 23502.",
+      ])
+    check(
+      "what broke cannot be told any more: that is less",
+      given: refused + [override(), .ask(ask("c"))],
+      when: found(3, coming: bears("c"), endangered("a", .unknown), bears("b")),
+      then: ["examined 3", "migrating c 0002.sql"])
+    check(
+      "the migration itself became dangerous", given: refused + [override(), .ask(ask("c"))],
+      when: found(3, migration: .unknown, why: "it locks", coming: bears("c"), bears("a"), bears("b")),
+      then: ["examined 3", "refused c: its migration is dangerous in production/orders: it locks"])
+    check(
+      "and it was, when it was taken",
+      given: settled + [
+        .ask(ask("c")), found(2, migration: .unknown, why: "it locks", coming: bears("c"), bears("a"), bears("b")),
+        override(), .ask(ask("c")),
+      ], when: found(3, migration: .unknown, why: "it locks", coming: bears("c"), bears("a"), bears("b")),
+      then: ["examined 3", "migrating c 0002.sql"])
+    check(
+      "the schema is another than was read of",
+      given: refused + [
+        override(), .surveyed(survey("3", at: 30)), found(3, on: "3", at: 31, pending: [], bears("a"), bears("b")),
+        .ask(ask("c")),
+      ], when: found(4, on: "3", at: 32, coming: bears("c"), fails("a"), bears("b")),
+      then: [
+        "examined 4",
+        "refused c: its migration breaks harbor aaaaaaaaaa, a rollback target (raise the floor above it if it may go): "
+          + "its INSERT fails with 23502.",
+      ])
     check(
       "somebody else's grant spends nothing",
       given: refused + [

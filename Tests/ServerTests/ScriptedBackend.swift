@@ -80,8 +80,10 @@ actor ScriptedBackend: Backend {
   func keep(_ statements: StatementSet, over known: Digest?) throws -> Digest? {
     guard statements.statements.count <= StatementSet.maximalStatements else { throw KeptStatements.tooMuch }
     let held = known.flatMap { kept[$0] }
-    guard let all = held.map({ $0.joined(by: statements) }) ?? statements, !all.statements.isEmpty else { return known }
-    let blob = Harbor.digest("\(all.statements)")
+    guard let all = held.map({ $0.joined(by: statements) }) ?? statements,
+      !all.statements.isEmpty || all.leftOut > 0
+    else { return known }
+    let blob = Harbor.digest("\(all.statements) \(all.leftOut)")
     kept[blob] = all
     return blob
   }

@@ -130,8 +130,12 @@ import Testing
         wire, String(repeating: "x", count: ChangingRoutes.recordingLimit + 1), answers: 413,
         saying: "look what makes so many statements differ")
       let many = try Self.recording(many: StatementSet.maximalStatements + 1)
-      try await check(wire, many, answers: 413, saying: "different statements of one version")
       #expect(try await held(backend, Harbor.staging) == nil)
+      try await check(wire, many, answers: 413, saying: "different statements of one version")
+      for environment in [Harbor.production, Harbor.staging] {
+        let known = try await held(backend, environment)
+        #expect(known?.statements.isEmpty == true && known?.leftOut == StatementSet.maximalStatements + 1)
+      }
     }
   }
 

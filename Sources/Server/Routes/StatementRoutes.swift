@@ -35,9 +35,19 @@ extension ChangingRoutes {
     let actor = try actor(request)
     let statements = try await statements(of: digest, in: request)
     var events: [RecordedEvent<StreamEvent>] = []
+    var overflow: Refused?
     for place in places {
-      events += try await tell(place, statements, of: service.name, digest, actor: actor)
+      do {
+        events += try await tell(place, statements, of: service.name, digest, actor: actor)
+      } catch let refused as Refused {
+        overflow = refused
+        // Without a word of them the version would pass for one that sends no more than is known.
+        let lost = StatementSet(
+          version: statements.version, statements: [], leftOut: statements.statements.count + statements.leftOut)
+        _ = try await tell(place, lost, of: service.name, digest, actor: actor)
+      }
     }
+    if let overflow { throw overflow }
     return try receipt(events)
   }
 
@@ -69,6 +79,7 @@ extension ChangingRoutes {
     return set
   }
 
+  /// - Throws: `Refused` (413) where that is more than a place keeps of one version.
   private func tell(
     _ place: SchemaPlace, _ statements: StatementSet, of service: ServiceName, _ digest: Digest, actor: String
   ) async throws -> [RecordedEvent<StreamEvent>] {
