@@ -20,6 +20,13 @@ package enum RampPlanning {
     guard times.allSatisfy({ $0 <= longest }) else {
       return "A ramp has a time of more than \(longestDays) days: give stages, patience and guardrails shorter ones."
     }
+    let windows = plan.policy.guardrails.compactMap { guardrail in
+      if case .conversion(let window) = guardrail.measure { window } else { nil }
+    }
+    guard windows.allSatisfy({ $0 <= ConversionWindow.longest }) else {
+      let days = ConversionWindow.longestDays
+      return "Conversions count within \(days) days at most: give their guardrails shorter times."
+    }
     guard plan.policy.guardrails.allSatisfy({ $0.detect <= mostFactor }) else {
       return "A guardrail's factors are at most \(RampWords.number(mostFactor)), its limit a tenth below: give less."
     }

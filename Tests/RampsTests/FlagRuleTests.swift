@@ -357,6 +357,7 @@ import Testing
       (ramp(least: endless), "more than 365 days"), (ramp(least: above), "more than 365 days"),
       (ramp(patience: endless), "more than 365 days"), (ramp(settleLimit: endless), "more than 365 days"),
       (ramp(measure: .conversion(within: endless)), "more than 365 days"),
+      (ramp(measure: .conversion(within: .minutes(7 * 24 * 60 + 1))), "within 7 days at most"),
       (ramp(measure: .latency(slowerThan: endless)), "more than 365 days"),
       (ramp(measure: .conversion(within: before)), "cannot be negative"),
       (ramp(measure: .latency(slowerThan: before)), "cannot be negative"),

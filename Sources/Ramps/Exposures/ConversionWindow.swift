@@ -20,8 +20,10 @@ struct ConversionWindow: Sendable {
   private var closedThrough = Int64.min
 
   /// A day has 86,400 cells of 48 bytes.
-  static let longest = Span.minutes(7 * 24 * 60)
+  static let longest = Span.minutes(Double(longestDays) * 24 * 60)
+  static let longestDays = 7
 
+  /// - Parameter window: at most `longest`, as a plan is checked.
   init(_ window: Span) {
     seconds = max((min(window, ConversionWindow.longest).milliseconds + 999) / 1000, 1)
   }
