@@ -55,7 +55,8 @@ package enum EvidenceItem: Equatable, Sendable {
   }
 
   /// Whether a reason, as OpenFeature or OpenTelemetry writes it, is that of targeting.
-  static func isByTargeting(_ reason: String?) -> Bool { reason?.lowercased() == "targeting_match" }
+  static func isByTargeting(_ reason: String?) -> Bool { reason?.lowercased() == targetingMatch }
+  static let targetingMatch = "targeting_match"
 
   var at: Instant {
     switch self {

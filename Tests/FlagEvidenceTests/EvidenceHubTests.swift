@@ -28,6 +28,36 @@ struct EvidenceHubTests {
     #expect(scene.hub.tally(of: scene.ramp.flag, in: scene.ramp.environment)?.unknownUnits == 1)
   }
 
+  @Test func whatTheRouterSawIsAnExposureAndAnOutcome() async throws {
+    let scene = try EvidenceScene(service: "shop")
+    await scene.begin()
+    let stream = try await scene.hub.tellings(of: scene.ramp)
+    scene.pass(1)
+    func request(
+      _ variants: [FlaggedRequest.Variant], _ unit: String?, failed: Bool = false, service: String = "shop"
+    ) throws -> FlaggedRequest {
+      FlaggedRequest(
+        service: try #require(ServiceName(rawValue: service)), variants: variants, unit: unit, isError: failed,
+        duration: Span(milliseconds: 20), endedAt: scene.now)
+    }
+    let on = FlaggedRequest.Variant(flag: "checkout", name: "on")
+    let off = FlaggedRequest.Variant(flag: "checkout", name: "off")
+    let staff = FlaggedRequest.Variant(flag: "checkout", name: "on", isByTargeting: true)
+    let requests = [
+      try request([on], "a", failed: true), try request([off, .init(flag: "banner", name: "x")], "b"),
+      try request([staff], "staff", failed: true), try request([on], "c", failed: true, service: "mail"),
+    ]
+    scene.hub.took(requests, in: scene.ramp.environment)
+    scene.hub.took(requests, in: try #require(EnvironmentName(rawValue: "nowhere")))
+    let told = await scene.tellings(after: 4, stream)
+    #expect(told.counts().trials == Cohorts(treatment: 1, control: 1))
+    #expect(told.counts().events == Cohorts(treatment: 1, control: 0))
+    #expect(told.units == Cohorts(treatment: 2, control: 1), "whoever was shown it counts in the sample, wherever")
+    let shown = try await scene.hub.shown(
+      scene.ramp.flag, in: scene.ramp.environment, variant: "on", since: EvidenceScene.began - .seconds(1))
+    #expect(shown != nil)
+  }
+
   @Test func environmentsAndServicesAreKeptApart() async throws {
     let scene = try EvidenceScene(service: "shop")
     await scene.begin()

@@ -30,9 +30,10 @@ enum HAProxyConfiguration {
   /// First word of a request's log line; anything else on the log socket is HAProxy talking about itself.
   static let logMark = "P1"
   /// Accept date in ms (seconds and padded milliseconds), total time, active time, time to receive the request, queue,
-  /// status, backend, server, termination state, retries, client, method, path without query (queries may hold
-  /// secrets).
-  static let logFormat = "\(logMark) %Ts%ms %Tt %Ta %TR %Tw %ST %b %s %ts %rc %ci %HM %HPO"
+  /// status, backend, server, termination state, retries, client, what the service says of flags and of the unit
+  /// (`FlagHeaders`), method, path without query (queries may hold secrets).
+  static let logFormat =
+    "\(logMark) %Ts%ms %Tt %Ta %TR %Tw %ST %b %s %ts %rc %ci %[capture.res.hdr(0),hex] %[capture.res.hdr(1),hex] %HM %HPO"
 
   /// - `retry-on conn-failure` only: a request that may have reached a service is never sent twice.
   /// - `redispatch 1`: a refused connection goes to another server at once, so an instance that died a moment ago
@@ -72,7 +73,7 @@ enum HAProxyConfiguration {
       let previews = HAProxyFolder.previewBackend(name)
       let successor = HAProxyFolder.successorBackend(name)
       lines += [
-        frontend(name, port: port) + "  use_backend \(successor) if { stopping }\n"
+        frontend(name, port: port) + flagHeaders + "  use_backend \(successor) if { stopping }\n"
           + "  use_backend \(previews) if { nbsrv(\(previews)) gt 0 }"
           + " { \"req.hdrs,map_reg('\(folder.previews(name))')\" -m found }",
         "  default_backend \(HAProxyFolder.backend(name))", "backend \(HAProxyFolder.backend(name))",
@@ -84,6 +85,11 @@ enum HAProxyConfiguration {
     }
     return lines.joined(separator: "\n") + "\n"
   }
+
+  /// What a service says of flags is the log's, by their places there, and nobody's outside.
+  private static let flagHeaders = [
+    (FlagHeaders.flags, FlagHeaders.longestFlags), (FlagHeaders.unit, FlagHeaders.longestUnit),
+  ].map { "  capture response header \($0) len \($1)\n  http-response del-header \($0)\n" }.joined()
 
   private static func server(_ server: RoutedServer) -> String {
     "  server \(server.name) 127.0.0.1:\(server.port) weight \(server.weight)"

@@ -22,6 +22,8 @@ final class EvidenceFeed: @unchecked Sendable {
   }
 
   private let folder: HAProxyFolder
+  private let environment: EnvironmentName
+  private let flagged: (any FlaggedRequests)?
   private let queue: DispatchQueue
   private let asking: DispatchQueue
   private var sockets: LogSockets?
@@ -36,8 +38,13 @@ final class EvidenceFeed: @unchecked Sendable {
   private var subscriptions: [Int: Subscription] = [:]
   private var nextSubscription = 0
 
-  init(folder: HAProxyFolder) {
-    self.folder = folder
+  /// - Parameters:
+  ///   - root: the folder of all environments' HAProxies.
+  ///   - flagged: who wants to know what services say of flags.
+  init(root: String, environment: EnvironmentName, flagged: (any FlaggedRequests)?) {
+    folder = HAProxyFolder(root: root, environment: environment)
+    self.environment = environment
+    self.flagged = flagged
     queue = DispatchQueue(label: "plimsoll.evidence", qos: .userInitiated)
     asking = DispatchQueue(label: "plimsoll.evidence.ask", qos: .userInitiated)
     history = LatencyHistory(folder: folder.path)
@@ -137,6 +144,7 @@ final class EvidenceFeed: @unchecked Sendable {
   private func read(_ lines: [[UInt8]]) {
     let nowMs = Instant.now.milliseconds
     hasNewLines = true
+    var told: [FlaggedRequest] = []
     for bytes in lines {
       guard let line = RequestLine(bytes) else { continue }
       watch.linesRead(1)
@@ -145,7 +153,9 @@ final class EvidenceFeed: @unchecked Sendable {
       for number in subscriptions.keys { subscriptions[number]?.reader.read(line, track: track) }
       tracks[line.server, default: ServerTrack()].lineRead()
       history.add(line, deployment, nowMs: nowMs)
+      if flagged != nil, let request = line.flagged { told.append(request) }
     }
+    if !told.isEmpty { flagged?.took(told, in: environment) }
   }
 
   private func emit(_ number: Int) {

@@ -11,10 +11,12 @@ package final class HAProxyTelemetry: Telemetry {
 
   /// Listens at once, so that nothing is missed once HAProxy starts.
   ///
-  /// - Parameter folder: the same as the `HAProxyRouter`'s.
-  package init(folder: String, environments: [EnvironmentName]) {
+  /// - Parameters:
+  ///   - folder: the same as the `HAProxyRouter`'s.
+  ///   - flagged: who wants to know what services say of flags.
+  package init(folder: String, environments: [EnvironmentName], flagged: (any FlaggedRequests)? = nil) {
     feeds = Dictionary(
-      environments.map { ($0, EvidenceFeed(folder: HAProxyFolder(root: folder, environment: $0))) },
+      environments.map { ($0, EvidenceFeed(root: folder, environment: $0, flagged: flagged)) },
       uniquingKeysWith: { first, _ in first })
     for feed in feeds.values { feed.start() }
   }

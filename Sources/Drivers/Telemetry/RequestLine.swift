@@ -16,11 +16,13 @@ struct RequestLine: Equatable {
   let isError: Bool
   /// The client's address.
   let client: String
+  /// What the service says of the request's flags; nil where it says nothing.
+  let flags: FlagHeaders?
 
   /// Nil for lines that are not about a request.
   init?(_ bytes: some Collection<UInt8>) {
     let text = String(decoding: bytes, as: UTF8.self)
-    let words = text.split(maxSplits: 13, whereSeparator: { $0 == " " || $0 == "\n" })
+    let words = text.split(maxSplits: 15, whereSeparator: { $0 == " " || $0 == "\n" })
     guard words.count >= 13, words[0] == HAProxyConfiguration.logMark, let accepted = Int64(words[1]),
       let total = Int64(words[2]), let active = Int64(words[3]), let receiving = Int64(words[4]),
       let queued = Int64(words[5]), let status = Int(words[6]),
@@ -31,11 +33,21 @@ struct RequestLine: Equatable {
     deployment = HAProxyFolder.deployment(ofServer: words[8])
     endedMs = accepted + total
     client = String(words[11])
+    flags = FlagHeaders(flags: words[12], unit: words.count > 13 ? words[13] : "-")
     // -1 stands for a part that was never reached.
     let received = max(0, receiving)
     startedMs = endedMs - active + received + max(0, queued)
     durationMs = max(0, active - received)
     isError = Self.isServerError(status: status, cause: cause)
+  }
+
+  /// What it tells of flags.
+  var flagged: FlaggedRequest? {
+    flags.map {
+      FlaggedRequest(
+        service: service, variants: $0.variants, unit: $0.unit, isError: isError,
+        duration: Span(milliseconds: durationMs), endedAt: Instant(milliseconds: endedMs))
+    }
   }
 
   /// 5xx, or a session that the server's side broke off. Termination codes of the configuration manual §8.5: `S` and

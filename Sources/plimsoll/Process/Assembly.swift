@@ -66,7 +66,11 @@ struct Assembly {
     router = HAProxyRouter(
       folder: sockets, program: "haproxy",
       services: file.runs.map { PublicService($0.service, $0.environment, port: $0.port) })
-    telemetry = HAProxyTelemetry(folder: sockets, environments: file.topology.environments)
+    let token = try catalog.flagToken()
+    let flags = file.flags.map { FlagServer($0, token: token, logger: logger) }
+    self.flags = flags
+    telemetry = HAProxyTelemetry(
+      folder: sockets, environments: file.topology.environments, flagged: flags?.hub)
     let evidence = try EvidenceBook(folder: "\(data.path)/evidence")
     records = LiveRecords(ledger: ledger, book: evidence)
     let pictures = RolloutPictures(records: records)
@@ -87,9 +91,6 @@ struct Assembly {
       : EnvironmentSchemas(blobs: blobs, now: { .now }) { place throws(Outage) in
         try Self.database(at: place, catalog)
       }
-    let token = try catalog.flagToken()
-    let flags = file.flags.map { FlagServer($0, token: token, logger: logger) }
-    self.flags = flags
     let followed = FlagStates()
     performer = Performer(
       ports: Ports(

@@ -44,10 +44,14 @@ private let serviceProgram = """
           if path == '/fault': os.kill(os.getpid(), signal.SIGSEGV)
           if path == '/eat': memory.append(b'x' * (150 << 20))
           if path.startswith('/variable/'): body = os.environ.get(path[10:], '')
+          if path.startswith('/flags/'):
+              flags, unit = path[7:].split('/')
+              more = 'plimsoll-flags: %s\\r\\nPlimsoll-Unit: %s\\r\\n' % (flags, unit)
+              return self.answer(500 if unit == 'ill' else 200, body, more)
           self.answer(200, body)
-      def answer(self, status, body):
+      def answer(self, status, body, more=''):
           body = body.encode()
-          head = 'HTTP/1.1 %d X\\r\\nContent-Length: %d\\r\\n\\r\\n' % (status, len(body))
+          head = 'HTTP/1.1 %d X\\r\\n%sContent-Length: %d\\r\\n\\r\\n' % (status, more, len(body))
           self.wfile.write(head.encode() + body)
       def log_message(self, *a): pass
   class Server(ThreadingHTTPServer):
@@ -118,6 +122,8 @@ final class KeptConnection {
   private let descriptor: Int32
   /// False once an answer said that the connection ends with it.
   private(set) var goesOn = true
+  /// Of the last answer, in small letters.
+  private(set) var head = ""
   init?(port: Int, timeout: Int = 5) {
     descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
     var limit = timeval(tv_sec: timeout, tv_usec: 0)
@@ -154,6 +160,7 @@ final class KeptConnection {
           } ?? Int.max
         let body = text[end.upperBound...]
         if body.utf8.count >= length {
+          self.head = head
           goesOn = !head.contains("connection: close")
           return (Int(head.split(separator: " ")[1]) ?? 0, String(body))
         }

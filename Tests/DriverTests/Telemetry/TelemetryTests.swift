@@ -1,5 +1,6 @@
 import Foundation
 import Kernel
+import Synchronization
 import Testing
 
 @testable import Drivers
@@ -16,6 +17,16 @@ private actor Evidence {
     bins.reduce(.zero) { $0 + $1.counts(of: deployment) }
   }
   var last: SourceHealth? { bins.last?.source }
+}
+
+/// Keeps what was told.
+private final class ToldRequests: FlaggedRequests {
+  private let told = Mutex<[FlaggedRequest]>([])
+  func took(_ requests: [FlaggedRequest], in environment: EnvironmentName) {
+    guard environment == production else { return }
+    told.withLock { $0 += requests }
+  }
+  var all: [FlaggedRequest] { told.withLock { $0 } }
 }
 
 private let shop = Site.shop
@@ -71,6 +82,33 @@ struct HAProxyTelemetryTests {
       return try await again.history(of: old, slowerThan: .seconds(0.4), window: .minutes(5)) == past
     }
     task.cancel()
+  }
+
+  @Test("what a service says of flags is told with how the request ended, and nobody outside sees it")
+  func flags() async throws {
+    let site = try await Site()
+    let told = ToldRequests()
+    let telemetry = HAProxyTelemetry(folder: site.folder.path, environments: [production], flagged: told)
+    try await site.apply(0, 100, fence: 1)
+    let port = try await site.port()
+    let began = Instant.now
+    let connection = try #require(KeptConnection(port: port))
+    let targeted = "/flags/checkout=on,banner=a%20b;targeting/user-1"
+    for path in [targeted, "/flags/checkout=off/ill", "/", "/flags/none/user-2"] {
+      _ = connection.get(path)
+      #expect(connection.head.contains("200 x") != path.hasSuffix("ill"))
+      #expect(!connection.head.contains("plimsoll"), "\(connection.head)")
+    }
+    await eventually("both are told") { told.all.count >= 2 }
+    let all = told.all
+    #expect(all.map(\.unit) == ["user-1", "ill"] && all.map(\.isError) == [false, true])
+    #expect(
+      all.map(\.variants) == [
+        [.init(flag: "checkout", name: "on"), .init(flag: "banner", name: "a b", isByTargeting: true)],
+        [.init(flag: "checkout", name: "off")],
+      ])
+    #expect(all.allSatisfy { $0.service == shop && $0.endedAt > began - .seconds(1) && $0.duration < .seconds(5) })
+    _ = telemetry
   }
 
   @Test("requests that hang are found while they are open, each once, under other traffic too")
@@ -137,14 +175,40 @@ struct TelemetryPartsTests {
   @Test("a log line says who served it, how long the server's side took, and whether it failed")
   func lines() throws {
     let good = try #require(
-      line("P1 1000502 502 41 30 1 200 b-shop \(new)-0-18082 -- 0 10.0.0.7 GET /x y\n"))
+      line("P1 1000502 502 41 30 1 200 b-shop \(new)-0-18082 -- 0 10.0.0.7 - - GET /x y\n"))
     #expect(good.deployment == new && good.service == shop && good.client == "10.0.0.7")
     #expect(good.endedMs == 1_001_004 && good.durationMs == 11 && good.startedMs == 1_000_994)
-    #expect(!good.isError)
+    #expect(!good.isError && good.flagged == nil)
     #expect(line("P1 1 0 0 0 0 503 b-shop <NOSRV> SC 0 ::1 GET /\n")?.deployment == nil)
     #expect(line("Server b-shop/x is going DOWN for maintenance.\n") == nil)
     #expect(line("P1 1 0 0 -1 -1 400 f-shop <NOSRV> PR 0 ::1 <BADREQ> -\n") == nil)
     #expect(line("") == nil)
+  }
+
+  private func hex(_ text: String) -> String {
+    text.utf8.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+  }
+
+  private func flags(_ told: String, unit: String = "") -> [String] {
+    let headers = FlagHeaders(flags: told == "" ? "-" : hex(told), unit: unit == "" ? "-" : hex(unit))
+    guard let headers else { return [] }
+    return headers.variants.map { "\($0.flag) is \($0.name)\($0.isByTargeting ? ", targeted" : "")" }
+      + (headers.unit.map { ["for \($0)"] } ?? [])
+  }
+
+  @Test("what a service says of flags, and what is none")
+  func flagHeaders() {
+    #expect(flags("checkout=on", unit: "user 1") == ["checkout is on", "for user 1"])
+    #expect(flags(" a=1 , b = x%3Dy;targeting ;other") == ["a is 1", "b is x=y, targeted"])
+    #expect(flags("a=on,,b,=c,d=") == ["a is on"])
+    #expect(flags("a") == [] && flags("") == [] && flags(",;=") == [])
+    #expect(FlagHeaders(flags: "6", unit: "-") == nil && FlagHeaders(flags: "zz", unit: "-") == nil)
+    #expect(FlagHeaders(flags: "ff", unit: "-") == nil, "no UTF-8")
+    let long = (0..<60).map { "flag-\($0)=on" }.joined(separator: ",")
+    let cut = String(long.prefix(FlagHeaders.longestFlags))
+    #expect(flags(cut).allSatisfy { $0.hasSuffix("is on") }, "what was cut is left out")
+    #expect(flags("a=on", unit: String(repeating: "u", count: FlagHeaders.longestUnit)) == ["a is on"])
+    #expect(line("P1 1 0 0 0 0 200 b-shop \(new)-0-1 -- 0 ::1 GET /\n")?.flags == nil, "a HAProxy from before")
   }
 
   private func check(_ what: Comment, _ status: Int, _ cause: Character, expecting: Bool) {
