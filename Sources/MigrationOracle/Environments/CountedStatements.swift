@@ -109,15 +109,20 @@ enum CountedStatements: Sendable {
 struct RecordedShare {
   /// Nil where nothing was counted, or nobody could see it.
   let coverage: SchemaCoverage?
-  /// Nil where enough was recorded.
+  /// Nil where enough was recorded: inconclusive where a share is asked for; else a hazard, or a note where nobody can
+  /// tell, for a verdict on half of what is sent must not look like one on all.
   let objection: Finding?
 
-  /// - Parameter recorded: the sets of all that lives there: what one sends another need not.
-  init(_ counted: CountedStatements, least: Double, recorded: [StatementSet], at place: SchemaPlace) {
+  /// - Parameters:
+  ///   - least: the share that is asked for, 0 to 1; nil where none is, and the usual one is only told of.
+  ///   - recorded: the sets of all that lives there: what one sends another need not.
+  init(_ counted: CountedStatements, least: Double?, recorded: [StatementSet], at place: SchemaPlace) {
     switch counted {
     case .unseen(let why):
       coverage = nil
-      objection = Self.objection("nobody can tell how much of what \(place) is sent was recorded: \(why)")
+      objection = Finding(
+        least == nil ? .note : .inconclusive, .parse, rule: Self.rule,
+        "nobody can tell how much of what \(place) is sent was recorded: \(why)")
     case .counted(let production, seconds: _):
       let all = StatementSet(version: place.description, statements: recorded.flatMap(\.statements))
       // Nothing that depends on a schema of ours.
@@ -129,27 +134,31 @@ struct RecordedShare {
       let missing = production.statements.filter { !known.contains($0.fingerprint) }
         .sorted { ($1.count, $0.fingerprint) < ($0.count, $1.fingerprint) }
       let coverage = SchemaCoverage(
-        share: share, least: least, counted: production.statements.count, unrecorded: missing.count,
-        examples: missing.map(\.text))
+        share: share, least: least ?? OracleQuestion.usualCoverage, counted: production.statements.count,
+        unrecorded: missing.count, examples: missing.map(\.text))
       self.coverage = coverage
-      objection = coverage.isEnough ? nil : Self.objection(Self.words(coverage, at: place))
+      objection =
+        coverage.isEnough
+        ? nil
+        : Finding(
+          least == nil ? .hazard : .inconclusive, .parse, rule: Self.rule,
+          Self.words(coverage, isAsked: least != nil, at: place))
     }
   }
 
-  private static func objection(_ message: String) -> Finding {
-    Finding(.inconclusive, .parse, rule: "low-coverage", message)
-  }
+  private static let rule = "low-coverage"
 
-  private static func words(_ coverage: SchemaCoverage, at place: SchemaPlace) -> String {
+  private static func words(_ coverage: SchemaCoverage, isAsked: Bool, at place: SchemaPlace) -> String {
+    let least = OracleFindings.percent(coverage.least) + (isAsked ? " are asked for" : " are usual")
     let first = coverage.examples.first.map { ", such as \($0)" } ?? ""
     return "the recordings cover \(OracleFindings.percent(coverage.share)) of what \(place) is sent, and "
-      + "\(OracleFindings.percent(coverage.least)) are asked for; \(coverage.unrecorded) of \(coverage.counted) "
+      + "\(least); \(coverage.unrecorded) of \(coverage.counted) "
       + "statements were never recorded\(first)"
   }
 
   /// What is not known to break cannot be told on so little.
   func limited(_ verdicts: [SchemaVerdict]) -> [SchemaVerdict] {
-    guard let objection else { return verdicts }
+    guard let objection, objection.kind == .inconclusive else { return verdicts }
     return verdicts.map { verdict in
       switch verdict.fit {
       case .breaks, .unknown: verdict

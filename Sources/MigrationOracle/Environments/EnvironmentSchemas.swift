@@ -126,7 +126,7 @@ package final class EnvironmentSchemas: SchemaServer {
         live = later
         continue
       }
-      return try examined(answer, live, recordedShare(question, statements, counted))
+      return try examined(answer, question, live, recordedShare(question, statements, counted))
     }
     throw Outage("postgres", "\(question.place) changes while it is looked at; wait for whoever migrates it")
   }
@@ -147,27 +147,28 @@ package final class EnvironmentSchemas: SchemaServer {
     return try await BlockingThread.run { counted.rates(on: live.schema, searchPath: live.searchPath) }
   }
 
-  /// Nil where it is not asked.
+  /// Nil where nobody wants to know.
   private func recordedShare(
     _ question: SchemaQuestion, _ statements: [String: StatementSet], _ counted: CountedStatements?
   ) -> RecordedShare? {
-    guard let least = question.leastCoverage, let counted else { return nil }
+    guard let counted else { return nil }
     let clients = PlaceExamination.clients(of: question)
     let recorded = question.versions.compactMap { statements[PlaceExamination.label(of: $0, among: clients)] }
     // Where nothing lives, nothing is sent that counts; and who is not recorded cannot be told anyway.
     guard !recorded.isEmpty else { return nil }
-    return RecordedShare(counted, least: least, recorded: recorded, at: question.place)
+    return RecordedShare(counted, least: question.leastCoverage, recorded: recorded, at: question.place)
   }
 
   private func examined(
-    _ answer: PlaceExamination.Answer, _ live: LiveDatabase, _ share: RecordedShare?
+    _ answer: PlaceExamination.Answer, _ question: SchemaQuestion, _ live: LiveDatabase, _ share: RecordedShare?
   ) throws(Outage) -> SchemaExamination {
     var report = answer.report
     if let objection = share?.objection { report.add([objection]) }
     return SchemaExamination(
       survey: live.survey, pending: answer.pending, after: answer.after, migration: answer.migration.fit,
       why: answer.migration.why, verdicts: share?.limited(answer.verdicts) ?? answer.verdicts, coming: answer.coming,
-      comingBefore: answer.comingBefore, report: try blobs.put(StableJSON.bytes(report)), coverage: share?.coverage)
+      comingBefore: answer.comingBefore, report: try blobs.put(StableJSON.bytes(report)),
+      coverage: question.leastCoverage.flatMap { _ in share?.coverage })
   }
 
   // MARK: Blobs

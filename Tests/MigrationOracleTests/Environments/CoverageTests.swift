@@ -110,6 +110,31 @@ struct CoverageTests {
     }
   }
 
+  @Test("where no share is asked for, a migration is judged on little and says so")
+  func told() async throws {
+    try await onServer { fixture in
+      let known = try await fixture.client("a", sends: [Self.read])
+      let migrations = try await fixture.migrations(["0001.sql": "CREATE TABLE notes (id int);"])
+      _ = try await fixture.schemas.adopt([], in: fixture.place, fence: Fence(1))
+      func examine() async throws -> SchemaExamination {
+        try await fixture.schemas.examine(
+          SchemaQuestion(place: fixture.place, migrations: migrations, versions: [known], coming: nil))
+      }
+      func low(_ examination: SchemaExamination) throws -> Finding? {
+        try fixture.report(examination).findings.first { $0.rule == "low-coverage" }
+      }
+      let unseen = try #require(try await low(examine()))
+      #expect(unseen.kind == .note && unseen.message.contains("CREATE EXTENSION pg_stat_statements"))
+      try await fixture.run("CREATE EXTENSION pg_stat_statements")
+      try await traffic(fixture)
+      let examination = try await examine()
+      let little = try #require(try low(examination))
+      #expect(little.kind == .hazard)
+      #expect(little.message.contains("80.0 %") && little.message.contains("95.0 % are usual"), "\(little.message)")
+      #expect(examination.verdicts.map(\.fit) == [.compatible] && examination.coverage == nil)
+    }
+  }
+
   @Test("a lock is weighed by what the place is really sent")
   func weighed() async throws {
     try await onServer { fixture in
