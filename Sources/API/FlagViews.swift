@@ -315,12 +315,14 @@ public struct FlagRampView: Codable, Equatable, Sendable {
   public var question: String?
   /// Why it is held.
   public var hold: String?
+  /// What of its evidence a person should look at, a sentence each; nil where nothing is remarkable.
+  public var remarks: [String]?
   public var ending: FlagEndingView?
   public init(
     number: Int, environment: String, variant: String, outcome: String, stage: Int, percent: Double,
     stages: [FlagStageView], guardrails: [FlagGuardrailView], service: String?, by: FlagSignedView,
     stageBeganAtMs: Int64, settledAtMs: Int64?, verdict: FlagVerdictView?, question: String?, hold: String?,
-    ending: FlagEndingView?
+    remarks: [String]? = nil, ending: FlagEndingView?
   ) {
     self.number = number
     self.environment = environment
@@ -337,6 +339,7 @@ public struct FlagRampView: Codable, Equatable, Sendable {
     self.verdict = verdict
     self.question = question
     self.hold = hold
+    self.remarks = remarks
     self.ending = ending
   }
 }

@@ -60,6 +60,9 @@ package protocol Backend: Records {
   func clients(of flag: FlagKey, in environment: EnvironmentName, epoch: Int) async throws(Outage) -> FlagStanding?
   /// What a ramp's guardrails usually see, in the policy's order; empty where nothing is known.
   func usualTraffic(of ramp: RampSource) async -> [UsualTraffic?]
+  /// What of a ramp's evidence a person should look at, a sentence each, most important first; empty where nothing is
+  /// remarkable, or nothing is gathered.
+  func remarks(of flag: FlagKey, in environment: EnvironmentName) async -> [String]
 
   // MARK: What happened
 
@@ -100,6 +103,7 @@ extension Backend {
     of flag: FlagKey, in environment: EnvironmentName, epoch: Int
   ) async throws(Outage) -> FlagStanding? { nil }
   package func usualTraffic(of ramp: RampSource) async -> [UsualTraffic?] { [] }
+  package func remarks(of flag: FlagKey, in environment: EnvironmentName) async -> [String] { [] }
 }
 
 /// Where requests are counted, and what cannot be told by that.

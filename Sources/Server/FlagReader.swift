@@ -101,6 +101,11 @@ struct FlagReader: Sendable {
     for index in view.environments.indices where view.environments[index].proof != nil {
       view.environments[index].proof = try? await clients(text, view.environments[index].environment)
     }
+    for index in view.environments.indices where view.environments[index].ramp?.outcome == "running" {
+      guard let place = EnvironmentName(rawValue: view.environments[index].environment) else { continue }
+      let remarks = await backend.remarks(of: key, in: place)
+      if !remarks.isEmpty { view.environments[index].ramp?.remarks = remarks }
+    }
     return view
   }
 

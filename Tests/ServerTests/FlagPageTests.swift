@@ -62,7 +62,13 @@ import Testing
       try await check(wire, "/flags/beta-docs/ramps/production", shows: "was not ramped in production", status: 404)
       try await check(wire, "/flags/fast-search/ramps/prodution", shows: "did you mean production?", status: 404)
       try await check(
-        wire, "/flags/price-engine/ramps/production", shows: "held by bob", "nothing is known of its usual traffic")
+        wire, "/flags/price-engine/ramps/production", shows: "held by bob", "nothing is known of its usual traffic",
+        not: ["What to look at"])
+      await backend.setRemarks(["11 of 100 units were shown <both> variants in one stage."])
+      try await check(
+        wire, "/flags/price-engine/ramps/production", shows: "What to look at",
+        "11 of 100 units were shown &lt;both&gt;")
+      try await check(wire, "/v1/flags/price-engine", shows: #""remarks":["11 of 100 units"#)
     }
   }
 

@@ -97,6 +97,9 @@ actor ScriptedBackend: Backend {
   private var traffic: [UsualTraffic?] = []
   func clients(of flag: FlagKey, in environment: EnvironmentName, epoch: Int) -> FlagStanding? { standing }
   func usualTraffic(of ramp: RampSource) -> [UsualTraffic?] { traffic }
+  private var remarkable: [String] = []
+  func remarks(of flag: FlagKey, in environment: EnvironmentName) -> [String] { remarkable }
+  func setRemarks(_ remarks: [String]) { remarkable = remarks }
   func setClients(_ standing: FlagStanding?) { self.standing = standing }
   func setTraffic(_ traffic: [UsualTraffic?]) { self.traffic = traffic }
 

@@ -21,6 +21,8 @@ struct RampPage: Sendable {
   let hasPicture: Bool
   let verdict: Verdict?
   let conviction: Conviction?
+  let remarks: [String]
+  let hasRemarks: Bool
   let guardrails: [Guardrail]
   let stages: [Stage]
   let proof: FlagPage.Proof?
@@ -105,6 +107,8 @@ struct RampPage: Sendable {
         $0, variant: ramp.variant, isFinal: ramp.ending?.cause == "bad", isTold: ramp.ending?.why == $0.sentence,
         now: now)
     }
+    remarks = ramp.remarks ?? []
+    hasRemarks = !remarks.isEmpty
     guardrails = ramp.guardrails.map { guardrail in
       Guardrail(
         name: guardrail.name, measure: guardrail.measure,

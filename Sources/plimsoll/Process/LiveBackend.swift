@@ -64,6 +64,10 @@ struct LiveBackend: Backend {
     (try? await assembly.flags?.hub.usual(of: ramp)) ?? []
   }
 
+  func remarks(of flag: FlagKey, in environment: EnvironmentName) async -> [String] {
+    assembly.flags?.hub.tally(of: flag, in: environment)?.remarks ?? []
+  }
+
   func resolve(branch: BranchName, in repository: RepositoryName) async throws -> ResolvedBranch {
     try await assembly.forge.resolve(branch, in: repository)
   }

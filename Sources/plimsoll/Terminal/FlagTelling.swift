@@ -50,6 +50,7 @@ enum FlagTelling {
       for guardrail in ramp.guardrails {
         if let seen = guardrail.seen { terminal.line("  \(guardrail.name): \(seen)") }
       }
+      for remark in ramp.remarks ?? [] { terminal.line(terminal.paint("  \(remark)", .warning)) }
     }
     if let proof = place.proof {
       terminal.line(terminal.paint("  \(proof.sentence)", proof.complete ? .good : .warning))
