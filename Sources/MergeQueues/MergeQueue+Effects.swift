@@ -105,10 +105,11 @@ extension MergeQueue {
       wanted += state.notes.map { .comment($0, repository: policy.repository) }
       if !state.entries.isEmpty {
         wanted.append(.watchClock)
-        wanted.append(.watchRunner)
         wanted.append(
           .watchChanges(ChangesOrder(state.entries, version: state.lineVersion, repository: policy.repository)))
       }
+      // One that was lost is watched until it is found: else the next in line would meet an old loss.
+      if !state.entries.isEmpty || state.runnerLoss != nil { wanted.append(.watchRunner) }
       if state.wantsPlan { wanted.append(.plan(PlanOrder(state))) }
       for entry in state.unsurveyed.prefix(surveyLimit) {
         guard let head = state.entries[id: entry]?.facts.head else { continue }

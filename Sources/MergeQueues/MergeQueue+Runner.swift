@@ -23,8 +23,9 @@ extension MergeQueue {
     guard isSilent || health.problem != nil else {
       return state.runnerLoss == nil ? [] : [.runnerFound(at: turn.now)]
     }
-    if let known = state.runnerLoss, known.isSilent == isSilent { return [] }
     let since = isSilent ? health.lastSeenAt : state.runnerLoss?.since ?? turn.now
+    // Heard of since and silent again, it is lost anew.
+    if let known = state.runnerLoss, known.isSilent == isSilent, known.since >= since { return [] }
     return [.runnerLost(RunnerLoss(since: since, isSilent: isSilent, why: health.problem.map(oneLine)), at: turn.now)]
   }
 }

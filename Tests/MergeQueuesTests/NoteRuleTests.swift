@@ -117,6 +117,22 @@ private let running =
     #expect(state.notes[0].text.contains("It goes on. Its build on main"))
   }
 
+  @Test func aLostRunnerIsWatchedUntilItIsFound() throws {
+    func health(_ seen: Int) -> RunnerHealth {
+      RunnerHealth(running: 1, slots: 1, queued: 0, lastSeenAt: turn(seen).now, problem: "no answer")
+    }
+    var state = after(41, running, Told(.runnerObserved(health(10))))
+    for entry in 1...2 { tell(Told(.withdraw(entry: entry, reason: "no")), to: &state, at: 50) }
+    #expect(state.entries.isEmpty && MergeQueue.effects(of: state).contains { $0.key == EffectKey("watch-runner") })
+    #expect(tell(Told(.runnerObserved(health(10))), to: &state, at: 90) == [], "lost as before")
+    #expect(tell(Told(.runnerObserved(health(60))), to: &state, at: 150) == ["runner lost, silent"])
+    #expect(state.runnerLoss?.since == turn(60).now, "heard of in between, and silent again")
+    #expect(tell(Told(.runnerObserved(health(155))), to: &state, at: 160) == ["runner lost, idle"])
+    let back = RunnerHealth(running: 0, slots: 1, queued: 0, lastSeenAt: turn(170).now, problem: nil)
+    #expect(tell(Told(.runnerObserved(back)), to: &state, at: 170) == ["runner found"])
+    #expect(!MergeQueue.effects(of: state).contains { $0.key == EffectKey("watch-runner") })
+  }
+
   @Test func aLongWaitSaysWhatWouldHelp() throws {
     let needy =
       open(
