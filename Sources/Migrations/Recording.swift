@@ -87,7 +87,7 @@ extension Recording.LeftOut {
   /// A count that is not written is zero: recordings are read by newer versions too.
   package init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: CodingKeys.self)
-    func count(_ key: CodingKeys) throws -> Int { try container.decodeIfPresent(Int.self, forKey: key) ?? 0 }
+    func count(_ key: CodingKeys) throws -> Int { try container.decodedCount(forKey: key) }
     oversizedTexts = try count(.oversizedTexts)
     surplusStatements = try count(.surplusStatements)
     surplusSettings = try count(.surplusSettings)

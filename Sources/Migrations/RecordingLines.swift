@@ -117,7 +117,7 @@ extension RecordedStatement: Codable {
 
   package init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: Key.self)
-    func number(_ key: Key) throws -> Int { try container.decodeIfPresent(Int.self, forKey: key) ?? 0 }
+    func number(_ key: Key) throws -> Int { try container.decodedCount(forKey: key) }
     self.init(
       fingerprint: try container.decode(String.self, forKey: .fingerprint),
       text: try container.decode(String.self, forKey: .text),
@@ -151,6 +151,8 @@ private struct WrittenSample: Codable {
   var value: SampleValue
 
   private struct Length: Codable { var bytes: Int }
+  /// What PostgreSQL takes as one value: a gigabyte.
+  private static let longest = 1 << 30
 
   init(_ value: SampleValue) { self.value = value }
 
@@ -161,7 +163,12 @@ private struct WrittenSample: Codable {
     } else if let text = try? container.decode(String.self) {
       value = .text(text)
     } else {
-      value = .redacted(bytes: try container.decode(Length.self).bytes)
+      let bytes = try container.decode(Length.self).bytes
+      guard (0...Self.longest).contains(bytes) else {
+        throw DecodingError.dataCorruptedError(
+          in: container, debugDescription: "a value of \(bytes) bytes, and none has more than \(Self.longest)")
+      }
+      value = .redacted(bytes: bytes)
     }
   }
 
@@ -173,4 +180,19 @@ private struct WrittenSample: Codable {
     case .redacted(let bytes): try container.encode(Length(bytes: bytes))
     }
   }
+}
+
+extension KeyedDecodingContainer {
+  /// A count of a recording: 0 where it is not written. Sums of what is taken stay far from an integer's end.
+  func decodedCount(forKey key: Key) throws -> Int {
+    let count = try decodeIfPresent(Int.self, forKey: key) ?? 0
+    guard (0...mostCounted).contains(count) else {
+      throw DecodingError.dataCorruptedError(
+        forKey: key, in: self,
+        debugDescription: "\(key.stringValue) is \(count), and counts go from 0 to \(mostCounted)")
+    }
+    return count
+  }
+
+  private var mostCounted: Int { 1 << 50 }
 }

@@ -51,7 +51,7 @@ package struct SQLTokens: Sequence, IteratorProtocol, Sendable {
       index = (bytes[(index + 1)...].firstIndex(of: byte) ?? bytes.count - 1) + 1
       return .name
     case UInt8(ascii: "-") where at(index + 1) == byte:
-      index = bytes[index...].firstIndex(of: UInt8(ascii: "\n")) ?? bytes.count
+      index = bytes[index...].firstIndex { $0 == UInt8(ascii: "\n") || $0 == UInt8(ascii: "\r") } ?? bytes.count
       return .comment
     case UInt8(ascii: "/") where at(index + 1) == UInt8(ascii: "*"):
       index = endOfComment(from: index + 2)

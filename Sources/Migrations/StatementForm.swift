@@ -1,5 +1,6 @@
 /// What tells one text of SQL from another for a schema: not comments, blanks, the case of words, the numbers of
-/// parameters, how many values stand in a list behind IN or in ARRAY[…], nor how often one row of VALUES is repeated.
+/// parameters (that one stands twice, is told), how many values stand in a list behind IN or in ARRAY[…], nor how often
+/// a row of VALUES is repeated.
 ///
 /// A fingerprint tells less: it takes `f($1)` for `f($1, $2)`, one order of columns for the other and each constant for
 /// the next, so that a migration may break one text of a fingerprint and not the other.
@@ -20,7 +21,7 @@ package struct StatementForm: Hashable, Sendable {
     for token in SQLTokens(bytes) {
       switch token.kind {
       case .blank, .comment: continue
-      case .parameter: writer.other(Writer.parameter)
+      case .parameter: writer.parameter(bytes[token.range])
       case .string, .number: writer.other(constants == .open ? Writer.parameter : bytes[token.range])
       case .word: writer.word(bytes[token.range].map { (65...90).contains($0) ? $0 | 0x20 : $0 })
       case .name: writer.other(bytes[token.range])
@@ -33,10 +34,15 @@ package struct StatementForm: Hashable, Sendable {
   /// Writes tokens with blanks between, and takes back what only repeats its neighbour.
   private struct Writer {
     static let parameter: ArraySlice<UInt8> = [UInt8(ascii: "$")]
+    /// One that stood before: its type must fit both places.
+    private static let again: ArraySlice<UInt8> = [UInt8(ascii: "$"), UInt8(ascii: "!")]
+    /// What makes of brackets a query, in which values do not repeat each other.
+    private static let queries: Set = ["select", "values", "union", "intersect", "except", "with", "table"]
 
     var out: [UInt8] = []
     private var frames: [Frame] = [Frame(kind: .other, start: 0)]
     private var last: Last = .other
+    private var seen: Set<ArraySlice<UInt8>> = []
 
     /// What stands between two parentheses or brackets.
     private struct Frame {
@@ -47,8 +53,8 @@ package struct StatementForm: Hashable, Sendable {
       /// Of a list: where its current value begins, and the value before.
       var item = 0
       var previous: Range<Int>?
-      /// The row of VALUES that ended last in here, as long as nothing but a comma follows.
-      var row: Range<Int>?
+      /// The rows of VALUES that ended in here, each once, as long as nothing but a comma follows.
+      var rows: [Range<Int>] = []
     }
 
     private enum Last { case `in`, array, values, comma, open, other }
@@ -58,13 +64,18 @@ package struct StatementForm: Hashable, Sendable {
       out.append(UInt8(ascii: " "))
     }
 
+    mutating func parameter(_ bytes: ArraySlice<UInt8>) {
+      other(seen.insert(bytes).inserted ? Self.parameter : Self.again)
+    }
+
     mutating func word(_ word: [UInt8]) {
-      // A list of values has none before its first value: what begins with a word is a subquery or an expression.
-      if last == .open { frames[frames.count - 1].kind = .other }
+      let text = String(decoding: word, as: UTF8.self)
+      // A list of values has no word before its first value: what begins with one is a subquery or an expression.
+      if last == .open || Self.queries.contains(text) { frames[frames.count - 1].kind = .other }
       append(word)
-      frames[frames.count - 1].row = nil
+      frames[frames.count - 1].rows = []
       last =
-        switch String(decoding: word, as: UTF8.self) {
+        switch text {
         case "in": .in
         case "array": .array
         case "values": .values
@@ -74,7 +85,7 @@ package struct StatementForm: Hashable, Sendable {
 
     mutating func other(_ bytes: some Sequence<UInt8>) {
       append(bytes)
-      frames[frames.count - 1].row = nil
+      frames[frames.count - 1].rows = []
       last = .other
     }
 
@@ -92,9 +103,9 @@ package struct StatementForm: Hashable, Sendable {
     }
 
     private mutating func open(_ bytes: ArraySlice<UInt8>) {
-      let isNextRow = last == .comma && frames[frames.count - 1].row != nil
+      let isNextRow = last == .comma && !frames[frames.count - 1].rows.isEmpty
       let kind: Frame.Kind = last == .in || last == .array ? .list : last == .values || isNextRow ? .row : .other
-      if kind != .row { frames[frames.count - 1].row = nil }
+      if kind != .row || !isNextRow { frames[frames.count - 1].rows = [] }
       frames.append(Frame(kind: kind, start: out.count))
       append(bytes)
       frames[frames.count - 1].item = out.count
@@ -109,15 +120,16 @@ package struct StatementForm: Hashable, Sendable {
       guard frames.count > 1, let closed = frames.popLast() else { return }
       guard closed.kind == .row else { return }
       let row = closed.start..<out.count
-      if let before = frames[frames.count - 1].row, out[before] == out[row] {
-        out.removeSubrange(before.upperBound...)
+      let before = frames[frames.count - 1].rows
+      if let last = before.last, before.contains(where: { out[$0] == out[row] }) {
+        out.removeSubrange(last.upperBound...)
       } else {
-        frames[frames.count - 1].row = row
+        frames[frames.count - 1].rows.append(row)
       }
     }
 
     private mutating func endItem() {
-      guard let frame = frames.last, frame.kind == .list else { return }
+      guard let frame = frames.last, frame.kind == .list, frame.item <= out.count else { return }
       let item = frame.item..<out.count
       if let before = frame.previous, out[before] == out[item] {
         out.removeSubrange(before.upperBound...)

@@ -49,6 +49,22 @@ struct RecordingFileTests {
     #expect(Self.recording.statementSet.version == "v41")
   }
 
+  @Test("numbers that no recorder writes are refused, and nothing is added up")
+  func oddNumbers() {
+    for text in [
+      #"{"oversizedTexts":9223372036854775807,"surplusStatements":1}"#, #"{"functionCalls":-1}"#,
+    ] {
+      #expect(throws: DecodingError.self) { try JSONDecoder().decode(Recording.LeftOut.self, from: Data(text.utf8)) }
+    }
+    let sample = #""count":1,"samples":[[{"bytes":"#
+    for part in [#""count":-1"#, sample + "-1}]]", sample + "9000000000000000000}]]"] {
+      let line = #"{"fingerprint":"a","text":"SELECT 1","transport":"simple","# + part + "}"
+      #expect(throws: DecodingError.self) {
+        try JSONDecoder().decode(RecordedStatement.self, from: Data(line.utf8))
+      }
+    }
+  }
+
   @Test("a count of losses that an older recorder did not know is zero")
   func olderLosses() throws {
     let older = try JSONDecoder().decode(Recording.LeftOut.self, from: Data(#"{"functionCalls":2}"#.utf8))
