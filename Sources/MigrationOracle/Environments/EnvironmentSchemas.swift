@@ -138,13 +138,20 @@ package final class EnvironmentSchemas: SchemaServer {
   ) async throws -> CountedStatements? {
     guard question.leastCoverage != nil || question.migrations != nil else { return nil }
     let role = reached.database.role ?? live.migrator
-    return try await reached.run(seconds: Self.lookSeconds) { try CountedStatements.read(of: role, $0) }
+    do {
+      return try await reached.run(seconds: Self.lookSeconds) { try CountedStatements.read(of: role, $0) }
+    } catch {
+      guard question.leastCoverage == nil else { throw error }
+      // Nobody's verdict waits for what only makes it richer.
+      return .unseen(why: "its pg_stat_statements could not be read: \(error)")
+    }
   }
 
   private func rates(_ counted: CountedStatements?, _ live: LiveDatabase) async throws -> [String: Double] {
     guard let counted else { return [:] }
+    let path = live.applicationPath.map(Candidate.schemas(of:)) ?? Candidate.usualPath
     // Reading thousands of statements takes a second.
-    return try await BlockingThread.run { counted.rates(on: live.schema, searchPath: live.searchPath) }
+    return try await BlockingThread.run { counted.rates(on: live.schema, searchPath: path) }
   }
 
   /// Nil where nobody wants to know.

@@ -43,16 +43,26 @@ struct ApplicationRole: Sendable {
     }
     let all = "plimsoll_all_\(mark)"
     try make(all, connection)
+    let owners = try connection.query(
+      """
+      SELECT DISTINCT r.rolname FROM pg_class c JOIN pg_roles r ON r.oid = c.relowner
+      JOIN pg_namespace n ON n.oid = c.relnamespace
+      WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND NOT r.rolsuper ORDER BY 1
+      """
+    ).rows.compactMap { $0[0] }
     for name in Set(schema.relations.map(\.schema) + schema.functions.map(\.schema) + ["public"]).sorted() {
       let schemaName = quoted(name)
       for what in ["USAGE ON SCHEMA", "ALL ON ALL TABLES IN SCHEMA", "ALL ON ALL SEQUENCES IN SCHEMA"] {
         try connection.query("GRANT \(what) \(schemaName) TO \(all)")
       }
     }
-    for what in ["TABLES", "SEQUENCES", "FUNCTIONS"] {
-      try connection.query("ALTER DEFAULT PRIVILEGES GRANT ALL ON \(what) TO \(all)")
+    // Who owns what is there would own what the migration creates.
+    for role in [all] + owners.filter(recordable.contains) {
+      for what in ["TABLES", "SEQUENCES", "FUNCTIONS"] {
+        try connection.query("ALTER DEFAULT PRIVILEGES GRANT ALL ON \(what) TO \(quoted(role))")
+      }
+      try connection.query("ALTER DEFAULT PRIVILEGES GRANT USAGE ON SCHEMAS TO \(quoted(role))")
     }
-    try connection.query("ALTER DEFAULT PRIVILEGES GRANT USAGE ON SCHEMAS TO \(all)")
     let granted = try connection.query(
       """
       SELECT DISTINCT g.rolname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace

@@ -28,11 +28,13 @@ struct Candidate: Sendable {
     reading.surrogate != nil ? [] : statement.parameterTypes.map { $0 >= PostgresType.firstOfDatabase ? 0 : $0 }
   }
 
-  var searchPath: [String] {
-    let given = statement.searchPath?.split(separator: ",").map {
-      $0.trimmingSpace.replacing("\"", with: "")
-    }
-    return given ?? ["public"]
+  var searchPath: [String] { statement.searchPath.map(Self.schemas(of:)) ?? Self.usualPath }
+
+  static let usualPath = ["public"]
+
+  /// The schemas of a search path as it is set.
+  static func schemas(of path: String) -> [String] {
+    path.split(separator: ",").map { $0.trimmingSpace.replacing("\"", with: "") }
   }
 
   private mutating func completeCopy(on schema: Schema) {

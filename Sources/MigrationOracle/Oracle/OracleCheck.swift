@@ -111,14 +111,19 @@ struct OracleCheck: Sendable {
     return Control(old: outcomes, new: coming, shared: shared, trial: Handed(trial))
   }
 
-  /// As the role of the recording, and as the next of `roles` what the one before may not do.
+  /// As the role of the recording, and as the next of `roles` what the one before may not do. A role that may not look
+  /// into a schema does not find what lies there, so of a recording's role any error of names counts.
   private func prepare(
     _ candidates: [Candidate], _ indices: [Int], in trial: Trial, as roles: [String]
   ) throws -> [Trial.Outcome] {
     let first = candidates.map { $0.role ?? roles[0] }
     var outcomes = try trial.prepare(candidates, indices, roles: first)
     for next in roles {
-      let denied = outcomes.indices.filter { outcomes[$0].error?.sqlState == "42501" && outcomes[$0].role != next }
+      let denied = outcomes.indices.filter { place in
+        guard let error = outcomes[place].error, outcomes[place].role != next else { return false }
+        let isOfRecording = candidates[indices[place]].role == outcomes[place].role
+        return error.sqlState == "42501" || (isOfRecording && error.category == "42")
+      }
       let again = try trial.prepare(candidates, denied.map { indices[$0] }, roles: candidates.map { _ in next })
       for (place, outcome) in zip(denied, again) { outcomes[place] = outcome }
     }

@@ -111,6 +111,38 @@ struct OracleInputTests {
     #expect(lost.findings.first?.sqlState == "42501")
   }
 
+  @Test("a recorded role that owns its tables may do what the migration makes, and one that may not look is no proof")
+  func recordedOwner() async throws {
+    let oracle = try #require(ShadowTrait.oracle)
+    func verdict(_ history: String, _ migration: String, _ text: String, path: String? = nil) async throws
+      -> MigrationReport
+    {
+      var question = Scenario("", migration: migration, sends: "", .safe, role: nil, history: history).question
+      question.old = [
+        StatementSet(
+          version: "v1",
+          statements: [
+            CapturedStatement(
+              fingerprint: SQLParser.fingerprint(text), text: text, source: .proxy, role: "plimsoll_test_owner",
+              searchPath: path)
+          ])
+      ]
+      return try await oracle.check(question)
+    }
+    let owned = "CREATE TABLE notes (id int, text text); ALTER TABLE notes OWNER TO plimsoll_test_owner;"
+    let copied = """
+      CREATE TABLE newer (id int, text text);
+      DROP TABLE notes;
+      ALTER TABLE newer RENAME TO notes;
+      """
+    let held = try await verdict(owned, copied, "SELECT text FROM notes WHERE id = $1")
+    #expect(held.checked.first?.held == 1, "\(held.findings.map(\.message))")
+    let hidden = owned + "CREATE SCHEMA shop; CREATE TABLE shop.orders (id int, note text);"
+    let broken = try await verdict(
+      hidden, "ALTER TABLE shop.orders DROP COLUMN note;", "SELECT note FROM orders", path: "shop")
+    #expect(broken.verdict == .breaks && broken.checked.first?.broken == 1, "\(broken.findings.map(\.message))")
+  }
+
   @Test("a role that the migration names is created in the shadow, and told")
   func createdRole() async throws {
     let report = try await check("GRANT SELECT ON customers TO plimsoll_test_reporting;")
