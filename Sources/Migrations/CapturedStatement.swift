@@ -19,6 +19,9 @@ package struct CapturedStatement: Codable, Equatable, Sendable {
   package var searchPath: String?
 
   package static let maximalSamples = 8
+  /// OIDs from here on a database gives for itself (`FirstNormalObjectId`, PostgreSQL's access/transam.h): below are those
+  /// of what every database has.
+  package static let firstOwnOID: UInt32 = 16384
 
   package init(
     fingerprint: String, text: String, name: String? = nil, parameterTypes: [UInt32] = [],

@@ -322,6 +322,11 @@ extension DatabaseSchema {
         .notNow, "Nothing of \(request.commit.short) was refused in \(place) last\(last). Promote it, then read why.")
     }
     let examination = refused.examination
+    if let survey = state.survey, survey.schema != examination.survey.schema {
+      throw Refusal(
+        .notNow,
+        "\(place) is another schema since \(request.commit.short) was refused: promote it again, then read why.")
+    }
     guard examination.migration != .breaks, examination.coming?.fit != .breaks else {
       throw Refusal(
         .notNow, "\(request.commit.short) cannot work in \(place) whatever the risk: \(refused.why). Land a fix.")

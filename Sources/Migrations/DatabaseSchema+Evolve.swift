@@ -32,10 +32,8 @@ extension DatabaseSchema {
     case .drifted(let drift, let survey):
       // Where the book changed as well it was us, and the word of it was lost.
       let isOurs = state.survey?.applied != survey.applied || state.history.first?.after == survey.schema
-      state.survey = survey
+      state.see(survey)
       state.drift = isOurs ? nil : drift
-      // Nobody read what is at risk on this schema.
-      if !state.isApplying, state.override?.read?.schema != survey.schema { state.override = nil }
       state.trouble = nil
       state.movedMeanwhile = true
     case .queued(let errand):
@@ -88,7 +86,7 @@ extension DatabaseSchema {
       if state.override?.pending == change.marks { state.override = nil }
     case .migrationFailed(let ask, name: _, why: _, let survey):
       state.finish(ask)
-      if survey.at >= state.survey?.at ?? survey.at { state.survey = survey }
+      if survey.at >= state.survey?.at ?? survey.at { state.see(survey) }
     case .reviewed(let review, _):
       state.finish(.review(review))
     case .reviewDropped(let review): state.finish(.review(review))
@@ -138,8 +136,14 @@ extension DatabaseSchema.State {
     restarts = DatabaseSchema.Restarts(errand: errand, count: before + 1)
   }
 
-  fileprivate mutating func take(_ change: DatabaseSchema.Change, _ survey: SchemaSurvey) {
+  /// Of another schema than was judged nobody has read what is at risk on it.
+  fileprivate mutating func see(_ survey: SchemaSurvey) {
     self.survey = survey
+    if !isApplying, override?.read?.schema != survey.schema { override = nil }
+  }
+
+  fileprivate mutating func take(_ change: DatabaseSchema.Change, _ survey: SchemaSurvey) {
+    see(survey)
     trouble = nil
     history.insert(change, at: 0)
     if history.count > DatabaseSchema.historyLimit { history.removeLast() }
@@ -149,7 +153,7 @@ extension DatabaseSchema.State {
   /// land, so of them only what was collected is kept. And a statement that fails before a migration is set aside when
   /// that is judged, so only a look at a schema as it stands acquits who failed on it.
   fileprivate mutating func learn(_ examination: SchemaExamination) {
-    let verdicts = examination.verdicts + (examination.coming.map { [$0] } ?? [])
+    let verdicts = examination.everyVerdict
     if let measured = examination.coverage { (coverage, coverageAt) = (measured, examination.survey.at) }
     func isOutdated(_ client: SchemaClient) -> Bool { heard.contains { $0.isOf(client.service, client.digest) } }
     for verdict in verdicts where !isOutdated(verdict.client) {

@@ -150,9 +150,8 @@ extension DatabaseSchema.Policy {
   /// Versions that it would endanger more than the team accepts. Where nothing is pending the schema stays as it is,
   /// and nobody is endangered by the version to come.
   func risks(of examination: SchemaExamination) -> [SchemaVerdict] {
-    let comers = examination.coming.map { [$0] } ?? []
-    if examination.pending.isEmpty { return comers.filter { !accepts($0.fit) } }
-    return (examination.verdicts + comers).filter { !accepts($0.fit) }
+    let asked = examination.pending.isEmpty ? examination.coming.map { [$0] } ?? [] : examination.everyVerdict
+    return asked.filter { !accepts($0.fit) }
   }
 }
 
@@ -160,7 +159,7 @@ extension DatabaseSchema.Upload {
   /// Whether something was refused while nothing was recorded of this version.
   func mends(_ refused: DatabaseSchema.RefusedAsk) -> Bool {
     let examination = refused.examination
-    return (examination.verdicts + (examination.coming.map { [$0] } ?? [])).contains {
+    return examination.everyVerdict.contains {
       $0.client.statements == nil && isOf($0.client.service, $0.client.digest)
     }
   }

@@ -15,8 +15,10 @@ package struct StatementForm: Hashable, Sendable {
   }
 
   /// O(length).
-  package init(_ statement: String, constants: Constants) {
-    var writer = Writer()
+  ///
+  /// - Parameter types: OIDs that the client declared of `$1`, `$2` and so on; 0, or a missing one, is left to the server.
+  package init(_ statement: String, types: [UInt32] = [], constants: Constants) {
+    var writer = Writer(types)
     let bytes = Array(statement.utf8)
     for token in SQLTokens(bytes) {
       switch token.kind {
@@ -28,7 +30,7 @@ package struct StatementForm: Hashable, Sendable {
       case .symbol: writer.symbol(bytes[token.range])
       }
     }
-    text = String(decoding: writer.out, as: UTF8.self)
+    text = String(decoding: writer.whole, as: UTF8.self)
   }
 
   /// Writes tokens with blanks between, and takes back what only repeats its neighbour.
@@ -39,10 +41,20 @@ package struct StatementForm: Hashable, Sendable {
     /// What makes of brackets a query, in which values do not repeat each other.
     private static let queries: Set = ["select", "values", "union", "intersect", "except", "with", "table"]
 
-    var out: [UInt8] = []
+    private let types: [UInt32]
+    private var out: [UInt8] = []
     private var frames: [Frame] = [Frame(kind: .other, start: 0)]
     private var last: Last = .other
-    private var seen: Set<ArraySlice<UInt8>> = []
+    /// Numbers of parameters.
+    private var seen: Set<Int> = []
+
+    init(_ types: [UInt32]) { self.types = types }
+
+    /// With what is declared of parameters that do not occur.
+    var whole: [UInt8] {
+      types.indices.filter { types[$0] != 0 && !seen.contains($0 + 1) }
+        .reduce(into: out) { $0 += "$\($1 + 1):\(types[$1]) ".utf8 }
+    }
 
     /// What stands between two parentheses or brackets.
     private struct Frame {
@@ -64,8 +76,12 @@ package struct StatementForm: Hashable, Sendable {
       out.append(UInt8(ascii: " "))
     }
 
+    /// With its declared type, which its first place decides.
     mutating func parameter(_ bytes: ArraySlice<UInt8>) {
-      other(seen.insert(bytes).inserted ? Self.parameter : Self.again)
+      let number = Int(String(decoding: bytes.dropFirst(), as: UTF8.self)) ?? 0
+      guard seen.insert(number).inserted else { return other(Self.again) }
+      let type = types.indices.contains(number - 1) ? types[number - 1] : 0
+      other(type == 0 ? Self.parameter : Self.parameter + Array(":\(type)".utf8))
     }
 
     mutating func word(_ word: [UInt8]) {

@@ -23,54 +23,65 @@ package struct StatementSet: Codable, Equatable, Sendable {
     var merged: [CapturedStatement] = []
     var places = Places()
     for statement in statements {
-      if let place = places.place(of: statement) {
+      let keys = Keys(statement)
+      if let place = places.place(of: keys) {
         merged[place].absorb(statement)
       } else {
-        places.add(statement, at: merged.count)
+        places.add(keys, at: merged.count)
         merged.append(statement)
       }
     }
     self.statements = merged.sorted { $0.order < $1.order }
   }
 
-  /// Which of a set's statements another one is.
-  private struct Places {
-    private struct Key: Hashable {
+  /// What tells a statement from another.
+  private struct Keys {
+    struct Key: Hashable {
       var form: StatementForm
-      var types: [UInt32]
       var role: String?
       var searchPath: String?
-
-      init(_ statement: CapturedStatement, _ constants: StatementForm.Constants) {
-        form = StatementForm(statement.text, constants: constants)
-        types = statement.parameterTypes
-        role = statement.role
-        searchPath = statement.searchPath
-      }
     }
 
-    private var same: [Key: Int] = [:]
+    /// Equal for one and the same.
+    let same: Key
+    /// Equal for those that differ only in constants.
+    let alike: Key
+    let isProgram: Bool
+
+    init(_ statement: CapturedStatement) {
+      func key(_ constants: StatementForm.Constants) -> Key {
+        Key(
+          form: StatementForm(statement.text, types: statement.parameterTypes, constants: constants),
+          role: statement.role, searchPath: statement.searchPath)
+      }
+      same = key(.told)
+      alike = key(.open)
+      isProgram = statement.source.isProgram
+    }
+  }
+
+  /// Which of a set's statements another one is.
+  private struct Places {
+    private var same: [Keys.Key: Int] = [:]
     /// Those that differ only in constants: the place of the first, and how many.
-    private var alike: [Key: (first: Int, count: Int)] = [:]
+    private var alike: [Keys.Key: (first: Int, count: Int)] = [:]
 
     init() {}
 
     init(_ statements: [CapturedStatement]) {
-      for (place, statement) in statements.enumerated() { add(statement, at: place) }
+      for (place, statement) in statements.enumerated() { add(Keys(statement), at: place) }
     }
 
     /// nil where it is none of them.
-    func place(of statement: CapturedStatement) -> Int? {
-      if let place = same[Key(statement, .told)] { return place }
-      guard !statement.source.isProgram, let alike = alike[Key(statement, .open)],
-        alike.count >= StatementSet.maximalTexts
-      else { return nil }
+    func place(of keys: Keys) -> Int? {
+      if let place = same[keys.same] { return place }
+      guard !keys.isProgram, let alike = alike[keys.alike], alike.count >= StatementSet.maximalTexts else { return nil }
       return alike.first
     }
 
-    mutating func add(_ statement: CapturedStatement, at place: Int) {
-      same[Key(statement, .told)] = place
-      alike[Key(statement, .open), default: (place, 0)].count += 1
+    mutating func add(_ keys: Keys, at place: Int) {
+      same[keys.same] = place
+      alike[keys.alike, default: (place, 0)].count += 1
     }
   }
 
@@ -84,8 +95,9 @@ package struct StatementSet: Codable, Equatable, Sendable {
     joined.leftOut = max(leftOut, other.leftOut)
     var places = Places(statements)
     for statement in other.statements {
-      guard let place = places.place(of: statement) else {
-        places.add(statement, at: joined.statements.count)
+      let keys = Keys(statement)
+      guard let place = places.place(of: keys) else {
+        places.add(keys, at: joined.statements.count)
         joined.statements.append(statement)
         continue
       }
@@ -101,7 +113,7 @@ package struct StatementSet: Codable, Equatable, Sendable {
   package func news(over held: StatementSet) -> StatementSet? {
     let places = Places(held.statements)
     let news = statements.filter { statement in
-      guard let place = places.place(of: statement) else { return true }
+      guard let place = places.place(of: Keys(statement)) else { return true }
       let known = held.statements[place]
       // Every other call has values of other lengths: they ride along.
       var learnt = known

@@ -98,13 +98,13 @@ struct FlagReader: Sendable {
     let (key, state) = try await lookup.flag(text)
     let view = Views.flag(key, state, await lookup.environments(of: state), now: now())
     guard var view else { throw Refusal(.unknown, "Flag \(key) has no definition: create it.") }
-    for index in view.environments.indices where view.environments[index].proof != nil {
-      view.environments[index].proof = try? await clients(text, view.environments[index].environment)
-    }
-    for index in view.environments.indices where view.environments[index].ramp?.outcome == "running" {
-      guard let place = EnvironmentName(rawValue: view.environments[index].environment) else { continue }
-      let remarks = await backend.remarks(of: key, in: place)
-      if !remarks.isEmpty { view.environments[index].ramp?.remarks = remarks }
+    for index in view.environments.indices {
+      let place = view.environments[index]
+      if place.proof != nil { view.environments[index].proof = try? await clients(text, place.environment) }
+      if place.ramp?.outcome == "running", let name = EnvironmentName(rawValue: place.environment) {
+        let remarks = await backend.remarks(of: key, in: name)
+        view.environments[index].ramp?.remarks = remarks.isEmpty ? nil : remarks
+      }
     }
     return view
   }

@@ -96,7 +96,7 @@ extension Sentences {
   private static func words(for ask: DatabaseSchema.Ask) -> String { "\(ask.service) \(ask.commit.short)" }
 
   private static func words(for examination: SchemaExamination) -> String {
-    let verdicts = examination.verdicts + (examination.coming.map { [$0] } ?? [])
+    let verdicts = examination.everyVerdict
     let worst = verdicts.filter { $0.fit != .compatible }
     let pending = examination.pending.isEmpty ? "nothing is pending" : "\(names(examination.pending)) would be applied"
     let migration = examination.why.isEmpty ? "" : " \(Words.sentence(examination.why))"

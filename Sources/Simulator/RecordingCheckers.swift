@@ -54,12 +54,13 @@ final class RecordingCheckers {
         waived[place, default: []].insert(SimulatedVersion(service: client.service, commit: client.commit))
       }
     case .migrating(let ask, let examination, _, _):
-      for verdict in examination.all where isOpen(verdict, place) && verdict.fit != .breaks && verdict.fit != .unknown {
+      let judged = examination.everyVerdict.filter { $0.fit != .breaks && $0.fit != .unknown }
+      for verdict in judged where isOpen(verdict, place) {
         report(
           .recordingsCount,
           "\(ask.commit.short) is applied to \(place), and not judged by what \(verdict.client.commit.short) sent last")
       }
-      for verdict in examination.all where verdict.isUnrecorded && !isWaived(verdict.client, place) {
+      for verdict in examination.everyVerdict where verdict.isUnrecorded && !isWaived(verdict.client, place) {
         report(
           .recordingsCount,
           "\(ask.commit.short) is applied to \(place), and nothing is known of \(verdict.client.commit.short)")
@@ -80,7 +81,7 @@ final class RecordingCheckers {
 
   /// Refused because less is known than was sent: that is right, whatever it sends.
   func isDoubted(_ examination: SchemaExamination, _ place: SchemaPlace) -> Bool {
-    examination.all.contains { $0.isUnrecorded || ($0.fit == .unknown && isOpen($0, place)) }
+    examination.everyVerdict.contains { $0.isUnrecorded || ($0.fit == .unknown && isOpen($0, place)) }
   }
 
   private func isWaived(_ client: SchemaClient, _ place: SchemaPlace) -> Bool {
@@ -106,7 +107,7 @@ final class RecordingCheckers {
   private func examined(_ examination: SchemaExamination, _ place: SchemaPlace) {
     guard let errand = running[place]?.errand else { return }
     if case .review = errand { return }
-    for verdict in examination.all {
+    for verdict in examination.everyVerdict {
       judged[place, default: [:]][Version(verdict.client)] = verdict
       guard verdict.isUnrecorded, told[place]?[Version(verdict.client)] != nil, case .ask = errand,
         running[place]?.isPostponed == false
@@ -127,10 +128,6 @@ final class RecordingCheckers {
       .recordingsCount,
       "at rest \(deployment.id) in \(place) is judged \(verdict?.fit.rawValue ?? "not at all"), without what was told")
   }
-}
-
-extension SchemaExamination {
-  fileprivate var all: [SchemaVerdict] { verdicts + (coming.map { [$0] } ?? []) }
 }
 
 extension SchemaVerdict {

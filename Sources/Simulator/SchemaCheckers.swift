@@ -328,9 +328,7 @@ final class SchemaCheckers {
     case .overridden:
       tally.overrides += 1
       overrides[place] = refusals[place].map { read in
-        let verdicts = (read.verdicts + (read.coming.map { [$0] } ?? [])).filter {
-          $0.fit == .breaks || $0.fit == .unknown
-        }
+        let verdicts = read.everyVerdict.filter { $0.fit == .breaks || $0.fit == .unknown }
         return (
           read.survey.schema,
           Set(verdicts.map { SimulatedVersion(service: $0.client.service, commit: $0.client.commit) })

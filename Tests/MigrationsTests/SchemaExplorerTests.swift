@@ -87,7 +87,9 @@ import Testing
 
     /// A sidecar tells of somebody who lives here or asks, or a person takes the risk of the last refusal.
     mutating func hear() throws {
-      if chance.below(2) == 0, let refused = state.refused {
+      if chance.below(2) == 0, let refused = state.refused,
+        refused.examination.survey.schema == state.survey?.schema
+      {
         return try take(.override(.init(commit: refused.ask.commit, actor: "Ada", reason: "it is nothing")))
       }
       let asked = (state.waiting + [state.current].compactMap(\.self)).compactMap { errand in

@@ -133,6 +133,9 @@ private let refused = settled + [.ask(ask("c")), found(2, coming: bears("c"), fa
           + "its INSERT fails with 23502.",
       ])
     try checkRefused("nothing was refused", given: settled, when: override(), .notNow, saying: "Promote it")
+    try checkRefused(
+      "what was read was of another schema", given: refused + [.surveyed(survey("3", at: 30))], when: override(),
+      .notNow, saying: "is another schema since cccccccccc was refused: promote it again")
     try checkRefused("another was", given: refused, when: override("d"), .notNow, saying: "the last was cccccccccc")
     try checkRefused(
       "without a reason", given: refused, when: .override(.init(commit: commit("c"), actor: "Ada", reason: "")),

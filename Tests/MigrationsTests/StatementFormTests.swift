@@ -28,6 +28,20 @@ struct StatementFormTests {
       ], constants)
   }
 
+  @Test("declared types are of the parameters that stand, wherever they stand")
+  func types() {
+    func forms(_ statements: [(String, [UInt32])]) -> Int {
+      Set(statements.map { StatementForm($0.0, types: $0.1, constants: .told) }).count
+    }
+    #expect(forms([("a IN ($1)", [23]), ("a IN ($1, $2, $3)", [23, 23, 23])]) == 1, "a list of any length")
+    #expect(forms([("a IN ($1)", [23]), ("a IN ($1)", [20]), ("a IN ($1)", [0]), ("a IN ($1, $2)", [23, 20])]) == 4)
+    #expect(forms([("a IN ($1)", []), ("a IN ($1)", [0])]) == 1, "left to the server")
+    #expect(forms([("f($1, $2)", [23, 20]), ("f($2, $1)", [20, 23])]) == 1, "whatever their numbers are")
+    #expect(forms([("f($1, $2)", [23, 20]), ("f($1, $2)", [20, 23])]) == 2)
+    #expect(forms([("SELECT 1", [23]), ("SELECT 1", [])]) == 2, "declared, and nowhere to be seen")
+    #expect(forms([("SELECT $99999999999999999999", [23])]) == 1)
+  }
+
   @Test("rows of a few kinds are one form in any number and, but for who comes first, any order")
   func mixedRows() {
     let (plain, cast) = ("($1, $2)", "($3, $4::date)")

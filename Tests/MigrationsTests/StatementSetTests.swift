@@ -43,6 +43,19 @@ struct StatementSetTests {
     #expect(set.joined(by: StatementSet(version: "v1", statements: all.reversed())) == nil)
   }
 
+  @Test("a client that declares types sends one statement with lists of any length")
+  func typedLists() {
+    let lists = (1...40).map { count in
+      let list = (1...count).map { "$\($0)" }.joined(separator: ", ")
+      return CapturedStatement(
+        fingerprint: "a", text: "SELECT a FROM t WHERE b IN (\(list))",
+        parameterTypes: Array(repeating: 20, count: count), source: .proxy)
+    }
+    let set = StatementSet(version: "v1", statements: lists)
+    #expect(set.statements.map(\.count) == [40])
+    #expect(set.joined(by: StatementSet(version: "v1", statements: lists.suffix(1))) == nil)
+  }
+
   @Test("constants are the program's until they vary; those of its source always")
   func constants() throws {
     func many(_ source: StatementSource, _ numbers: Range<Int>) -> StatementSet {

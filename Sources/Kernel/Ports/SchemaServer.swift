@@ -203,6 +203,9 @@ package struct SchemaExamination: Codable, Equatable, Sendable {
     self.report = report
     self.coverage = coverage
   }
+
+  /// Of everybody, the version to come last.
+  package var everyVerdict: [SchemaVerdict] { verdicts + (coming.map { [$0] } ?? []) }
 }
 
 /// Migrations that were judged on one schema, to be applied to that and no other.

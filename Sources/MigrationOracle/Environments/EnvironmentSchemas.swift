@@ -113,12 +113,17 @@ package final class EnvironmentSchemas: SchemaServer {
         "the role \(role), as which the applications of \(question.place) connect, does not exist there; correct 'role' in"
           + " plimsoll.yaml")
     }
-    let counted = try await counted(question, live, reached)
+    var counted: CountedStatements?
     for _ in 1..<Self.looks {
-      let examination = PlaceExamination(
+      var examination = PlaceExamination(
         question: question, live: live, reached: reached, chain: chain, base: base,
-        statements: statements.mapValues { $0.inPath(live.applicationPath) },
-        rates: try await rates(counted, live))
+        statements: statements.mapValues { $0.inPath(live.applicationPath) })
+      // Of a version that brings no migration nobody asks who would be held up.
+      let isPending = try examination.isPending()
+      if counted == nil, isPending || question.leastCoverage != nil {
+        counted = try await self.counted(question, live, reached)
+      }
+      if isPending { examination.rates = try await rates(counted, live) }
       let answer = try await examination.run(shadows)
       // It moved between the look and the dump: what was judged is neither.
       let later = answer.report.findings.contains { $0.rule == "shadow-differs" } ? try await look(at: reached) : live
@@ -131,12 +136,10 @@ package final class EnvironmentSchemas: SchemaServer {
     throw Outage("postgres", "\(question.place) changes while it is looked at; wait for whoever migrates it")
   }
 
-  /// What the place is sent, for who asks for a share of it, and for whom a migration's locks would hold up; nil where
-  /// nobody wants to know.
+  /// What the place is sent.
   private func counted(
     _ question: SchemaQuestion, _ live: LiveDatabase, _ reached: ReachedDatabase
-  ) async throws -> CountedStatements? {
-    guard question.leastCoverage != nil || question.migrations != nil else { return nil }
+  ) async throws -> CountedStatements {
     let role = reached.database.role ?? live.migrator
     do {
       return try await reached.run(seconds: Self.lookSeconds) { try CountedStatements.read(of: role, $0) }

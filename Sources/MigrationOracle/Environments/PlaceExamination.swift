@@ -14,7 +14,7 @@ struct PlaceExamination: Sendable {
   /// What each version sends, by label; versions without a recording are absent.
   let statements: [String: StatementSet]
   /// Statements a second on the live database's tables, by `TableSize.key`; those of which nothing was counted are absent.
-  let rates: [String: Double]
+  var rates: [String: Double] = [:]
 
   struct Answer: Sendable {
     var pending: [MigrationMark]
@@ -109,6 +109,9 @@ struct PlaceExamination: Sendable {
   }
 
   // MARK: What is pending
+
+  /// - Throws: as `run`.
+  func isPending() throws(Refusal) -> Bool { try !split().pending.isEmpty }
 
   private func split() throws(Refusal) -> (landed: [MigrationText], pending: [MigrationText]) {
     guard let chain else { return ([], []) }

@@ -25,7 +25,7 @@ struct Candidate: Sendable {
 
   /// Numbers of types that a database gives for itself differ from one to the next: those are left to the server.
   var types: [UInt32] {
-    reading.surrogate != nil ? [] : statement.parameterTypes.map { $0 >= PostgresType.firstOfDatabase ? 0 : $0 }
+    reading.surrogate != nil ? [] : statement.parameterTypes.map { $0 >= CapturedStatement.firstOwnOID ? 0 : $0 }
   }
 
   var searchPath: [String] { statement.searchPath.map(Self.schemas(of:)) ?? Self.usualPath }

@@ -29,7 +29,7 @@ extension Schema {
       lines += relation.triggers.map { "trigger \(name) \($0.definition)" }
       lines += relation.policies.map { "policy \(name) \($0)" }
     }
-    let own = types.values.filter { $0.oid >= PostgresType.firstOfDatabase && ["d", "e"].contains($0.kind) }
+    let own = types.values.filter { $0.oid >= CapturedStatement.firstOwnOID && ["d", "e"].contains($0.kind) }
     lines += own.map { "type \($0.schema).\($0.name) \($0.labels.joined(separator: ",")) \($0.checks)" }.sorted()
     lines += functions.map { "function \($0.schema).\($0.signature) \($0.body) \($0.rights ?? "")" }.sorted()
     return lines

@@ -165,8 +165,6 @@ package enum PostgresType {
   package static let regclass: UInt32 = 2205
   /// timestamp and timestamptz.
   package static let times: Set<UInt32> = [1114, 1184]
-  /// OIDs from here on are given by each database for itself.
-  package static let firstOfDatabase: UInt32 = 16384
   /// Alike for a reader: text on the wire, any length.
   package static let strings: Set<UInt32> = [text, varchar, bpchar, 19]
   /// By the range they hold, narrowest first.

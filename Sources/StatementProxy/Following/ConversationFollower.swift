@@ -88,9 +88,6 @@ final class ConversationFollower {
     lost(cause)
   }
 
-  /// `FirstNormalObjectId` of PostgreSQL's access/transam.h: below it is what initdb made.
-  private static let firstOwnOID: UInt32 = 16384
-
   // MARK: - The client's messages
 
   private func clientMessage(_ tag: UInt8, _ length: Int, _ body: UnsafeRawBufferPointer) {
@@ -117,7 +114,7 @@ final class ConversationFollower {
     case UInt8(ascii: "F"):
       var reader = WireReader(body)
       // Functions of the server itself, such as those of large objects, depend on no migration.
-      if reader.oid().map({ $0 >= Self.firstOwnOID }) ?? true { recorder.count(\.functionCalls) }
+      if reader.oid().map({ $0 >= CapturedStatement.firstOwnOID }) ?? true { recorder.count(\.functionCalls) }
       pending.append(.call)
     case UInt8(ascii: "c"), UInt8(ascii: "f"):
       if awaitsCopyEnd { awaitsCopyEnd = false } else { pending.append(.copyEnd) }

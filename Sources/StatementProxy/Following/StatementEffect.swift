@@ -1,3 +1,5 @@
+import Migrations
+
 /// What a statement does besides its work: it ends or begins a transaction, or changes who and where later ones run.
 enum StatementEffect: Equatable, Sendable {
   /// BEGIN, COMMIT, SAVEPOINT and their like depend on no schema, and no set of statements should run them.
@@ -73,36 +75,27 @@ enum StatementEffect: Equatable, Sendable {
     var list: [String] = []
     var first: String? { list.first }
 
+    /// Bytes that are looked at: what a statement does besides its work stands at its beginning.
+    private static let longest = 4096
+
     init(_ text: String, limit: Int) {
-      let bytes = Array(text.utf8.prefix(4096))
-      var index = 0
-      while index < bytes.count, list.count < limit {
-        let byte = bytes[index]
-        if byte == UInt8(ascii: "-"), index + 1 < bytes.count, bytes[index + 1] == byte {
-          while index < bytes.count, bytes[index] != UInt8(ascii: "\n") { index += 1 }
-        } else if byte == UInt8(ascii: "/"), index + 1 < bytes.count, bytes[index + 1] == UInt8(ascii: "*") {
-          index += 2
-          while index + 1 < bytes.count, (bytes[index], bytes[index + 1]) != (UInt8(ascii: "*"), UInt8(ascii: "/")) {
-            index += 1
-          }
-          index += 2
-        } else if byte == UInt8(ascii: "'") || byte == UInt8(ascii: "\"") {
-          let end = bytes[(index + 1)...].firstIndex(of: byte) ?? bytes.count
-          list.append(String(decoding: bytes[(index + 1)..<end], as: UTF8.self))
-          index = end + 1
-        } else if byte.isLetter || byte.isDigit || byte == UInt8(ascii: "_") || byte >= 0x80 {
-          let start = index
-          while index < bytes.count,
-            bytes[index].isLetter || bytes[index].isDigit
-              || [UInt8(ascii: "_"), UInt8(ascii: "$")].contains(bytes[index])
-              || bytes[index] >= 0x80
-          { index += 1 }
-          list.append(String(decoding: bytes[start..<index], as: UTF8.self).lowercased())
-        } else {
-          if byte == UInt8(ascii: ",") || byte == UInt8(ascii: "=") { list.append(String(UnicodeScalar(byte))) }
-          index += 1
+      let bytes = Array(text.utf8.prefix(Self.longest))
+      for token in SQLTokens(bytes) where list.count < limit {
+        let part = bytes[token.range]
+        switch token.kind {
+        case .word, .number, .parameter: list.append(String(decoding: part, as: UTF8.self).lowercased())
+        case .name, .string: list.append(Self.inside(part))
+        case .symbol where part.first == UInt8(ascii: ",") || part.first == UInt8(ascii: "="):
+          list.append(String(decoding: part, as: UTF8.self))
+        case .comment, .blank, .symbol: break
         }
       }
+    }
+
+    /// Without its quotes; one that does not end has none behind it.
+    private static func inside(_ quoted: ArraySlice<UInt8>) -> String {
+      let rest = quoted.dropFirst()
+      return String(decoding: rest.last == quoted.first ? rest.dropLast() : rest, as: UTF8.self)
     }
   }
 }

@@ -61,7 +61,7 @@ struct RecorderState: Sendable {
     var statements: [StatementKey: RecordedStatement] = [:]
     for slot in slots where slot.count + slot.prepared + slot.failures > 0 {
       let key = StatementKey(
-        form: StatementForm(slot.text, constants: .told), types: slot.types, transport: slot.transport,
+        form: StatementForm(slot.text, types: slot.types, constants: .told), transport: slot.transport,
         session: slot.session)
       if statements[key] == nil {
         statements[key] = RecordedStatement(

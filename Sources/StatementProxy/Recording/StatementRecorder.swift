@@ -93,7 +93,7 @@ package final class StatementRecorder: Sendable {
     let kept = kept(text, transport)
     func key(_ constants: StatementForm.Constants) -> StatementKey {
       StatementKey(
-        form: StatementForm(kept, constants: constants), types: types, transport: transport, session: session)
+        form: StatementForm(kept, types: types, constants: constants), transport: transport, session: session)
     }
     let same = key(.told)
     if let slot = state.slotOf[same] { return slot }
@@ -216,7 +216,6 @@ struct RawText: Hashable, Sendable {
 /// A kept text's form, with or without its constants, together with what else tells statements apart.
 struct StatementKey: Hashable, Sendable {
   var form: StatementForm
-  var types: [UInt32]
   var transport: RecordedStatement.Transport
   var session: Int
 }
